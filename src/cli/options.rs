@@ -1,8 +1,14 @@
 //! Options shared by commands.
 
+use std::path::Path;
+
 use clap::Args;
 
+use super::Global;
 use crate::adapter::{Blocks, Lora, Roles};
+use crate::backbone::Backbone;
+use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
+use crate::error::Result;
 use crate::learner::{Budget, Settings};
 
 /// Where to adapt, and with how much.
@@ -77,5 +83,38 @@ impl Train {
     /// As the library takes it.
     pub fn budget(&self) -> Budget {
         Budget { ram: self.ram.map(|m| m << 20), cache: self.cache << 20 }
+    }
+}
+
+/// How pictures become pixels.
+#[derive(Args, Clone, Debug)]
+pub struct Pixels {
+    /// Preprocessing where the model's own is missing or wrong, such as resize=248,crop=224,mean=0.5,std=0.5
+    #[arg(long, value_name = "FIELDS")]
+    pub preprocess: Option<Overrides>,
+}
+
+impl Pixels {
+    /// From the options, the model's metadata, a file beside it, or the default, said on stderr.
+    pub fn resolve(
+        &self,
+        global: &Global,
+        backbone: &Backbone,
+        model: &Path,
+        data: &Dataset,
+    ) -> Result<Preprocess> {
+        let [_, height, width] = backbone.image()?;
+        let size = |n: usize| u32::try_from(n).map_err(|_| crate::err!(Shape, "an image {n} pixels wide"));
+        let hints = Hints {
+            metadata: Some(&backbone.graph().metadata),
+            model: Some(model),
+            input: Some((size(width)?, size(height)?)),
+            pictures: data.picture_size(),
+        };
+        let resolved = resolve(&self.preprocess.clone().unwrap_or_default(), &hints)?;
+        if !global.json {
+            eprintln!("{resolved}");
+        }
+        Ok(resolved.preprocess)
     }
 }

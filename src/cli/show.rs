@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use ndarray::ArrayView4;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Global;
@@ -13,6 +14,14 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| crate::err!(Bug, "JSON: {e}"))?;
     println!("{text}");
     Ok(())
+}
+
+/// Preprocessed pixels as a batch of images of `shape`, `[channels, height, width]`.
+pub fn images(pixels: &[f32], shape: [usize; 3]) -> Result<ArrayView4<'_, f32>> {
+    let [c, h, w] = shape;
+    let n = pixels.len() / (c * h * w).max(1);
+    ArrayView4::from_shape((n, c, h, w), pixels)
+        .map_err(|_| crate::err!(Shape, "{} pixels are not images of {shape:?}", pixels.len()))
 }
 
 /// Lower-case hexadecimal.
