@@ -57,7 +57,8 @@ impl DpGmmValidParams {
         }
         let prior = self.prior(x.view())?;
         let mut posterior = self.maximise(x.view(), responsibilities, &prior);
-        let (mut bound, mut converged, mut n_iter) = (f64::NEG_INFINITY, false, 0);
+        let (mut bound, mut converged, mut n_iter) =
+            (posterior.lower_bound(entropy_of(responsibilities)), false, 0);
         while n_iter < self.max_iter && !converged {
             n_iter += 1;
             let (r, entropy) = expect(x.view(), &posterior);
@@ -142,6 +143,11 @@ impl DpGmmValidParams {
     }
 }
 
+/// `-sum r ln r`.
+fn entropy_of(r: &Array2<f64>) -> f64 {
+    r.iter().map(|&p| if p > 0.0 { -p * p.ln() } else { 0.0 }).sum()
+}
+
 /// E-step: responsibilities `[n, K]` under `posterior`, and their entropy `-sum r ln r`.
 pub(super) fn expect(x: ArrayView2<f64>, posterior: &Posterior) -> (Array2<f64>, f64) {
     let mut r = log_joint(x, posterior);
@@ -149,9 +155,9 @@ pub(super) fn expect(x: ArrayView2<f64>, posterior: &Posterior) -> (Array2<f64>,
     for mut row in r.outer_iter_mut() {
         let total = log_sum_exp(row.view());
         row.mapv_inplace(|v| {
-            let (log_r, p) = (v - total, (v - total).exp());
+            let p = (v - total).exp();
             if p > 0.0 {
-                entropy -= p * log_r;
+                entropy -= p * (v - total);
             }
             p
         });

@@ -137,7 +137,7 @@ impl DpGmmParams {
         self
     }
 
-    /// Most iterations of a fit.
+    /// Most iterations of a fit. With 0 the posterior is that of the initial responsibilities.
     #[must_use]
     pub fn max_iter(mut self, n: usize) -> Self {
         self.0.max_iter = n;
@@ -181,7 +181,7 @@ impl ParamGuard for DpGmmParams {
 
     fn check_ref(&self) -> Result<&DpGmmValidParams> {
         let p = &self.0;
-        for (name, n) in [("n_components", p.n_components), ("max_iter", p.max_iter), ("n_init", p.n_init)] {
+        for (name, n) in [("n_components", p.n_components), ("n_init", p.n_init)] {
             if n == 0 {
                 bail!(InvalidArgument, "`{name}` is 0; give at least 1");
             }

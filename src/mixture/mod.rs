@@ -40,3 +40,4 @@ mod storage;
 
 pub use hyperparams::{DpGmmParams, DpGmmValidParams, Form};
 pub use model::DpGmm;
+pub(crate) use storage::{from_halves, to_halves};

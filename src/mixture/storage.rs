@@ -22,6 +22,16 @@ use super::{DpGmm, Form};
 use crate::bail;
 use crate::error::{Error, Result};
 
+/// The nearest halves, little-endian. Bytes, because a serde format may write a `u16` in one to three.
+pub(crate) fn to_halves(values: impl Iterator<Item = f64>) -> Vec<u8> {
+    values.flat_map(|v| f16::from_f64(v).to_le_bytes()).collect()
+}
+
+/// The numbers that [`to_halves`] wrote.
+pub(crate) fn from_halves(bytes: &[u8]) -> impl Iterator<Item = f64> {
+    bytes.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f64())
+}
+
 /// Wire form of a [`DpGmm`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Packed {
@@ -35,8 +45,8 @@ pub(super) struct Packed {
     centre: Vec<f32>,
     scale: Vec<f32>,
     counts: Vec<f32>,
-    means: Vec<u16>,
-    deviations: Vec<u16>,
+    means: Vec<u8>,
+    deviations: Vec<u8>,
 }
 
 impl DpGmm {
@@ -62,8 +72,8 @@ impl From<DpGmm> for Packed {
         let nu0 = p.prior.degrees_of_freedom;
         let centre: Vec<f32> = p.prior.mean.iter().map(|&m| m as f32).collect();
         let scale: Vec<f32> = p.prior.covariance.iter().map(|c| (c / nu0).sqrt() as f32).collect();
-        let columns = |values: &Array2<f64>, pack: &dyn Fn(f64, usize) -> f64| -> Vec<u16> {
-            values.indexed_iter().map(|((_, d), &v)| f16::from_f64(pack(v, d)).to_bits()).collect()
+        let columns = |values: &Array2<f64>, pack: &dyn Fn(f64, usize) -> f64| {
+            to_halves(values.indexed_iter().map(|((_, d), &v)| pack(v, d)))
         };
         Self {
             form: p.form,
@@ -91,22 +101,21 @@ impl TryFrom<Packed> for DpGmm {
     fn try_from(packed: Packed) -> Result<Self> {
         let (k, d) = (packed.counts.len(), packed.centre.len());
         let shape = (packed.scale.len(), packed.means.len(), packed.deviations.len());
-        if k == 0 || d == 0 || shape != (d, k * d, k * d) {
+        if k == 0 || d == 0 || shape != (d, 2 * k * d, 2 * k * d) {
             bail!(
                 Corrupt,
-                "stored mixture of {k} x {d} has parts of {shape:?} numbers; restore from another copy"
+                "stored mixture of {k} x {d} has parts of {shape:?} numbers and bytes; restore a copy"
             );
         }
         let positive = |v: f64| v.is_finite() && v > 0.0;
         let wide = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Array1<f64>>();
         let (centre, scale, counts) = (wide(&packed.centre), wide(&packed.scale), wide(&packed.counts));
-        let halves = |bits: Vec<u16>| {
-            let values = bits.into_iter().map(|b| f16::from_bits(b).to_f64()).collect();
-            Array2::from_shape_vec((k, d), values)
+        let halves = |bytes: &[u8]| {
+            Array2::from_shape_vec((k, d), from_halves(bytes).collect())
                 .map_err(|e| crate::err!(Bug, "a checked shape did not fit").caused_by(e))
         };
-        let means = halves(packed.means)? * &scale + &centre;
-        let covariances = (halves(packed.deviations)? * scale.view().insert_axis(Axis(0))).mapv(|s| s * s);
+        let means = halves(&packed.means)? * &scale + &centre;
+        let covariances = (halves(&packed.deviations)? * scale.view().insert_axis(Axis(0))).mapv(|s| s * s);
         let prior = [packed.weight_concentration, packed.mean_precision, packed.degrees_of_freedom];
         let sound =
             prior.into_iter().chain(scale.iter().chain(&counts).chain(&covariances).copied()).all(positive);
