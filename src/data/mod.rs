@@ -19,6 +19,7 @@
 pub mod cifar;
 pub mod config;
 pub mod dataset;
+pub mod draw;
 pub mod folder;
 pub mod picture;
 pub mod preprocess;
