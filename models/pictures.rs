@@ -1,7 +1,7 @@
 //! Writes drawn pictures to standard output, for looking at and for trying things outside Rust.
 //!
 //! `pictures FAMILY SEED FIRST COUNT [SIZE]` writes, for each index in FIRST..FIRST+COUNT and each class in turn, the
-//! raw RGB bytes. FAMILY is `lessons`, `strangers` or a theme.
+//! raw RGB bytes. FAMILY is `lessons`, `strangers` or a theme. A fifth argument that is not empty adds what each pixel shows.
 
 use std::io::Write;
 
@@ -19,7 +19,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout().lock();
     for index in first..first + count {
         for class in 0..family.classes() {
-            out.write_all(&family.draw(class, seed, index, size))?;
+            let (rgb, shown) = family.draw_labelled(class, seed, index, size);
+            out.write_all(&rgb)?;
+            if rest.len() > 1 {
+                out.write_all(&shown)?;
+            }
         }
     }
     Ok(())

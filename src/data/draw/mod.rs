@@ -89,6 +89,12 @@ impl Family {
 
     /// Picture `index` of `class` (modulo [`Family::classes`]): `size * size * 3` bytes, RGB, rows from the top.
     pub fn draw(&self, class: usize, seed: u64, index: u64, size: usize) -> Vec<u8> {
+        self.draw_labelled(class, seed, index, size).0
+    }
+
+    /// The same picture, and what each of its `size * size` pixels shows: 0 for the backdrop, otherwise a number for the
+    /// ink, as if nothing stood in front.
+    pub fn draw_labelled(&self, class: usize, seed: u64, index: u64, size: usize) -> (Vec<u8>, Vec<u8>) {
         let class = class % self.classes();
         let mut hand = Hand::new(self.stream, class as u64, seed, index);
         let picture = match self.classes {

@@ -11,8 +11,9 @@ use super::shape::{Point, Shape, disc, sin_cos, slab};
 
 type Rgb = [f32; 3];
 
-/// Paints `picture` as `size * size` RGB pixels, row by row from the top.
-pub(super) fn photograph(picture: &Picture, hand: &mut Hand, size: usize) -> Vec<u8> {
+/// Paints `picture` as `size * size` RGB pixels, row by row from the top, and says what each pixel shows: 0 for the
+/// backdrop, otherwise one more than the number of the ink, as if nothing stood in front.
+pub(super) fn photograph(picture: &Picture, hand: &mut Hand, size: usize) -> (Vec<u8>, Vec<u8>) {
     let pose = Pose::draw(hand, picture.turn);
     let palette = Palette::draw(hand);
     let backdrop = Backdrop::draw(hand, &palette);
@@ -21,20 +22,24 @@ pub(super) fn photograph(picture: &Picture, hand: &mut Hand, size: usize) -> Vec
     let light = Light::draw(hand);
     let pixel = 2.0 / size as f32;
     let blur = pixel * hand.within(0.9, 1.7);
-    let mut out = Vec::with_capacity(size * size * 3);
+    let (mut out, mut shown) = (Vec::with_capacity(size * size * 3), Vec::with_capacity(size * size));
     for i in 0..size * size {
         let u =
             [(i % size) as f32 * pixel + pixel / 2.0 - 1.0, 1.0 - (i / size) as f32 * pixel - pixel / 2.0];
         let mut c = backdrop.colour(u);
         edge.blend(picture, &pose, u, blur, &mut c);
         let p = pose.local(u);
+        let mut top = 0;
         for (ink, shape) in &picture.layers {
-            mix(&mut c, palette.colour(*ink), coverage(shape.distance(p) * pose.scale, blur));
+            let share = coverage(shape.distance(p) * pose.scale, blur);
+            mix(&mut c, palette.colour(*ink), share);
+            top = if share > 0.5 { *ink as u8 + 1 } else { top };
         }
+        shown.push(top);
         cover.blend(u, blur, &mut c);
         out.extend(light.expose(u, c, hand));
     }
-    out
+    (out, shown)
 }
 
 /// Share of a pixel that an edge at distance `d` leaves covered.
