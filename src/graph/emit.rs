@@ -142,9 +142,9 @@ impl<'g> Emit<'g> {
         if self.graph.shape(a)? == shape {
             return Ok(a);
         }
-        let dims = shape
-            .as_reshape()
-            .ok_or_else(|| crate::err!(Unsupported, "cannot reshape to {shape}: more than one open dimension"))?;
+        let dims = shape.as_reshape().ok_or_else(|| {
+            crate::err!(Unsupported, "cannot reshape to {shape}: more than one open dimension")
+        })?;
         let dims = self.constant(Tensor::ints(&dims));
         let out = self.op("Reshape", &[a, dims], &[])?;
         // Inference turns -1 into an exact dimension; the caller's symbol is at least as exact.
