@@ -31,7 +31,11 @@ pub(super) fn ints(emit: &Emit, step: &Step, i: usize) -> Result<Option<Vec<i64>
 pub(super) fn length(emit: &Emit, v: ValueId, axis: usize) -> Result<usize> {
     let shape = emit.graph().shape(v)?;
     shape[axis].known().ok_or_else(|| {
-        crate::err!(Unsupported, "axis {axis} of {:?} has shape {shape}; its length must be a number", v.index())
+        crate::err!(
+            Unsupported,
+            "axis {axis} of {:?} has shape {shape}; its length must be a number",
+            v.index()
+        )
     })
 }
 

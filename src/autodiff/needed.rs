@@ -1,7 +1,7 @@
 //! Which values need a gradient.
 //!
-//! `active = reached from wrt (through differentiable operators and float values) ∩ reaching the loss`.
-//! Everything else is skipped by the walk: frozen weights, images, masks, shapes.
+//! `active = reached from wrt ∩ reaching the loss`, both through float values and operators that pass a
+//! gradient. Everything else is skipped by the walk: frozen weights, images, masks, shapes.
 
 use super::rules;
 use crate::error::Result;
@@ -16,7 +16,7 @@ impl Needed {
     /// Two sweeps over the nodes. Fails with `InvalidArgument` where the loss does not depend on a value of `wrt`.
     pub(super) fn find(graph: &Graph, loss: ValueId, wrt: &[ValueId]) -> Result<Self> {
         let reached = forward(graph, wrt);
-        let reaching = backward(graph, loss);
+        let reaching = backward(graph, loss, &reached);
         let active = reached.iter().zip(&reaching).map(|(a, b)| *a && *b).collect();
         let needed = Self { active };
         match wrt.iter().find(|v| !needed.value(**v)) {
@@ -64,10 +64,11 @@ fn forward(graph: &Graph, wrt: &[ValueId]) -> Vec<bool> {
     reached
 }
 
-fn backward(graph: &Graph, loss: ValueId) -> Vec<bool> {
+fn backward(graph: &Graph, loss: ValueId, reached: &[bool]) -> Vec<bool> {
     let mut reaching = mark(graph.values().len(), &[loss]);
     for node in graph.nodes().iter().rev() {
-        if node.outputs.iter().flatten().any(|v| reaching[v.index()]) {
+        let carries = node.outputs.iter().flatten().any(|v| reaching[v.index()] && reached[v.index()]);
+        if carries && !rules::blocks(node, graph.opset()) {
             for v in node.inputs.iter().flatten() {
                 reaching[v.index()] = true;
             }

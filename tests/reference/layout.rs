@@ -97,7 +97,8 @@ pub(super) fn split(c: &Call) -> Vec<Array> {
     };
     let mut start = 0;
     let mut cut = |n: i64| {
-        let part = x.slice_axis(Axis(a), Slice::from(start..start + n)).to_owned();
+        let part =
+            x.slice_axis(Axis(a), Slice::new(start as isize, Some((start + n) as isize), 1)).to_owned();
         start += n;
         part
     };
@@ -161,7 +162,12 @@ fn pad(c: &Call) -> Array {
         let a = axis(*a, x.ndim());
         let (before, after) = (pads[i], pads[i + axes.len()]);
         let n = y.shape()[a] as i64;
-        y = y.slice_axis(Axis(a), Slice::from((-before).max(0)..n - (-after).max(0))).to_owned();
+        y = y
+            .slice_axis(
+                Axis(a),
+                Slice::new((-before).max(0) as isize, Some((n - (-after).max(0)) as isize), 1),
+            )
+            .to_owned();
         let border = |n: i64| {
             let mut shape = y.shape().to_vec();
             shape[a] = n.max(0) as usize;

@@ -1,6 +1,6 @@
-//! Products: `MatMul`, `Gemm`, `Conv`, `Einsum`-free.
+//! Products: `MatMul`, `Gemm`, `Conv`.
 
-use ndarray::{Array4, Ix2, Ix3, Ix4, IxDyn, s};
+use ndarray::{Array4, Ix2, Ix4, IxDyn, s};
 
 use super::elementwise::{common, zip};
 use super::{Array, Call, Evaluate};
@@ -21,8 +21,8 @@ fn matmul(c: &Call) -> Array {
     let lead = common(&lead_a, &lead_b);
     let batch: usize = lead.iter().product();
     let flat = |x: &Array, size: &[usize]| {
-        let full = x.broadcast(IxDyn(&[&lead[..], size].concat())).unwrap().to_owned();
-        full.into_shape_with_order((batch, size[0], size[1])).unwrap()
+        let full = x.broadcast(IxDyn(&[&lead[..], size].concat())).unwrap();
+        full.to_shape((batch, size[0], size[1])).unwrap().into_owned()
     };
     let (fa, fb) = (flat(&a, &size_a), flat(&b, &size_b));
     let mut y = ndarray::Array3::zeros((batch, size_a[0], size_b[1]));
@@ -32,7 +32,7 @@ fn matmul(c: &Call) -> Array {
     let mut shape = lead;
     shape.extend((!row).then_some(size_a[0]));
     shape.extend((!column).then_some(size_b[1]));
-    y.into_dimensionality::<Ix3>().unwrap().into_shape_with_order(IxDyn(&shape)).unwrap()
+    y.into_shape_with_order(IxDyn(&shape)).unwrap()
 }
 
 fn gemm(c: &Call) -> Array {

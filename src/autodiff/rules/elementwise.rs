@@ -57,7 +57,8 @@ pub(super) fn pow(e: &mut Emit, s: &Step) -> Result<Grads> {
     let by_x = s.when(0, || {
         let (factor, rest) = match e.graph().constant(p).map(|t| t.cast(dtype)) {
             Some(t) => {
-                let lower: Vec<f64> = t.to_f64().iter().map(|p| if *p == 0.0 { 0.0 } else { p - 1.0 }).collect();
+                let lower: Vec<f64> =
+                    t.to_f64().iter().map(|p| if *p == 0.0 { 0.0 } else { p - 1.0 }).collect();
                 let lower = crate::graph::Tensor::from_f64(dtype, t.shape(), &lower)?;
                 (e.constant(t), e.constant(lower))
             }

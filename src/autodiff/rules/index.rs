@@ -82,11 +82,10 @@ pub(super) fn slice(e: &mut Emit, s: &Step) -> Result<Grads> {
         let axis = forms::axis(*a, shape.rank())?;
         let (start, end, step) = (starts[i], ends[i], steps[i]);
         let whole = start == 0 && step == 1 && end >= i64::from(i32::MAX);
-        g = match shape[axis].known() {
-            _ if whole => g,
-            Some(n) => scatter(e, g, axis, &Rows::At(taken(n, start, end, step)?), n)?,
-            None => pad_open(e, g, axis, [start, end, step])?,
-        };
+        if start != 0 || step != 1 || end < i64::from(i32::MAX) {
+            let n = forms::length(e, x, axis)?;
+            g = scatter(e, g, axis, &Rows::At(taken(n, start, end, step)?), n)?;
+        }
     }
     Ok(vec![Some(g)])
 }
@@ -106,20 +105,6 @@ fn taken(n: usize, start: i64, end: i64, step: i64) -> Result<Vec<usize>> {
         at = at.saturating_add(step);
     }
     Ok(rows)
-}
-
-/// Along a symbolic axis: cuts that are counted from the nearer end.
-fn pad_open(e: &mut Emit, g: ValueId, axis: usize, [start, end, step]: [i64; 3]) -> Result<ValueId> {
-    let to_end = end >= i64::from(i32::MAX);
-    let before = usize::try_from(start).ok();
-    let after = if to_end { Some(0) } else { usize::try_from(-end).ok().filter(|n| *n > 0) };
-    match (before, after) {
-        (Some(before), Some(after)) if step == 1 => forms::pad(e, g, axis, before, after),
-        _ => Err(crate::err!(
-            Unsupported,
-            "a slice {start}..{end}..{step} of the symbolic axis {axis}; fix the batch first"
-        )),
-    }
 }
 
 /// `y = x` with a constant border: `g` without it (a negative width cut `x`: zeros there).

@@ -19,14 +19,14 @@ fn read(e: &mut Emit, s: &Step) -> Result<Reduction> {
     let attribute = s.since < 18 && s.node.op != "ReduceSum";
     let given = if attribute { s.node.ints("axes").map(<[i64]>::to_vec) } else { forms::ints(e, s, 1)? };
     let given = given.unwrap_or_default();
-    let axes = if !given.is_empty() {
-        given.iter().map(|a| forms::axis(*a, rank)).collect::<Result<Vec<_>>>()?
-    } else if s.node.int("noop_with_empty_axes", 0) == 0 {
-        (0..rank).collect()
-    } else {
-        Vec::new()
+    let axes = match given.as_slice() {
+        [] if s.node.int("noop_with_empty_axes", 0) != 0 => {
+            crate::bail!(Unsupported, "the node reduces no axis; replace it by an Identity");
+        }
+        [] => (0..rank).collect(),
+        given => given.iter().map(|a| forms::axis(*a, rank)).collect::<Result<Vec<_>>>()?,
     };
-    let keep = s.node.int("keepdims", 1) != 0 || axes.is_empty();
+    let keep = s.node.int("keepdims", 1) != 0 || rank == 0;
     let mut kept = |v| {
         let at: Vec<i64> = axes.iter().map(|a| *a as i64).collect();
         if keep { Ok(v) } else { e.unsqueeze(v, &at) }

@@ -54,12 +54,10 @@ pub(super) fn tile(e: &mut Emit, s: &Step) -> Result<Grads> {
 pub(super) fn concat(e: &mut Emit, s: &Step) -> Result<Grads> {
     let g = s.grad()?;
     let axis = forms::axis(s.node.int("axis", 0), e.shape(g)?.rank())?;
-    let last = s.node.inputs.len() - 1;
     let mut start = 0;
     let mut grads = Vec::with_capacity(s.needs.len());
-    for i in 0..=last {
-        // The last part may be of symbolic length.
-        let end = if i == last { i64::MAX } else { start + forms::length(e, s.x(i)?, axis)? as i64 };
+    for i in 0..s.needs.len() {
+        let end = start + forms::length(e, s.x(i)?, axis)? as i64;
         grads.push(s.when(i, || forms::slice(e, g, axis, start, end))?);
         start = end;
     }

@@ -106,7 +106,7 @@ pub(super) fn one(dtype: DType, shape: Shape) -> Result<Vec<Info>> {
 }
 
 /// `axis` in `0..rank`, counted from the end if negative.
-pub(super) fn resolve(axis: i64, rank: usize) -> Result<usize> {
+pub(in crate::graph) fn resolve(axis: i64, rank: usize) -> Result<usize> {
     let r = rank as i64;
     if (-r..r).contains(&axis) {
         return Ok((if axis < 0 { axis + r } else { axis }) as usize);

@@ -55,7 +55,7 @@ fn settle(from: &Shape, out: &mut [Dim]) -> Result<()> {
     let mut rest = from.0.clone();
     let mut divisor = Dim::Known(1);
     for d in out.iter().filter(|d| **d != Dim::Unknown) {
-        match rest.iter().position(|r| r == d) {
+        match rest.iter().position(|r| r == d && *d != Dim::Known(0)) {
             Some(i) => drop(rest.remove(i)),
             None => divisor = divisor.times(d),
         }
