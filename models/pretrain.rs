@@ -7,6 +7,7 @@
 //! fixed order, so the same machine gives the same file whatever its threads do.
 
 mod judge;
+mod objective;
 mod vit;
 
 use std::path::PathBuf;
@@ -17,9 +18,9 @@ use std::time::Instant;
 use ndarray::{Array1, ArrayD, ArrayView2};
 use perennial::data::draw::Family;
 use perennial::engine::{Data, Engine, Session, Tract};
-use perennial::graph::{DType, Dim, Emit, Shape};
+use perennial::graph::Dim;
 use perennial::optim::{AdamW, Optimizer, Schedule, clip};
-use perennial::{Error, ErrorKind, Result, autodiff, onnx};
+use perennial::{Error, ErrorKind, Result, onnx};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -44,11 +45,15 @@ fn main() -> Result<()> {
     let lessons = Family::lessons();
     let classes = lessons.classes();
     let sizes = Sizes { image: 64, patch: 8, width: 96, depth: 6, heads: 3, hidden: 384, classes };
-    let mut weights = sizes.untrained(&mut ChaCha8Rng::seed_from_u64(SEED));
-    let trainer = Trainer::new(sizes, &weights)?;
-    let count: usize = weights.iter().map(|w| w.data.len()).sum();
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    let mut weights = sizes.untrained(&mut rng);
+    let helpers = objective::helpers(&sizes, &mut rng);
+    let (own, count) = (weights.len(), weights.iter().map(|w| w.data.len()).sum::<usize>());
     println!("{count} weights, {classes} classes, {steps} steps of {} pictures", HALVES * HALF);
-    trainer.train(steps, &mut weights)?;
+    let session = Tract::new(1).compile(&objective::step(&sizes, HALF, &weights, &helpers)?, HALF)?;
+    weights.extend(helpers);
+    Trainer { session, sizes, lessons }.train(steps, &mut weights)?;
+    weights.truncate(own);
     ship(sizes, &weights, &out)
 }
 
@@ -76,21 +81,6 @@ struct Trainer {
 }
 
 impl Trainer {
-    fn new(sizes: Sizes, weights: &[Weight]) -> Result<Self> {
-        let batch = Dim::Known(HALF);
-        let Vit { mut graph, images, logits, weights, .. } = sizes.graph(Form::Training, &batch, weights)?;
-        let rows = || Shape(vec![batch.clone()]);
-        let labels = graph.add_input("labels", DType::I64, rows());
-        let mask = graph.add_input("class_mask", DType::F32, Shape::fixed(&[sizes.classes]));
-        let shares = graph.add_input("sample_weights", DType::F32, rows());
-        let loss = autodiff::loss::cross_entropy(&mut Emit::new(&mut graph, "loss"), logits, labels, mask, shares)?;
-        let (mut graph, gradients) = autodiff::differentiate(graph, loss, &weights)?;
-        graph.inputs = [images, labels, mask, shares].into_iter().chain(weights).collect();
-        graph.outputs = [loss, logits].into_iter().chain(gradients).collect();
-        graph.verify()?;
-        Ok(Self { session: Tract::new(1).compile(&graph, HALF)?, sizes, lessons: Family::lessons() })
-    }
-
     fn train(&self, steps: u32, weights: &mut [Weight]) -> Result<()> {
         let schedule = Schedule::WarmupCosine { warmup: WARMUP, total: steps };
         let mut optimizer = AdamW::new(RATE);
@@ -147,11 +137,17 @@ impl Trainer {
         let labels: Vec<usize> = (0..HALF).map(|_| rng.next_u32() as usize % self.sizes.classes).collect();
         let index = |row: usize| (u64::from(step) * HALVES as u64 + half as u64) * HALF as u64 + row as u64;
         let side = self.sizes.image;
-        let pictures = labels.iter().enumerate().map(|(row, &c)| self.lessons.draw(c, SEED, index(row), side));
-        let patches: Vec<f32> = pictures.flat_map(|p| judge::patches(&p, &self.sizes)).collect();
+        let (mut patches, mut sketches) = (Vec::new(), Vec::new());
+        for (row, &class) in labels.iter().enumerate() {
+            let (rgb, shown) = self.lessons.draw_labelled(class, SEED, index(row), side);
+            patches.extend(judge::patches(&rgb, &self.sizes));
+            sketches.extend(objective::sketch(&shown, &self.sizes));
+        }
         let shares = Array1::from_elem(HALF, 1.0 / (HALVES * HALF) as f32);
+        let count = self.sizes.patches();
         let own = [
-            Data::floats(&[HALF, self.sizes.patches(), patches.len() / HALF / self.sizes.patches()], patches)?,
+            Data::floats(&[HALF, count, patches.len() / HALF / count], patches)?,
+            Data::floats(&[HALF, count, objective::ASKED], sketches)?,
             labels.iter().map(|&c| c as i64).collect::<Array1<i64>>().into(),
             Array1::<f32>::ones(self.sizes.classes).into(),
             shares.into(),

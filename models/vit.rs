@@ -55,6 +55,8 @@ pub enum Form {
 pub struct Vit {
     pub graph: Graph,
     pub images: ValueId,
+    /// All tokens after the last norm, `[N, 1 + patches, width]`.
+    pub tokens: ValueId,
     pub features: ValueId,
     pub logits: ValueId,
     pub weights: Vec<ValueId>,
@@ -114,10 +116,10 @@ impl Sizes {
         for i in 0..self.depth {
             x = b.block(x, &format!("blocks.{i}"))?;
         }
-        let (features, logits) = b.features_and_logits(x)?;
+        let (tokens, features, logits) = b.features_and_logits(x)?;
         graph.rename(features, "features");
         graph.rename(logits, "logits");
-        Ok(Vit { graph, images, features, logits, weights: values })
+        Ok(Vit { graph, images, tokens, features, logits, weights: values })
     }
 }
 
@@ -126,7 +128,7 @@ fn norm_rows(name: &str, width: usize) -> [(String, Vec<usize>, f32); 2] {
 }
 
 /// Vectors start as the constant `sd`, everything else normally distributed.
-fn start(name: String, shape: Vec<usize>, sd: f32, rng: &mut ChaCha8Rng) -> Weight {
+pub fn start(name: String, shape: Vec<usize>, sd: f32, rng: &mut ChaCha8Rng) -> Weight {
     let count = shape.iter().product();
     let mut normal = || sd * Distribution::<f32>::sample(&StandardNormal, rng);
     let data = if shape.len() == 1 { vec![sd; count] } else { (0..count).map(|_| normal()).collect() };
@@ -255,13 +257,13 @@ impl Builder<'_> {
         self.emit.scale(y, 0.5)
     }
 
-    fn features_and_logits(&mut self, x: ValueId) -> Result<(ValueId, ValueId)> {
+    fn features_and_logits(&mut self, x: ValueId) -> Result<(ValueId, ValueId, ValueId)> {
         self.emit.set_scope("head");
-        let x = self.norm(x, "norm")?;
+        let tokens = self.norm(x, "norm")?;
         let first = self.emit.constant(Tensor::ints(&[0]).reshape(&[])?);
-        let features = self.emit.op("Gather", &[x, first], &[("axis", 1.into())])?;
+        let features = self.emit.op("Gather", &[tokens, first], &[("axis", 1.into())])?;
         let (w, b) = (self.weight("head.weight")?, self.weight("head.bias")?);
         let logits = self.emit.op("Gemm", &[features, w, b], &[("transB", 1.into())])?;
-        Ok((features, logits))
+        Ok((tokens, features, logits))
     }
 }

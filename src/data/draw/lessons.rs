@@ -78,26 +78,26 @@ const INNER: [Named; 8] = [
 ];
 
 const PATTERNS: [Class; 20] = [
-    ("wide stripes", |h| Picture::texture(stripes(h.near(0.55, 0.12), 0.5), 90.0)),
-    ("narrow stripes", |h| Picture::texture(stripes(h.near(0.24, 0.12), 0.5), 90.0)),
-    ("pinstripes", |h| Picture::texture(stripes(h.near(0.4, 0.15), 0.2), 90.0)),
-    ("large checks", |h| Picture::texture(checks(h.near(0.5, 0.12)), 45.0)),
-    ("small checks", |h| Picture::texture(checks(h.near(0.24, 0.12)), 45.0)),
-    ("mesh", |h| Picture::texture(lattice(h.near(0.4, 0.15), 0.09), 45.0)),
-    ("large dots", |h| Picture::texture(tiled(h.near(0.55, 0.1), disc(0.17)), 45.0)),
-    ("small dots", |h| Picture::texture(staggered(0.3, h.near(0.26, 0.1), disc(0.085)), 45.0)),
-    ("rings", |h| Picture::texture(tiled(h.near(0.6, 0.1), ring(0.19, 0.09)), 45.0)),
+    ("wide stripes", |h| Picture::texture(stripes(h.near(0.55, 0.12), 0.5), 40.0)),
+    ("narrow stripes", |h| Picture::texture(stripes(h.near(0.24, 0.12), 0.5), 40.0)),
+    ("pinstripes", |h| Picture::texture(stripes(h.near(0.4, 0.15), 0.2), 40.0)),
+    ("large checks", |h| Picture::texture(checks(h.near(0.5, 0.12)), 30.0)),
+    ("small checks", |h| Picture::texture(checks(h.near(0.24, 0.12)), 30.0)),
+    ("mesh", |h| Picture::texture(lattice(h.near(0.4, 0.15), 0.09), 30.0)),
+    ("large dots", |h| Picture::texture(tiled(h.near(0.55, 0.1), disc(0.17)), 30.0)),
+    ("small dots", |h| Picture::texture(staggered(0.3, h.near(0.26, 0.1), disc(0.085)), 30.0)),
+    ("rings", |h| Picture::texture(tiled(h.near(0.6, 0.1), ring(0.19, 0.09)), 30.0)),
     ("pluses", |h| Picture::texture(tiled(h.near(0.55, 0.1), slab(0.34, 0.1).or(slab(0.1, 0.34))), 20.0)),
-    ("dashes", |h| Picture::texture(staggered(0.5, h.near(0.24, 0.1), slab(0.28, 0.09)), 90.0)),
+    ("dashes", |h| Picture::texture(staggered(0.5, h.near(0.24, 0.1), slab(0.28, 0.09)), 40.0)),
     ("triangles", |h| Picture::texture(tiled(h.near(0.55, 0.1), regular(3, 0.23)), 30.0)),
-    ("stars", |h| Picture::texture(staggered(0.6, h.near(0.5, 0.1), star(5, 0.24, 0.1)), 45.0)),
-    ("zigzag", |h| Picture::texture(zigzag(h.near(0.5, 0.1), 0.14, 0.36, 0.13), 90.0)),
-    ("waves", |h| Picture::texture(waves(h.near(0.7, 0.1), 0.1, 0.3, 0.12), 90.0)),
+    ("stars", |h| Picture::texture(staggered(0.6, h.near(0.5, 0.1), star(5, 0.24, 0.1)), 30.0)),
+    ("zigzag", |h| Picture::texture(zigzag(h.near(0.5, 0.1), 0.14, 0.36, 0.13), 40.0)),
+    ("waves", |h| Picture::texture(waves(h.near(0.7, 0.1), 0.1, 0.3, 0.12), 40.0)),
     ("ripples", |h| Picture::texture(ripples(h.near(0.36, 0.15), 0.5), 0.0)),
     ("rays", |h| Picture::texture(rays(7), h.within(10.0, 90.0))),
     ("fine rays", |h| Picture::texture(rays(14), h.within(10.0, 90.0))),
-    ("patches", |h| Picture::texture(patches(h.near(0.4, 0.15), h.seed()), 90.0)),
-    ("contours", |h| Picture::texture(contours(h.near(0.8, 0.15), 0.08, h.seed()), 90.0)),
+    ("patches", |h| Picture::texture(patches(h.near(0.4, 0.15), h.seed()), 40.0)),
+    ("contours", |h| Picture::texture(contours(h.near(0.8, 0.15), 0.08, h.seed()), 40.0)),
 ];
 
 /// A drawing in one ink that may be turned by `turn` degrees.
@@ -127,8 +127,8 @@ fn grid(cells: usize, width: f32) -> Shape {
 const LINES: [Class; 16] = [
     ("loose spiral", |h| line_art(spiral(1.6, pen(h)), 180.0)),
     ("tight spiral", |h| line_art(spiral(3.2, 0.6 * pen(h)), 180.0)),
-    ("arrow", |h| line_art(arrow(0.95, h.within(0.25, 0.5)), 60.0)),
-    ("double arrow", |h| line_art(arrow(0.9, h.near(0.35, 0.25)).at(0.12, 0.0).both_sides(), 60.0)),
+    ("arrow", |h| line_art(arrow(0.95, h.within(0.25, 0.5)), 25.0)),
+    ("double arrow", |h| line_art(arrow(0.9, h.near(0.35, 0.25)).at(0.12, 0.0).both_sides(), 25.0)),
     ("turning arrow", |h| {
         let head = polygon(&[[0.3, 0.0], [0.95, 0.0], [0.63, -0.45]]).at(0.0, 0.05);
         line_art(arc(0.62, 0.0, 270.0, pen(h)).or(head), 180.0)
@@ -138,11 +138,11 @@ const LINES: [Class; 16] = [
     ("ladder", |h| {
         let (w, rung) = (pen(h), slab(0.8, 0.1));
         let rungs = union(vec![slab(0.8, 0.1).at(0.0, 0.5), rung, slab(0.8, 0.1).at(0.0, -0.5)]);
-        line_art(slab(w, 1.8).at(0.4, 0.0).both_sides().or(rungs), 60.0)
+        line_art(slab(w, 1.8).at(0.4, 0.0).both_sides().or(rungs), 25.0)
     }),
     ("comb", |h| {
         let teeth = slab(0.14, 0.9).at(0.22, -0.2).or(slab(0.14, 0.9).at(0.66, -0.2)).both_sides();
-        line_art(teeth.or(slab(1.5, 0.15 + pen(h)).at(0.0, 0.35)), 60.0)
+        line_art(teeth.or(slab(1.5, 0.15 + pen(h)).at(0.0, 0.35)), 25.0)
     }),
     ("twig", |h| {
         let w = pen(h);
@@ -170,7 +170,7 @@ const LINES: [Class; 16] = [
     }),
     ("orbit", |h| {
         let path = disc(0.85).stretched(1.0, 0.4).outline(0.6 * pen(h));
-        line_art(path.around(3).or(disc(0.17)), 60.0)
+        line_art(path.around(3).or(disc(0.17)), 25.0)
     }),
 ];
 
@@ -199,12 +199,12 @@ fn glyph(number: usize, h: &mut Hand) -> Picture {
         0..6 => stroke(&[corner[i], corner[(i + 1) % 6]], width),
         _ => stroke(&[corner[i - 6], centre], width),
     };
-    line_art(union((0..12).filter(|i| word >> i & 1 == 1).map(edge).collect()), 14.0)
+    line_art(union((0..12).filter(|i| word >> i & 1 == 1).map(edge).collect()), 12.0)
 }
 
 fn treated(number: usize, h: &mut Hand) -> Picture {
     let shape = SHAPES[number / TREATMENTS.len()].1;
-    let picture = Picture::new(40.0);
+    let picture = Picture::new(20.0);
     let angle = h.within(0.0, 180.0);
     match number % TREATMENTS.len() {
         0 => picture.with(Ink::Main, shape()),
@@ -251,7 +251,7 @@ fn arrangement(number: usize, h: &mut Hand) -> Picture {
     } else {
         union((0..n).map(|i| one().at(1.8 * ((i as f32 + 0.5) / n as f32 - 0.5), 0.0)).collect())
     };
-    line_art(shape, 30.0)
+    line_art(shape, 20.0)
 }
 
 /// Which part of the table a class belongs to, and its number there.

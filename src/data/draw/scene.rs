@@ -64,17 +64,17 @@ struct Pose {
 
 impl Pose {
     fn draw(hand: &mut Hand, turn: f32) -> Self {
-        let scale = hand.within(0.58, 0.95);
-        let room = (1.0 - scale) * 0.8 + 0.03;
+        let scale = hand.within(0.68, 0.96);
+        let room = (1.0 - scale) * 0.7 + 0.03;
         let shift = [hand.within(-room, room), hand.within(-room, room)];
         let (s, c) = sin_cos(hand.within(-turn, turn));
-        let (kx, shear) = (hand.within(0.88, 1.12), hand.within(-0.12, 0.12));
+        let (kx, shear) = (hand.within(0.9, 1.1), hand.within(-0.1, 0.1));
         let ky = 1.0 / kx;
         // Inverse of scale * shear * stretch * turn, row by row.
         let (a, b) = ([c / kx, s / kx], [-s / ky, c / ky]);
         let inverse =
             [a[0] / scale, (a[1] - shear * a[0]) / scale, b[0] / scale, (b[1] - shear * b[0]) / scale];
-        let wobble = if hand.chance(0.5) { hand.within(0.0, 0.1) } else { 0.0 };
+        let wobble = if hand.chance(0.5) { hand.within(0.0, 0.08) } else { 0.0 };
         Self { inverse, shift, scale, wobble, seed: hand.seed() }
     }
 
@@ -104,8 +104,8 @@ impl Palette {
             1 => hsv(hue, hand.within(0.1, 0.5), hand.within(0.4, 0.7)),
             _ => hsv(hue, hand.within(0.0, 0.25), hand.within(0.78, 1.0)),
         };
-        let main = Self::unlike(hand, &[(paper, 0.3)]);
-        let second = Self::unlike(hand, &[(paper, 0.14), (main, 0.24)]);
+        let main = Self::unlike(hand, &[(paper, 0.34)]);
+        let second = Self::unlike(hand, &[(paper, 0.16), (main, 0.26)]);
         let accent = Self::unlike(hand, &[(main, 0.24), (second, 0.12)]);
         let dark = hsv(hand.within(0.0, 1.0), hand.within(0.0, 0.4), hand.within(0.04, 0.16));
         let light = hsv(hand.within(0.0, 1.0), hand.within(0.0, 0.1), hand.within(0.9, 1.0));
@@ -239,8 +239,8 @@ struct Cover(Option<(Shape, Rgb)>);
 
 impl Cover {
     fn draw(hand: &mut Hand) -> Self {
-        Self(hand.chance(0.18).then(|| {
-            let bar = slab(4.0, hand.within(0.1, 0.26)).at(0.0, hand.within(0.3, 0.85));
+        Self(hand.chance(0.15).then(|| {
+            let bar = slab(4.0, hand.within(0.1, 0.2)).at(0.0, hand.within(0.35, 0.9));
             let colour = hsv(hand.within(0.0, 1.0), hand.within(0.0, 0.7), hand.within(0.1, 0.9));
             (bar.turned(hand.within(0.0, 360.0)), colour)
         }))
@@ -263,7 +263,7 @@ struct Light {
 impl Light {
     fn draw(hand: &mut Hand) -> Self {
         let slope = [hand.within(-0.14, 0.14), hand.within(-0.14, 0.14)];
-        Self { gain: hand.within(0.82, 1.12), slope, noise: hand.within(0.0, 0.05) }
+        Self { gain: hand.within(0.82, 1.12), slope, noise: hand.within(0.0, 0.04) }
     }
 
     fn expose(&self, u: Point, c: Rgb, hand: &mut Hand) -> [u8; 3] {

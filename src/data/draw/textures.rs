@@ -11,7 +11,7 @@ pub(super) const CLASSES: &[Class] = &[
     ("basket weave", |h| Picture::texture(basket(h.near(0.52, 0.12), 0.06), 30.0)),
     ("fish scales", scales),
     ("tartan", tartan),
-    ("pebbles", |h| Picture::texture(pebbles(h.near(0.4, 0.15), 0.07, h.seed()), 90.0)),
+    ("pebbles", |h| Picture::texture(pebbles(h.near(0.4, 0.15), 0.07, h.seed()), 40.0)),
 ];
 
 fn honeycomb(h: &mut Hand) -> Picture {
@@ -32,7 +32,7 @@ fn tartan(h: &mut Hand) -> Picture {
     let p = h.near(0.62, 0.12);
     let bands = || stripes(p, 0.42);
     let threads = || stripes(p, 0.1).at(p / 2.0, 0.0);
-    Picture::new(45.0)
+    Picture::new(30.0)
         .with(Ink::Second, Shape::new(|_| -1.0))
         .with(Ink::Accent, bands().or(bands().turned(90.0)))
         .with(Ink::Main, bands().and(bands().turned(90.0)))

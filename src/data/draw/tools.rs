@@ -1,4 +1,4 @@
-//! Held-out theme: tools, in any direction.
+//! Held-out theme: tools.
 
 use super::Class;
 use super::picture::{Hand, Ink, Picture};
@@ -13,7 +13,7 @@ pub(super) const CLASSES: &[Class] = &[
     ("key", key),
 ];
 
-const TURN: f32 = 40.0;
+const TURN: f32 = 25.0;
 
 fn hammer(h: &mut Hand) -> Picture {
     let handle = rounded(h.near(0.22, 0.15), 1.6, 0.06).at(0.0, -0.15);

@@ -52,7 +52,7 @@ fn rocket(h: &mut Hand) -> Picture {
     let hull = disc(1.3).at(-0.98, -0.1).and(disc(1.3).at(0.98, -0.1)).and(slab(2.0, 1.5).at(0.0, 0.25));
     let fins = polygon(&[[0.2, -0.05], [0.62, -0.6], [0.2, -0.45]]).both_sides();
     let flame = polygon(&[[-0.18, -0.48], [0.18, -0.48], [0.0, h.near(-0.92, 0.08)]]);
-    Picture::new(35.0)
+    Picture::new(25.0)
         .with(Ink::Accent, flame)
         .with(Ink::Second, fins)
         .with(Ink::Main, hull)
