@@ -1,10 +1,10 @@
 //! How good the features of a model are on classes it has never seen.
 
 use ndarray::{Array1, Array2};
-use perennial::Result;
 use perennial::data::draw::Family;
 use perennial::engine::{Data, Engine, Tract};
 use perennial::graph::Graph;
+use perennial::{Result, err};
 
 use super::vit::Sizes;
 
@@ -17,9 +17,8 @@ pub fn patches(rgb: &[u8], sizes: &Sizes) -> Vec<f32> {
     let (side, p) = (sizes.image, sizes.patch);
     let corners = (0..side / p).flat_map(|y| (0..side / p).map(move |x| (y * p, x * p)));
     let pixel = |y: usize, x: usize, c: usize| f32::from(rgb[(y * side + x) * 3 + c]) / 127.5 - 1.0;
-    let inside = |(y, x): (usize, usize)| {
-        (0..3 * p * p).map(move |i| pixel(y + i / p % p, x + i % p, i / (p * p)))
-    };
+    let inside =
+        |(y, x): (usize, usize)| (0..3 * p * p).map(move |i| pixel(y + i / p % p, x + i % p, i / (p * p)));
     corners.flat_map(inside).collect()
 }
 
@@ -32,7 +31,8 @@ fn features(graph: &Graph, families: &[Family], first: u64, count: u64) -> Resul
         let mut planes = Vec::new();
         for index in first..first + count {
             let rgb = family.draw(class, 1, index, 64);
-            planes.extend((0..3).flat_map(|c| rgb[c..].iter().step_by(3).map(|&x| f32::from(x) / 127.5 - 1.0)));
+            planes
+                .extend((0..3).flat_map(|c| rgb[c..].iter().step_by(3).map(|&x| f32::from(x) / 127.5 - 1.0)));
         }
         let outputs = session.run(&[Data::floats(&[count as usize, 3, 64, 64], planes)?])?;
         for row in outputs[0].as_f32()?.outer_iter() {
@@ -43,7 +43,7 @@ fn features(graph: &Graph, families: &[Family], first: u64, count: u64) -> Resul
     }
     let width = rows.len() / labels.len();
     let rows = Array2::from_shape_vec((labels.len(), width), rows);
-    Ok((rows.map_err(|e| perennial::Error::new(perennial::ErrorKind::Bug, e.to_string()))?, labels))
+    Ok((rows.map_err(|e| err!(Bug, "{e}"))?, labels))
 }
 
 /// Prints nearest-class-mean and nearest-neighbour accuracy on the held-out themes.
@@ -64,17 +64,24 @@ pub fn report(graph: &Graph) -> Result<()> {
     let all: Vec<usize> = (0..classes).collect();
     println!("held-out themes, {SHOWN} pictures a class shown, {ASKED} asked:");
     println!("  nearest class mean, {classes} classes  {:5.1} %", among(&to_means, &truth, &all));
-    let tens = (0..classes / 10).map(|k| all.iter().copied().skip(k).step_by(classes / 10).collect::<Vec<_>>());
+    let tens =
+        (0..classes / 10).map(|k| all.iter().copied().skip(k).step_by(classes / 10).collect::<Vec<_>>());
     let tens: Array1<f32> = tens.map(|chosen| among(&to_means, &truth, &chosen)).collect();
     println!("  nearest class mean, 10 classes  {:5.1} %", tens.mean().unwrap_or(0.0));
     let mut first = 0;
     for theme in &themes {
         let own: Vec<usize> = (first..first + theme.classes()).collect();
         first += theme.classes();
-        println!("  within {:<8}  {} classes       {:5.1} %", theme.theme(), own.len(), among(&to_means, &truth, &own));
+        println!(
+            "  within {:<8}  {} classes       {:5.1} %",
+            theme.theme(),
+            own.len(),
+            among(&to_means, &truth, &own)
+        );
     }
     let near = asked.dot(&shown.t());
-    let right = near.outer_iter().zip(&truth).filter(|(row, c)| known[super::best(row.iter())] == **c).count();
+    let right =
+        near.outer_iter().zip(&truth).filter(|(row, c)| known[super::best(row.iter())] == **c).count();
     println!("  nearest neighbour, {classes} classes   {:5.1} %", 100.0 * right as f32 / truth.len() as f32);
     Ok(())
 }
@@ -82,6 +89,7 @@ pub fn report(graph: &Graph) -> Result<()> {
 /// Percentage right when only `classes` exist.
 fn among(scores: &Array2<f32>, truth: &[usize], classes: &[usize]) -> f32 {
     let rows = scores.outer_iter().zip(truth).filter(|(_, c)| classes.contains(c));
-    let right: Vec<bool> = rows.map(|(row, c)| classes[super::best(classes.iter().map(|&k| &row[k]))] == *c).collect();
+    let right: Vec<bool> =
+        rows.map(|(row, c)| classes[super::best(classes.iter().map(|&k| &row[k]))] == *c).collect();
     100.0 * right.iter().filter(|r| **r).count() as f32 / right.len() as f32
 }

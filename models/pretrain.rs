@@ -20,7 +20,7 @@ use perennial::data::draw::Family;
 use perennial::engine::{Data, Engine, Session, Tract};
 use perennial::graph::Dim;
 use perennial::optim::{AdamW, Optimizer, Schedule, clip};
-use perennial::{Error, ErrorKind, Result, onnx};
+use perennial::{Result, err, onnx};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
@@ -64,10 +64,12 @@ fn arguments() -> Result<(u32, PathBuf)> {
         let value = args.next();
         match (flag.as_str(), value) {
             ("--steps", Some(n)) => {
-                steps = n.parse().map_err(|_| Error::new(ErrorKind::InvalidArgument, "--steps needs a number"))?;
+                steps = n.parse().map_err(|_| err!(InvalidArgument, "--steps needs a number"))?;
             }
             ("--out", Some(path)) => out = path.into(),
-            _ => return Err(Error::new(ErrorKind::InvalidArgument, "usage: pretrain [--steps N] [--out FILE]")),
+            _ => {
+                return Err(err!(InvalidArgument, "usage: pretrain [--steps N] [--out FILE]"));
+            }
         }
     }
     Ok((steps, out))
@@ -100,7 +102,11 @@ impl Trainer {
             if (step + 1) % 100 == 0 || step + 1 == steps {
                 let accuracy = 100.0 * right as f32 / (seen * HALVES * HALF) as f32;
                 let seconds = clock.elapsed().as_secs();
-                println!("step {:5}  loss {:.3}  accuracy {accuracy:4.1} %  {seconds} s", step + 1, loss / seen as f32);
+                println!(
+                    "step {:5}  loss {:.3}  accuracy {accuracy:4.1} %  {seconds} s",
+                    step + 1,
+                    loss / seen as f32
+                );
                 (seen, loss, right) = (0, 0.0, 0);
             }
         }
@@ -109,7 +115,8 @@ impl Trainer {
 
     /// Both halves of a batch side by side, summed in order.
     fn gradients(&self, step: u32, weights: &[Weight]) -> Result<Sum> {
-        let parameters: Vec<Data> = weights.iter().map(|w| Data::floats(&w.shape, w.data.clone())).collect::<Result<_>>()?;
+        let parameters: Vec<Data> =
+            weights.iter().map(|w| Data::floats(&w.shape, w.data.clone())).collect::<Result<_>>()?;
         let parts: Vec<Result<Sum>> = thread::scope(|scope| {
             let start = |half| {
                 let parameters = &parameters;
@@ -117,10 +124,10 @@ impl Trainer {
             };
             let running: Vec<_> = (0..HALVES).map(start).collect();
             let joined = running.into_iter().map(|t| t.join());
-            joined.map(|r| r.unwrap_or_else(|_| Err(Error::new(ErrorKind::Bug, "a thread panicked")))).collect()
+            joined.map(|r| r.unwrap_or_else(|_| Err(err!(Bug, "a thread panicked")))).collect()
         });
         let mut parts = parts.into_iter();
-        let mut sum = parts.next().unwrap_or_else(|| Err(Error::new(ErrorKind::Bug, "no half")))?;
+        let mut sum = parts.next().unwrap_or_else(|| Err(err!(Bug, "no half")))?;
         for part in parts {
             let part = part?;
             sum.loss += part.loss;
@@ -154,7 +161,7 @@ impl Trainer {
         ];
         let inputs: Vec<Data> = own.into_iter().chain(parameters.iter().cloned()).collect();
         let mut outputs = self.session.run(&inputs)?.into_iter().map(Data::into_f32);
-        let mut next = || outputs.next().unwrap_or_else(|| Err(Error::new(ErrorKind::Bug, "an output is missing")));
+        let mut next = || outputs.next().unwrap_or_else(|| Err(err!(Bug, "an output is missing")));
         let (loss, logits) = (next()?.sum(), next()?);
         let right = logits.outer_iter().zip(&labels).filter(|(row, c)| best(row.iter()) == **c).count();
         let gradients = outputs.map(|g| flat(g?)).collect::<Result<_>>()?;
@@ -177,11 +184,11 @@ fn best<'a>(row: impl Iterator<Item = &'a f32>) -> usize {
 /// One row: AdamW is elementwise and does not care.
 fn flat(g: ArrayD<f32>) -> Result<ndarray::Array2<f32>> {
     let n = g.len();
-    g.into_shape_with_order((1, n)).map_err(|e| Error::new(ErrorKind::Bug, e.to_string()))
+    g.into_shape_with_order((1, n)).map_err(|e| err!(Bug, "{e}"))
 }
 
 fn matrix(w: &Weight) -> Result<ArrayView2<'_, f32>> {
-    ArrayView2::from_shape((1, w.data.len()), &w.data).map_err(|e| Error::new(ErrorKind::Bug, e.to_string()))
+    ArrayView2::from_shape((1, w.data.len()), &w.data).map_err(|e| err!(Bug, "{e}"))
 }
 
 /// Writes the model, reads it back, and reports hash and accuracy.

@@ -16,7 +16,7 @@
 use std::collections::BTreeMap;
 
 use perennial::graph::{Attr, DType, Dim, Emit, Graph, Shape, Tensor, ValueId};
-use perennial::{Error, ErrorKind, Result};
+use perennial::{Result, err};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -68,7 +68,7 @@ impl Sizes {
         (self.image / self.patch).pow(2)
     }
 
-    /// Untrained parameters: matrices with standard deviation `0.7 / sqrt(in)`, the head and the embeddings with 0.02.
+    /// Untrained parameters: matrices with standard deviation `0.7 / sqrt(in)`, positions as waves, the rest small.
     pub fn untrained(&self, rng: &mut ChaCha8Rng) -> Vec<Weight> {
         let (w, hidden, patch) = (self.width, self.hidden, 3 * self.patch * self.patch);
         let fan = |n: usize| 0.7 / (n as f32).sqrt();
@@ -76,7 +76,7 @@ impl Sizes {
             ("patch_embed.weight".into(), vec![patch, w], 1.4 * fan(patch)),
             ("patch_embed.bias".into(), vec![w], 0.0),
             ("cls_token".into(), vec![1, 1, w], 0.02),
-            ("pos_embed".into(), vec![1, self.patches() + 1, w], 0.02),
+            ("pos_embed".into(), vec![1, self.patches() + 1, w], 0.0),
         ];
         for i in 0..self.depth {
             let mut linear = |name: &str, from: usize, to: usize| {
@@ -92,14 +92,36 @@ impl Sizes {
         rows.extend(norm_rows("norm", w));
         rows.push(("head.weight".into(), vec![self.classes, w], 0.02));
         rows.push(("head.bias".into(), vec![self.classes], 0.0));
-        rows.into_iter().map(|(name, shape, sd)| start(name, shape, sd, rng)).collect()
+        let mut weights: Vec<Weight> =
+            rows.into_iter().map(|(name, shape, sd)| start(name, shape, sd, rng)).collect();
+        if let Some(pos) = weights.iter_mut().find(|w| w.name == "pos_embed") {
+            pos.data[w..].copy_from_slice(&self.waves());
+        }
+        weights
+    }
+
+    /// Rows and columns of the patches as sines and cosines of falling frequency, `[patches, width]`: neighbours start
+    /// out alike.
+    fn waves(&self) -> Vec<f32> {
+        let (side, quarter) = (self.image / self.patch, self.width / 4);
+        let wave = |at: usize, j: usize| {
+            let angle = at as f32 * 100f32.powf(-((j % quarter) as f32) / quarter as f32);
+            0.3 * if j < quarter { angle.sin() } else { angle.cos() }
+        };
+        let one = |i: usize| {
+            let half = move |at: usize| (0..2 * quarter).map(move |j| wave(at, j));
+            half(i / side).chain(half(i % side)).collect::<Vec<f32>>()
+        };
+        (0..self.patches()).flat_map(one).collect()
     }
 
     /// The network for batches of `batch`, a number or a symbol.
     pub fn graph(&self, form: Form, batch: &Dim, weights: &[Weight]) -> Result<Vit> {
         let mut graph = Graph::new("perennial-tiny", 17);
         let images = match form {
-            Form::Training => vec![batch.clone(), self.patches().into(), (3 * self.patch * self.patch).into()],
+            Form::Training => {
+                vec![batch.clone(), self.patches().into(), (3 * self.patch * self.patch).into()]
+            }
             Form::Shipping => vec![batch.clone(), 3.into(), self.image.into(), self.image.into()],
         };
         let images = graph.add_input("images", DType::F32, Shape(images));
@@ -111,7 +133,8 @@ impl Sizes {
             });
         }
         let named = weights.iter().map(|w| w.name.clone()).zip(values.iter().copied()).collect();
-        let mut b = Builder { emit: Emit::new(&mut graph, "embed"), sizes: *self, batch: batch.clone(), named };
+        let mut b =
+            Builder { emit: Emit::new(&mut graph, "embed"), sizes: *self, batch: batch.clone(), named };
         let mut x = b.tokens(images, form)?;
         for i in 0..self.depth {
             x = b.block(x, &format!("blocks.{i}"))?;
@@ -157,7 +180,7 @@ struct Builder<'g> {
 
 impl Builder<'_> {
     fn weight(&self, name: &str) -> Result<ValueId> {
-        let missing = || Error::new(ErrorKind::Mismatch, format!("no weight {name:?} was given"));
+        let missing = || err!(Mismatch, "no weight {name:?} was given");
         self.named.get(name).copied().ok_or_else(missing)
     }
 
@@ -196,7 +219,8 @@ impl Builder<'_> {
     fn convolved(&mut self, images: ValueId) -> Result<ValueId> {
         let (w, b) = (self.weight("patch_embed.weight")?, self.weight("patch_embed.bias")?);
         let side = Attr::Ints(vec![self.sizes.patch as i64; 2]);
-        let map = self.emit.op("Conv", &[images, w, b], &[("kernel_shape", side.clone()), ("strides", side)])?;
+        let map =
+            self.emit.op("Conv", &[images, w, b], &[("kernel_shape", side.clone()), ("strides", side)])?;
         let flat = self.emit.reshape(map, &self.shape(&[self.sizes.width, self.sizes.patches()]))?;
         self.emit.transpose(flat, &[0, 2, 1])
     }

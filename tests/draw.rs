@@ -40,7 +40,9 @@ fn a_picture_depends_on_each_of_its_coordinates() {
     assert_eq!(picture.len(), 64 * 64 * 3);
     assert_eq!(picture, f.draw(3, 1, 5, 64));
     assert_eq!(picture, f.draw(3 + f.classes(), 1, 5, 64), "classes wrap");
-    for other in [f.draw(4, 1, 5, 64), f.draw(3, 2, 5, 64), f.draw(3, 1, 6, 64), Family::themes()[0].draw(3, 1, 5, 64)] {
+    for other in
+        [f.draw(4, 1, 5, 64), f.draw(3, 2, 5, 64), f.draw(3, 1, 6, 64), Family::themes()[0].draw(3, 1, 5, 64)]
+    {
         assert_ne!(picture, other);
     }
     assert_eq!(f.draw(3, 1, 5, 16).len(), 16 * 16 * 3);
@@ -86,13 +88,21 @@ fn raw_pixels_tell_classes_apart_poorly_but_above_chance() {
         Family::themes().into_iter().flat_map(|f| (0..f.classes()).map(move |c| (f, c))).collect();
     let set = |first: u64, count: u64| -> Vec<(usize, Vec<f32>)> {
         let one = |label: usize, i| (label, thumbnail(&all[label].0.draw(all[label].1, 1, i, 64)));
-        (0..all.len()).flat_map(|label| (first..first + count).map(move |i| (label, i))).map(|(l, i)| one(l, i)).collect()
+        (0..all.len())
+            .flat_map(|label| (first..first + count).map(move |i| (label, i)))
+            .map(|(l, i)| one(l, i))
+            .collect()
     };
     let (shown, asked) = (set(0, 20), set(20, 5));
     let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>();
-    let nearest = |q: &[f32]| shown.iter().min_by(|a, b| distance(&a.1, q).total_cmp(&distance(&b.1, q))).unwrap().0;
+    let nearest =
+        |q: &[f32]| shown.iter().min_by(|a, b| distance(&a.1, q).total_cmp(&distance(&b.1, q))).unwrap().0;
     let right = asked.iter().filter(|(label, q)| nearest(q) == *label).count();
     let share = right as f32 / asked.len() as f32;
-    println!("nearest neighbour on 8x8 thumbnails: {:.1} %, chance {:.1} %", 100.0 * share, 100.0 / all.len() as f32);
+    println!(
+        "nearest neighbour on 8x8 thumbnails: {:.1} %, chance {:.1} %",
+        100.0 * share,
+        100.0 / all.len() as f32
+    );
     assert!(share > 2.0 / all.len() as f32 && share < 0.5, "{share}");
 }

@@ -32,7 +32,9 @@ fn images_go_in_and_features_and_logits_come_out() {
     let outputs: Vec<_> = graph.outputs.iter().map(|&v| port(v)).collect();
     let want = [("features", 96), ("logits", 296)].map(|(n, d)| (n.to_string(), DType::F32, batch(&[d])));
     assert_eq!(outputs, want);
-    for (key, value) in [("mean", "[0.5, 0.5, 0.5]"), ("std", "[0.5, 0.5, 0.5]"), ("input_size", "[3, 64, 64]")] {
+    for (key, value) in
+        [("mean", "[0.5, 0.5, 0.5]"), ("std", "[0.5, 0.5, 0.5]"), ("input_size", "[3, 64, 64]")]
+    {
         assert_eq!(graph.metadata.get(key).map(String::as_str), Some(value));
     }
     assert!(graph.metadata.contains_key("license") && graph.metadata.contains_key("produced_by"));
@@ -72,7 +74,8 @@ mod features {
     #[test]
     fn features_tell_unseen_classes_apart() {
         let (shown, asked) = (features(0), features(20));
-        let nearest = |q: &[f32]| shown.iter().max_by(|a, b| cosine(&a.1, q).total_cmp(&cosine(&b.1, q))).unwrap().0;
+        let nearest =
+            |q: &[f32]| shown.iter().max_by(|a, b| cosine(&a.1, q).total_cmp(&cosine(&b.1, q))).unwrap().0;
         let right = asked.iter().filter(|(label, q)| nearest(q) == *label).count();
         let share = right as f32 / asked.len() as f32;
         println!("nearest of five pictures a class, 30 unseen classes: {:.1} %", 100.0 * share);
