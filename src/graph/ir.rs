@@ -192,7 +192,11 @@ impl Graph {
     pub fn shape(&self, v: ValueId) -> Result<&Shape> {
         let value = self.value(v);
         value.shape.as_ref().ok_or_else(|| {
-            crate::err!(Shape, "the shape of {:?} could not be inferred; fix the batch and fold first", value.name)
+            crate::err!(
+                Shape,
+                "the shape of {:?} could not be inferred; fix the batch and fold first",
+                value.name
+            )
         })
     }
 
@@ -333,7 +337,12 @@ impl Graph {
         for node in &self.nodes {
             for v in node.inputs.iter().flatten() {
                 if !ready[v.index()] {
-                    crate::bail!(Parse, "{} reads {:?} before it is computed", node.label(), self.value(*v).name);
+                    crate::bail!(
+                        Parse,
+                        "{} reads {:?} before it is computed",
+                        node.label(),
+                        self.value(*v).name
+                    );
                 }
             }
             for v in node.outputs.iter().flatten() {

@@ -39,7 +39,12 @@ impl Tensor {
         let bytes = bytes.into();
         let want = volume(&shape)?.checked_mul(dtype.size());
         if want != Some(bytes.len()) {
-            crate::bail!(Shape, "{} bytes given for a {} tensor of shape {shape:?}", bytes.len(), dtype.name());
+            crate::bail!(
+                Shape,
+                "{} bytes given for a {} tensor of shape {shape:?}",
+                bytes.len(),
+                dtype.name()
+            );
         }
         Ok(Self { dtype, shape, bytes })
     }
