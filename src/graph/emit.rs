@@ -11,12 +11,14 @@ use crate::error::{Context, Result};
 pub struct Emit<'g> {
     graph: &'g mut Graph,
     scope: String,
+    /// The integers of shape arithmetic that was appended here.
+    facts: infer::Facts,
 }
 
 impl<'g> Emit<'g> {
     /// Appends to `graph`; new values are named `scope.op`.
     pub fn new(graph: &'g mut Graph, scope: &str) -> Self {
-        Self { graph, scope: scope.into() }
+        Self { graph, scope: scope.into(), facts: infer::Facts::default() }
     }
 
     /// The graph so far.
@@ -58,7 +60,11 @@ impl<'g> Emit<'g> {
     }
 
     fn infer(&mut self, id: NodeId) -> Result<()> {
-        infer::node(self.graph, id).at(|| format!("while adding {}", self.graph.node(id).label()))
+        let label = self.graph.node(id).label();
+        if !infer::supports(self.graph, id) {
+            crate::bail!(Unsupported, "{label} has no shape rule; add one to graph/infer");
+        }
+        self.facts.step(self.graph, id).at(|| format!("while adding {label}"))
     }
 
     /// A constant.

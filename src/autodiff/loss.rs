@@ -1,0 +1,68 @@
+//! The training loss.
+//!
+//! ```text
+//! z    = logits + (class_mask - 1) 1e4          [N, C]  masked classes drop out of the softmax
+//! CE_i = - ln softmax(z_i)[label_i]             [N]
+//! loss = sum_i w_i CE_i                          []
+//! ```
+//!
+//! The head has a padded capacity `C`; the mask says which classes exist, so a new class does not change the
+//! graph. Weights of zero silence the samples that pad a last micro-batch; their labels may be anything. For
+//! the mean over `n` samples the caller gives weights `1/n`, which makes micro-batches add up. The label is
+//! compared with a constant `0..C`, so no `OneHot` operator is needed.
+//!
+//! A labelled sample of a masked class costs about 1e4: a mistake of the caller that is seen at once.
+
+use super::forms;
+use crate::error::Result;
+use crate::graph::{Dim, Emit, ValueId};
+
+/// What a masked logit loses. Larger than any logit, and within f16.
+const MASKED: f64 = 1e4;
+
+/// Appends the masked, weighted cross-entropy and returns the rank-0 loss.
+///
+/// `logits` `[N, C]` float, `labels` `[N]` integer, `class_mask` `[C]` float of 1 and 0, `sample_weights` `[N]`
+/// float; floats of one dtype. `N` may be symbolic.
+///
+/// # Errors
+/// `Shape`: `logits` is not `[N, C]` with a known `C`, or an operand does not fit it.
+pub fn cross_entropy(
+    emit: &mut Emit,
+    logits: ValueId,
+    labels: ValueId,
+    class_mask: ValueId,
+    sample_weights: ValueId,
+) -> Result<ValueId> {
+    let classes = check(emit, logits, labels, class_mask, sample_weights)?;
+    let dtype = emit.graph().dtype(logits)?;
+    let absent = forms::shift(emit, class_mask, -1.0)?;
+    let penalty = emit.scale(absent, MASKED)?;
+    let z = emit.add(logits, penalty)?;
+    let log_p = emit.op("LogSoftmax", &[z], &[("axis", (-1).into())])?;
+    let hit = forms::one_hot(emit, labels, classes, dtype)?;
+    let picked = emit.mul(log_p, hit)?;
+    let picked = emit.reduce_sum(picked, &[1], false)?;
+    let weighted = emit.mul(picked, sample_weights)?;
+    let total = emit.reduce_sum(weighted, &[0], false)?;
+    emit.neg(total)
+}
+
+fn check(emit: &Emit, logits: ValueId, labels: ValueId, mask: ValueId, weights: ValueId) -> Result<usize> {
+    let shape = emit.shape(logits)?;
+    let &[ref n, Dim::Known(classes)] = shape.as_slice() else {
+        crate::bail!(Shape, "logits of shape {shape}; [N, C] with a known number of classes is needed");
+    };
+    for (name, v, want) in
+        [("labels", labels, n), ("class_mask", mask, &Dim::Known(classes)), ("sample_weights", weights, n)]
+    {
+        let have = emit.shape(v)?;
+        if have.as_slice() != std::slice::from_ref(want) {
+            crate::bail!(Shape, "{name} of shape {have} beside logits of shape {shape}; [{want}] is needed");
+        }
+    }
+    if emit.graph().dtype(labels)?.is_float() {
+        crate::bail!(Shape, "labels are integers");
+    }
+    Ok(classes)
+}

@@ -1,0 +1,55 @@
+//! Matrix products. `g = dL/dy`.
+
+use super::{Grads, Step};
+use crate::error::Result;
+use crate::graph::{Emit, Shape, ValueId};
+
+/// `y = A B`, batched and broadcast: `(g B^T, A^T g)`.
+///
+/// An operand of rank 1 stands for a row (left) or a column (right). A matrix `B` shared by a whole batch
+/// (a weight) gets its gradient from one product over all rows, not from one product per image.
+pub(super) fn matmul(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let (a, b) = (s.x(0)?, s.x(1)?);
+    let (row, column) = (e.shape(a)?.rank() == 1, e.shape(b)?.rank() == 1);
+    let missing: Vec<i64> = [(row, -2), (column, -1)].iter().filter(|m| m.0).map(|m| m.1).collect();
+    let g = if missing.is_empty() { s.grad()? } else { e.unsqueeze(s.grad()?, &missing)? };
+    let by_a = s.when(0, || {
+        let transposed = if column { e.unsqueeze(b, &[0])? } else { e.swap(b)? };
+        e.matmul(g, transposed)
+    })?;
+    let by_b = s.when(1, || {
+        let a = if row { e.unsqueeze(a, &[0])? } else { a };
+        if column {
+            // [.., 1, K]: the walk sums everything but the last axis away.
+            let transposed = e.swap(g)?;
+            return e.matmul(transposed, a);
+        }
+        let shared = e.shape(b)?.rank() == 2;
+        let (a, g) = if shared { (rows(e, a)?, rows(e, g)?) } else { (a, g) };
+        let transposed = e.swap(a)?;
+        e.matmul(transposed, g)
+    })?;
+    Ok(vec![by_a, by_b])
+}
+
+/// `[.., M, K]` viewed as `[.. * M, K]`.
+fn rows(e: &mut Emit, a: ValueId) -> Result<ValueId> {
+    let shape = e.shape(a)?;
+    let (last, lead) = shape.split_last().ok_or_else(|| crate::err!(Bug, "a matrix has two axes"))?;
+    let rows = Shape(lead.to_vec()).volume();
+    e.reshape(a, &Shape(vec![rows, last.clone()]))
+}
+
+/// `y = alpha op(A) op(B) + beta C`, each gradient again a `Gemm`; `dC = beta g`.
+pub(super) fn gemm(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let (g, a, b) = (s.grad()?, s.x(0)?, s.x(1)?);
+    let (ta, tb) = (s.node.int("transA", 0), s.node.int("transB", 0));
+    let alpha = s.node.float("alpha", 1.0);
+    let mut product = |x, y, tx: i64, ty: i64| {
+        e.op("Gemm", &[x, y], &[("alpha", alpha.into()), ("transA", tx.into()), ("transB", ty.into())])
+    };
+    let by_a = s.when(0, || if ta == 0 { product(g, b, 0, 1 - tb) } else { product(b, g, tb, 1) })?;
+    let by_b = s.when(1, || if tb == 0 { product(a, g, 1 - ta, 0) } else { product(g, a, 1, ta) })?;
+    let by_c = s.when(2, || e.scale(g, f64::from(s.node.float("beta", 1.0))))?;
+    Ok(vec![by_a, by_b, by_c])
+}

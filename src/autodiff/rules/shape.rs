@@ -1,0 +1,79 @@
+//! Operators that move elements without changing them. `g = dL/dy`.
+
+use super::{Grads, Step};
+use crate::autodiff::forms;
+use crate::error::Result;
+use crate::graph::{Dim, Emit, Shape};
+
+/// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`: `g` viewed in the shape of the operand.
+pub(super) fn view(e: &mut Emit, s: &Step) -> Result<Grads> {
+    Ok(vec![Some(forms::reshape_like(e, s.grad()?, s.x(0)?)?)])
+}
+
+/// `g` with its axes put back.
+pub(super) fn transpose(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let rank = e.shape(s.x(0)?)?.rank();
+    let mut back = vec![0; rank];
+    match s.node.ints("perm") {
+        Some(perm) => {
+            for (i, p) in perm.iter().enumerate() {
+                back[forms::axis(*p, rank)?] = i;
+            }
+        }
+        None => back = (0..rank).rev().collect(),
+    }
+    Ok(vec![Some(e.transpose(s.grad()?, &back)?)])
+}
+
+/// `g`, summed over the copies by the walk.
+pub(super) fn expand(_: &mut Emit, s: &Step) -> Result<Grads> {
+    Ok(vec![Some(s.grad()?)])
+}
+
+/// `g` summed over the copies: an axis of length `n` repeated `r` times is viewed as `[r, n]`.
+pub(super) fn tile(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let (g, x, y) = (s.grad()?, e.shape(s.x(0)?)?, e.shape(s.y()?)?);
+    let tiled: Vec<usize> = (0..x.rank()).filter(|i| x[*i] != y[*i]).collect();
+    if tiled.iter().all(|i| x[*i] == Dim::Known(1)) {
+        return expand(e, s);
+    }
+    let mut split = Vec::new();
+    let mut copies = Vec::new();
+    for (i, dim) in x.iter().enumerate() {
+        if tiled.contains(&i) {
+            copies.push(split.len());
+            split.push(y[i].divide(dim));
+        }
+        split.push(dim.clone());
+    }
+    let apart = e.reshape(g, &Shape(split))?;
+    Ok(vec![Some(e.reduce_sum(apart, &copies, false)?)])
+}
+
+/// The part of `g` that came from each operand.
+pub(super) fn concat(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let g = s.grad()?;
+    let axis = forms::axis(s.node.int("axis", 0), e.shape(g)?.rank())?;
+    let mut start = 0;
+    let mut grads = Vec::with_capacity(s.needs.len());
+    for i in 0..s.needs.len() {
+        let end = start + forms::length(e, s.x(i)?, axis)? as i64;
+        grads.push(s.when(i, || forms::slice(e, g, axis, start, end))?);
+        start = end;
+    }
+    Ok(grads)
+}
+
+/// The gradients of the parts put together, zeros for parts that the loss does not use.
+pub(super) fn split(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let axis = s.node.int("axis", 0);
+    let mut parts = Vec::with_capacity(s.grads.len());
+    for (y, g) in s.node.outputs.iter().zip(s.grads) {
+        match (y, g) {
+            (_, Some(g)) => parts.push(*g),
+            (Some(y), None) => parts.push(forms::zeros_like(e, *y)?),
+            (None, None) => crate::bail!(Unsupported, "a part without a name; name every result"),
+        }
+    }
+    Ok(vec![Some(e.concat(&parts, axis)?)])
+}
