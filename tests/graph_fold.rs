@@ -1,4 +1,5 @@
 //! Folding: what constant nodes compute, what shape arithmetic becomes, and that doing it twice changes nothing.
+#![allow(clippy::unwrap_used)] // Helpers of tests may fail like tests.
 
 use perennial::graph::{Attr, DType, Dim, Emit, Graph, Shape, Tensor, ValueId, fold, infer, rewrite};
 

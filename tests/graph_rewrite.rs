@@ -1,4 +1,5 @@
 //! Cutting, splicing, pruning, sorting and the text form.
+#![allow(clippy::unwrap_used)] // Helpers of tests may fail like tests.
 
 use perennial::graph::{DType, Dim, Emit, Graph, Shape, Tensor, ValueId, rewrite};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use half::f16;
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude as tr;
-use tract_onnx::prelude::{Framework, IntoRunnable};
+use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
 
 use super::{Data, Engine, Port, Session, check};
 use crate::error::{Error, ErrorKind, Result};

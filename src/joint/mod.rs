@@ -102,6 +102,6 @@ fn head_and_loss(graph: &mut Graph, features: ValueId, inputs: &Inputs) -> Resul
     let logits = emit.add(product, inputs.head_bias)?;
     emit.set_scope("loss");
     let loss =
-        autodiff::cross_entropy(&mut emit, logits, inputs.labels, inputs.class_mask, inputs.sample_weights)?;
+        autodiff::loss::cross_entropy(&mut emit, logits, inputs.labels, inputs.class_mask, inputs.sample_weights)?;
     Ok((logits, loss))
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::runner::Runner;
+use super::recognition::Recognition;
 use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, features};
 use crate::adapter::Site;
 use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::signature::Router;
 use crate::strategy::{self, Memory, SlotShape};
 
 /// Options of a learner; see [`Learner::builder`].
@@ -68,6 +68,17 @@ impl Builder {
         self
     }
 
+    /// Planned memory, without building anything.
+    ///
+    /// # Errors
+    /// As [`Builder::build`], but for the engine's.
+    pub fn plan(self) -> Result<Footprint> {
+        let Self { backbone, mut settings, budget, .. } = self;
+        check(&mut settings, &backbone)?;
+        let parts = backbone.parts(settings.lora.blocks, settings.lora.roles)?;
+        Footprint::plan(&backbone, &parts.suffix, &parts.sites, &settings, &budget)
+    }
+
     /// Compiles the frozen network and checks the plan against the budget.
     ///
     /// # Errors
@@ -92,7 +103,7 @@ impl Builder {
         let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
         let slots = slots(&sites);
         let state = match state {
-            Some(state) if state.memory.slots == slots => state,
+            Some(state) if state.memory.slots == slots => solved(state)?,
             Some(_) => crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has"),
             None => fresh(strategy.name(), settings, slots),
         };
@@ -131,6 +142,14 @@ fn slots(sites: &[Site]) -> Vec<SlotShape> {
     sites.iter().map(shape).collect()
 }
 
+/// A stored state holds sums; the classifier's weights are solved for again.
+fn solved(mut state: State) -> Result<State> {
+    if let (Some(statistics), false) = (&mut state.statistics, state.tasks.is_empty()) {
+        statistics.head_mut().solve()?;
+    }
+    Ok(state)
+}
+
 fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>) -> State {
     State {
         strategy: strategy.into(),
@@ -139,9 +158,8 @@ fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>) -> State {
         memory: Memory::new(slots, settings.lora.rank),
         adapted: false,
         linear: None,
-        head: None,
-        reduction: None,
-        router: Router::default(),
+        statistics: None,
+        recognition: Recognition::default(),
         settings,
     }
 }

@@ -13,10 +13,12 @@
 //! `begin_task`, bit for bit.
 
 mod builder;
+mod classifier;
 mod encoded;
 mod features;
 mod footprint;
 mod prediction;
+mod recognition;
 mod runner;
 mod settings;
 mod state;
@@ -25,12 +27,14 @@ mod trainer;
 
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView4, Axis, Slice};
+use ndarray::ArrayView4;
 
 pub use builder::Builder;
+pub use classifier::Statistics;
 pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};
 pub use prediction::Prediction;
+pub use recognition::Recognition;
 pub use settings::{Budget, Settings};
 pub use state::{State, TaskRecord};
 pub use task::TaskReport;
@@ -230,9 +234,4 @@ impl Learner {
     fn features(&self, images: &Encoded) -> Result<features::Features> {
         features::extract(self.adapted.as_ref(), images)
     }
-}
-
-/// Rows `start..end` of a matrix.
-fn rows(m: &Array2<f32>, start: usize, end: usize) -> ndarray::ArrayView2<'_, f32> {
-    m.slice_axis(Axis(0), Slice::from(start..end))
 }

@@ -25,3 +25,17 @@ pub struct Prediction {
     /// images; below zero is worse than their mean.
     pub familiarity: f32,
 }
+
+/// Answers for feature rows.
+pub fn predict(state: &State, view: View, features: &Features) -> Result<Vec<Prediction>> {
+    let scores = state.head()?.scores(features.view(view)?.view())?;
+    let answers = state.recognition.recognise(features.frozen.view(), scores.view(), &state.tasks)?;
+    let answer = |(row, seen): (ArrayView1<'_, f32>, super::recognition::Recognised)| {
+        let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let (class, &score) = best.ok_or_else(|| crate::err!(Bug, "a classifier without classes"))?;
+        let name = state.classes.get(class).cloned().unwrap_or_default();
+        let super::recognition::Recognised { task, unknown, familiarity } = seen;
+        Ok(Prediction { class, name, score, task, unknown, familiarity })
+    };
+    scores.rows().into_iter().zip(answers).map(answer).collect()
+}

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
+use super::classifier::Statistics;
+use super::recognition::Recognition;
 use crate::head::{Head, Linear};
-use crate::signature::{Reduction, Router};
+use crate::error::Result;
 use crate::strategy::Memory;
 
 /// A finished task.
@@ -36,17 +38,43 @@ pub struct State {
     /// The training head, kept where it is also the classifier.
     pub linear: Option<Linear>,
     /// The classifier's statistics; `None` where the training head is the classifier.
-    pub head: Option<Head>,
-    /// The space in which signatures live, fitted on the first task.
-    pub reduction: Option<Reduction>,
-    /// Signatures of finished tasks.
-    pub router: Router,
+    pub statistics: Option<Statistics>,
+    /// What recognises tasks.
+    pub recognition: Recognition,
 }
 
 impl State {
     /// Index of the class `name`, if it is known.
     pub fn class(&self, name: &str) -> Option<usize> {
         self.classes.iter().position(|c| c == name)
+    }
+
+    /// Bytes at rest by part.
+    pub fn parts(&self) -> Vec<(&'static str, usize)> {
+        let names: usize = self.classes.iter().map(String::len).sum();
+        let tasks: usize = self.tasks.iter().map(|t| t.name.len() + 8 * t.classes.len()).sum();
+        vec![
+            ("names", names + tasks),
+            ("adapters and bases", self.memory.bytes()),
+            ("training head", self.linear.as_ref().map_or(0, Head::bytes)),
+            ("classifier", self.statistics.as_ref().map_or(0, |s| s.head().bytes())),
+            ("signatures", self.recognition.bytes()),
+        ]
+    }
+
+    /// Bytes at rest.
+    pub fn bytes(&self) -> usize {
+        self.parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// The classifier that predicts.
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) before anything was learned.
+    pub(super) fn head(&self) -> Result<&dyn Head> {
+        let linear = self.linear.as_ref().map(|l| l as &dyn Head);
+        let head = self.statistics.as_ref().map(Statistics::head).or(linear);
+        head.ok_or_else(|| crate::err!(State, "nothing was learned yet"))
     }
 
     /// Index of the class `name`, made known if it is new.

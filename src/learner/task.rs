@@ -14,14 +14,17 @@ use super::trainer::{Batch, Step, Trainer};
 use super::{Encoded, Learner, Phase, TaskRecord};
 use crate::error::Result;
 use crate::graph::{ValueId, rewrite};
-use crate::head::{Head, Linear};
+use crate::head::Linear;
+use super::classifier::Statistics;
 use crate::optim::AdamW;
-use crate::signature::{Reduction, Signature};
 use crate::strategy::TaskContext;
 use crate::subspace::SecondMoment;
 
 /// Images whose site inputs are recorded at the end of a task (methods.md 1.11).
 const BASIS_IMAGES: usize = 256;
+
+/// Rows of the training head before it first doubles.
+const FIRST_CLASSES: usize = 16;
 
 /// What is held while a task is open.
 pub struct OpenTask {
@@ -66,7 +69,7 @@ impl Learner {
         let context = TaskContext { index, seed: settings.seed, rank: settings.lora.rank };
         self.strategy.begin(&context, &mut self.state.memory)?;
         let trainer = if self.strategy.adapts(index) {
-            self.state.linear.get_or_insert_with(|| Linear::new(self.backbone.width));
+            self.state.linear.get_or_insert_with(|| Linear::new(self.backbone.width, FIRST_CLASSES));
             Some(self.trainer()?)
         } else {
             None
@@ -80,7 +83,7 @@ impl Learner {
         let s = &self.state.settings;
         let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
         let base = features::merged(&self.suffix, &self.sites, &self.state, false)?;
-        let optimizer = Box::new(AdamW::new(s.learning_rate, s.weight_decay));
+        let optimizer = Box::new(AdamW::new(s.learning_rate).with_weight_decay(s.weight_decay));
         Trainer::new(self.engine.as_ref(), &base, &self.sites, &s.lora, head, s.micro, optimizer, s.clip)
     }
 
@@ -137,12 +140,11 @@ impl Learner {
 
     /// Doubles the training head where a new class does not fit. The graph is compiled again then, and only then.
     fn make_room(&mut self) -> Result<()> {
-        let classes = self.state.classes.len();
+        let last = self.state.classes.len() - 1;
         let Some(head) = &mut self.state.linear else { return Ok(()) };
-        if classes <= head.capacity() {
+        if !head.add_class(last)? {
             return Ok(());
         }
-        head.grow(classes);
         let trainer = self.trainer()?;
         let task = self.task()?;
         if task.trainer.is_some() {
@@ -187,7 +189,8 @@ impl Learner {
         }
         let features = self.features(images)?;
         self.learn_statistics(&features, labels)?;
-        self.learn_signature(&features, labels)?;
+        let seed = self.state.settings.seed ^ context.index as u64;
+        self.state.recognition.learn(features.frozen.view(), labels, seed)?;
         self.record(labels)
     }
 
@@ -215,26 +218,13 @@ impl Learner {
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
         let (classifier, view) = self.strategy.classifier();
         let rows = features.view(view)?;
-        let seed = self.state.settings.seed;
-        if self.state.head.is_none() {
-            self.state.head = Head::new(classifier.into(), rows.ncols(), seed);
+        if self.state.statistics.is_none() {
+            self.state.statistics = Statistics::new(classifier, rows.ncols(), self.state.settings.seed);
         }
-        if let Some(head) = &mut self.state.head {
-            head.observe(rows.view(), labels)?;
-            head.solve()?;
+        if let Some(statistics) = &mut self.state.statistics {
+            statistics.head_mut().observe(rows.view(), labels)?;
+            statistics.head_mut().solve()?;
         }
-        Ok(())
-    }
-
-    fn learn_signature(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
-        let seed = self.state.settings.seed ^ self.state.tasks.len() as u64;
-        if self.state.reduction.is_none() {
-            self.state.reduction = Some(Reduction::fit(features.frozen.view(), labels)?);
-        }
-        let Some(reduction) = &self.state.reduction else { return Ok(()) };
-        let z = reduction.apply(features.frozen.view())?;
-        let signature = Signature::fit(z.view(), labels, seed)?;
-        self.state.router.push(signature);
         Ok(())
     }
 
@@ -246,10 +236,10 @@ impl Learner {
         let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
         self.state.tasks.push(TaskRecord { name: name.clone(), classes, images });
         let protected = match self.strategy.wants_moments() {
-            true => self.state.memory.inputs.iter().map(|b| b.rank()).collect(),
+            true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
             false => Vec::new(),
         };
-        let components = self.state.router.last().map_or(0, Signature::components);
+        let components = self.state.recognition.last_components();
         let state_bytes = self.state.bytes();
         Ok(TaskReport { name, classes: names, images, kept, protected, components, state_bytes })
     }

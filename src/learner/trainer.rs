@@ -30,7 +30,7 @@ pub struct Step {
 pub struct Trainer {
     session: Arc<dyn Session>,
     capacity: usize,
-    optimizer: Box<dyn Optimizer>,
+    optimizer: Box<dyn Optimizer + Send + Sync>,
     clip: f32,
 }
 
@@ -53,7 +53,7 @@ impl Trainer {
         lora: &Lora,
         head: &Linear,
         micro: usize,
-        optimizer: Box<dyn Optimizer>,
+        optimizer: Box<dyn Optimizer + Send + Sync>,
         clip: f32,
     ) -> Result<Self> {
         let (graph, slots) = inject(suffix.clone(), sites, lora, Sharing::Shared)?;
@@ -76,11 +76,14 @@ impl Trainer {
     ) -> Result<Step> {
         let parameters = parameters(memory, head);
         let (loss, right, sums) = self.gradients(&parameters, batch)?;
-        let mut gradients = split(sums, memory.slots.len())?;
-        for (slot, pair) in gradients.pairs.iter_mut().enumerate() {
-            strategy.gradient(memory, slot, pair);
+        let mut gradients = matrices(sums)?;
+        for slot in 0..memory.slots.len() {
+            let [a, b] = [2 + 2 * slot, 3 + 2 * slot];
+            let mut pair = Pair { a: std::mem::take(&mut gradients[a]), b: std::mem::take(&mut gradients[b]) };
+            strategy.gradient(memory, slot, &mut pair);
+            (gradients[a], gradients[b]) = (pair.a, pair.b);
         }
-        let norm = clip(&mut gradients.all_mut(), self.clip);
+        let norm = clip(&mut gradients, self.clip);
         if !(loss.is_finite() && norm.is_finite()) {
             crate::bail!(
                 Numeric,
@@ -88,7 +91,7 @@ impl Trainer {
                  NaN, or lower the learning rate"
             );
         }
-        self.apply(strategy, memory, head, &gradients);
+        self.apply(strategy, memory, head, batch.mask, &gradients)?;
         let rows = batch.labels.len() as f32;
         Ok(Step { loss, accuracy: right as f32 / rows, gradient_norm: norm })
     }
@@ -131,56 +134,53 @@ impl Trainer {
         own.into_iter().chain(parameters.iter().cloned()).collect()
     }
 
-    fn apply(&mut self, strategy: &dyn Strategy, memory: &mut Memory, head: &mut Linear, gradients: &Gradients) {
-        self.optimizer.begin_step();
+    /// Adds the edited deltas. Rows of the head that are masked stay where they are, whatever the optimizer says.
+    fn apply(
+        &mut self,
+        strategy: &dyn Strategy,
+        memory: &mut Memory,
+        head: &mut Linear,
+        mask: &Array1<f32>,
+        gradients: &[Array2<f32>],
+    ) -> Result<()> {
         let optimizer = &mut self.optimizer;
-        let weight = optimizer.step(0, head.weight().view(), gradients.weight.view());
-        let bias = optimizer.step(1, head.bias().view().insert_axis(Axis(0)), gradients.bias.view());
-        head.add(&weight, &bias.row(0));
-        for slot in 0..memory.slots.len() {
-            let (now, g) = (&memory.current[slot], &gradients.pairs[slot]);
-            let a = optimizer.step(2 + 2 * slot, now.a.view(), g.a.view());
-            let b = optimizer.step(3 + 2 * slot, now.b.view(), g.b.view());
+        optimizer.begin_step();
+        let weight = optimizer.step(0, head.weights(), gradients[0].view())?;
+        let bias = optimizer.step(1, head.bias().insert_axis(Axis(0)), gradients[1].view())?;
+        let mut deltas = Vec::with_capacity(memory.slots.len());
+        for (slot, now) in memory.current.iter().enumerate() {
+            let a = optimizer.step(2 + 2 * slot, now.a.view(), gradients[2 + 2 * slot].view())?;
+            let b = optimizer.step(3 + 2 * slot, now.b.view(), gradients[3 + 2 * slot].view())?;
             let mut delta = Pair { a, b };
-            strategy.delta(memory, slot, &mut delta);
-            let now = &mut memory.current[slot];
+            strategy.delta(memory, slot, &mut delta)?;
+            deltas.push(delta);
+        }
+        let mut weights = head.weights_mut();
+        weights += &(weight * &mask.view().insert_axis(Axis(1)));
+        let mut biases = head.bias_mut();
+        biases += &(&bias.row(0) * mask);
+        for (now, delta) in memory.current.iter_mut().zip(&deltas) {
             now.a += &delta.a;
             now.b += &delta.b;
         }
+        Ok(())
     }
 }
 
-/// Gradients by parameter.
-struct Gradients {
-    weight: Array2<f32>,
-    bias: Array2<f32>,
-    pairs: Vec<Pair>,
-}
-
-impl Gradients {
-    fn all_mut(&mut self) -> Vec<&mut Array2<f32>> {
-        let pairs = self.pairs.iter_mut().flat_map(|p| [&mut p.a, &mut p.b]);
-        [&mut self.weight, &mut self.bias].into_iter().chain(pairs).collect()
-    }
-}
-
+/// Parameters in the order of the joint graph: head, then A and B of every slot.
 fn parameters(memory: &Memory, head: &Linear) -> Vec<Data> {
-    let head = [head.weight().clone().into(), head.bias().clone().into()];
+    let head = [head.weights().to_owned().into(), head.bias().to_owned().into()];
     let pairs = memory.current.iter().flat_map(|p| [p.a.clone().into(), p.b.clone().into()]);
     head.into_iter().chain(pairs).collect()
 }
 
-fn split(sums: Vec<ArrayD<f32>>, slots: usize) -> Result<Gradients> {
-    let count = sums.len();
-    let mut sums = sums.into_iter().map(|g| {
+/// Every gradient as a matrix; a vector becomes one row.
+fn matrices(sums: Vec<ArrayD<f32>>) -> Result<Vec<Array2<f32>>> {
+    let matrix = |g: ArrayD<f32>| {
         let g = if g.ndim() == 1 { g.insert_axis(Axis(0)) } else { g };
         g.into_dimensionality::<ndarray::Ix2>().map_err(|e| crate::err!(Bug, "a gradient of odd rank: {e}"))
-    });
-    let mut next =
-        || sums.next().unwrap_or_else(|| Err(crate::err!(Bug, "{count} gradients for {slots} slots and a head")));
-    let (weight, bias) = (next()?, next()?);
-    let pairs = (0..slots).map(|_| Ok(Pair { a: next()?, b: next()? })).collect::<Result<_>>()?;
-    Ok(Gradients { weight, bias, pairs })
+    };
+    sums.into_iter().map(matrix).collect()
 }
 
 /// Rows whose best unmasked class is the label.

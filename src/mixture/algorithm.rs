@@ -67,11 +67,12 @@ impl DpGmmValidParams {
             if !next.is_finite() {
                 bail!(Numeric, "the lower bound became {next}; scale the records or raise `reg_covar`");
             }
-            converged = self.has_converged(bound, next);
+            converged = n_iter > 1 && self.has_converged(bound, next);
             bound = next;
             if converged && self.merge_moves {
                 if let Some(merged) = merge_moves(x.view(), &posterior, self.reg_covar) {
-                    (posterior, bound, converged) = (merged, f64::NEG_INFINITY, false);
+                    (posterior, bound) = merged;
+                    converged = false;
                 }
             }
         }

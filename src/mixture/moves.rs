@@ -12,8 +12,8 @@ use super::merge::merge_costs;
 use super::posterior::Posterior;
 use super::statistics::Statistics;
 
-/// A mixture with fewer components and a higher bound, or `None` if no pair's merge raises it.
-pub(super) fn merge_moves(x: ArrayView2<f64>, posterior: &Posterior, reg: f64) -> Option<Posterior> {
+/// A mixture with fewer components and its bound, higher than that of `posterior`, or `None` if no pair's merge raises it.
+pub(super) fn merge_moves(x: ArrayView2<f64>, posterior: &Posterior, reg: f64) -> Option<(Posterior, f64)> {
     let (mut r, mut entropy) = expect(x, posterior);
     let mut data = Statistics::new(x, &r);
     let update = |data: &Statistics| posterior.prior.update(posterior.form, reg, data);
@@ -36,7 +36,7 @@ pub(super) fn merge_moves(x: ArrayView2<f64>, posterior: &Posterior, reg: f64) -
             r = without_column(&r, i, j);
         }
     }
-    changed.then_some(current)
+    changed.then_some((current, bound))
 }
 
 /// How the entropy of the responsibilities changes when columns `i` and `j` are added up.

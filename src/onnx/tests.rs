@@ -1,4 +1,6 @@
 //! Messages made by hand: forms that the exporters of the fixtures do not write, and what is refused.
+//!
+//! Compiled under `#[cfg(test)]` only.
 
 use half::{bf16, f16};
 use prost::Message;

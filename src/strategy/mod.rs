@@ -97,7 +97,12 @@ pub trait Strategy: Debug + Send + Sync {
     fn gradient(&self, _memory: &Memory, _slot: usize, _gradient: &mut Pair) {}
 
     /// Edits the delta that is about to be added to one slot.
-    fn delta(&self, _memory: &Memory, _slot: usize, _delta: &mut Pair) {}
+    ///
+    /// # Errors
+    /// [`Bug`](crate::ErrorKind::Bug) where a basis and a slot do not fit.
+    fn delta(&self, _memory: &Memory, _slot: usize, _delta: &mut Pair) -> Result<()> {
+        Ok(())
+    }
 
     /// Remembers what the finished task needs. `moments` are the second moments of the site inputs by tap,
     /// empty unless wanted.

@@ -1,8 +1,9 @@
 //! One LoRA pair on the host.
 
 use half::f16;
-use half::slice::{HalfFloatSliceExt, HalfBitsVecExt};
-use ndarray::{Array2, Axis, concatenate};
+use half::slice::HalfFloatSliceExt;
+use half::vec::HalfBitsVecExt;
+use ndarray::{Array1, Array2, Axis, concatenate, s};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Result;
@@ -64,16 +65,16 @@ impl Pair {
         if self.rank() <= rank {
             return Ok((self.clone(), 0.0));
         }
-        let (qb, rb) = linalg::qr(&self.b.mapv(f64::from))?;
-        let (qa, ra) = linalg::qr(&self.a.t().mapv(f64::from))?;
-        let core = linalg::svd(&rb.dot(&ra.t()))?;
+        let (b, a) = (self.b.mapv(f64::from), self.a.t().mapv(f64::from));
+        let (qb, qa) = (linalg::qr(b.view())?, linalg::qr(a.view())?);
+        let core = qb.t().dot(&b).dot(&qa.t().dot(&a).t());
+        let core = linalg::svd_thin(core.view())?;
         let energy = |from: usize| core.values.iter().skip(from).map(|s| s * s).sum::<f64>();
         let (total, lost) = (energy(0), energy(rank));
-        let root = core.values.mapv(f64::sqrt);
-        let left = &core.u * &root;
-        let right = &core.v * &root;
-        let keep = |m: Array2<f64>| m.slice_move(ndarray::s![.., ..rank]).mapv(|x| x as f32);
-        let pair = Self { a: keep(qa.dot(&right)).reversed_axes(), b: keep(qb.dot(&left)) };
+        let root: Array1<f64> = core.values.iter().take(rank).map(|s| s.sqrt()).collect();
+        let left = qb.dot(&(&core.u.slice(s![.., ..rank]) * &root));
+        let right = qa.dot(&(&core.vt.t().slice(s![.., ..rank]) * &root));
+        let pair = Self { a: right.t().mapv(|x| x as f32), b: left.mapv(|x| x as f32) };
         Ok((pair, if total > 0.0 { lost / total } else { 0.0 }))
     }
 }

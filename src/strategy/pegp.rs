@@ -25,7 +25,7 @@ use super::sequential::start_adapters;
 use super::memory::Anchor;
 use super::{Classifier, Memory, Pair, Strategy, TaskContext, View};
 use crate::error::Result;
-use crate::subspace::{EnergySchedule, SecondMoment};
+use crate::subspace::{Energy, EnergySchedule, SecondMoment};
 
 /// Where the protected update lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +108,11 @@ impl Strategy for Pegp {
         }
     }
 
-    fn delta(&self, memory: &Memory, slot: usize, delta: &mut Pair) {
-        memory.inputs[memory.slots[slot].tap].project(delta.a.view_mut());
-        if self.mode == Mode::Shared {
-            memory.hidden[slot].project(delta.b.view_mut());
+    fn delta(&self, memory: &Memory, slot: usize, delta: &mut Pair) -> Result<()> {
+        memory.inputs[memory.slots[slot].tap].project(delta.a.view_mut())?;
+        match self.mode {
+            Mode::Shared => memory.hidden[slot].project(delta.b.view_mut()),
+            _ => Ok(()),
         }
     }
 
@@ -134,19 +135,39 @@ impl Strategy for Pegp {
         memory.round();
         for slot in 0..memory.slots.len() {
             let a = &memory.current[slot].a;
-            let hidden = moments[memory.slots[slot].tap].transformed(a.view())?;
+            let a = a.mapv(f64::from);
+            let hidden = Hidden(a.dot(&moments[memory.slots[slot].tap].moment()).dot(&a.t()));
             match self.mode {
                 Mode::Shared => {
                     memory.hidden[slot].extend(&hidden, energy)?;
                 }
-                _ => memory.anchor(slot, &unit_trace(hidden.mean())),
+                _ => memory.anchor(slot, &hidden.unit_trace()),
             }
         }
         Ok(())
     }
 }
 
-fn unit_trace(m: Array2<f64>) -> Array2<f32> {
-    let trace = m.diag().sum().max(f64::MIN_POSITIVE);
-    m.mapv(|x| (x / trace) as f32)
+/// Second moment of the hidden rows, `C_Y [rank, rank]`.
+struct Hidden(Array2<f64>);
+
+impl Hidden {
+    fn unit_trace(&self) -> Array2<f32> {
+        let trace = self.total().max(f64::MIN_POSITIVE);
+        self.0.mapv(|x| (x / trace) as f32)
+    }
+}
+
+impl Energy for Hidden {
+    fn width(&self) -> usize {
+        self.0.nrows()
+    }
+
+    fn total(&self) -> f64 {
+        self.0.diag().sum()
+    }
+
+    fn moment(&self) -> Array2<f64> {
+        self.0.clone()
+    }
 }

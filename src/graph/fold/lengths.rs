@@ -45,7 +45,7 @@ impl Lengths {
         if let Some(&made) = self.lists.get(&key) {
             return Ok(made);
         }
-        let made = if canonical(graph, v) { v } else { self.emit(graph, terms, rank, dtype)? };
+        let made = if canonical(graph, v, DEPTH) { v } else { self.emit(graph, terms, rank, dtype)? };
         self.lists.insert(key, made);
         Ok(made)
     }
@@ -96,16 +96,22 @@ impl Lengths {
     }
 }
 
+/// Longest chain of nodes from a `Shape` to a list that [`Lengths`] emits.
+const DEPTH: usize = 6;
+
 /// Whether `v` is made from the shape of a graph input by nothing but what [`Lengths`] emits.
-fn canonical(graph: &Graph, v: ValueId) -> bool {
+fn canonical(graph: &Graph, v: ValueId, depth: usize) -> bool {
     if graph.constant(v).is_some() {
         return true;
+    }
+    if depth == 0 {
+        return false;
     }
     let made_by = graph.nodes().iter().rev().find(|n| n.outputs.contains(&Some(v)));
     made_by.is_some_and(|node| match node.op.as_str() {
         "Shape" => node.input(0).is_some_and(|x| graph.inputs.contains(&x)),
         "Gather" | "Mul" | "Concat" | "Squeeze" | "Cast" => {
-            node.inputs.iter().flatten().all(|&x| canonical(graph, x))
+            node.inputs.iter().flatten().all(|&x| canonical(graph, x, depth - 1))
         }
         _ => false,
     })
