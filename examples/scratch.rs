@@ -31,6 +31,6 @@ fn main() -> perennial::Result<()> {
     for c in perennial::gradcheck::run(e.as_ref(), &j.graph, 2, 1)? { println!("{c:?}"); }
     println!("gradcheck {:?}", t.elapsed());
     drop(s);
-    println!("{}", Learner::builder(b).plan()?);
+    println!("{}", Learner::builder(b).settings(Settings { lora, ..Settings::default() }).plan()?);
     Ok(())
 }

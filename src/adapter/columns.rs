@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::linear::Linear;
 use super::site::Step;
 use crate::error::Result;
-use crate::graph::{DType, Graph, Node, Tensor, ValueId, fold};
+use crate::graph::{DType, Emit, Graph, Node, Tensor, ValueId, fold};
 
 /// The columns of `linear` that `steps` carry on, or `None` where they are not contiguous.
 pub fn of(graph: &Graph, linear: &Linear, steps: &[Step]) -> Result<Option<Range<usize>>> {
@@ -35,9 +35,13 @@ fn carried(graph: &Graph, linear: &Linear, steps: &[Step]) -> Result<Vec<f64>> {
     for step in steps {
         at = copy(graph, &mut small, step, at)?;
     }
-    small.outputs = vec![at];
+    // Folding leaves the node behind an output alone, so the output is one step further on.
+    let mut emit = Emit::new(&mut small, "columns");
+    let end = emit.neg(at)?;
+    small.outputs = vec![end];
     let small = fold::constants(small)?;
-    match small.constant(small.outputs[0]) {
+    let last = small.nodes().last().and_then(|n| n.input(0)).and_then(|v| small.constant(v));
+    match last {
         Some(tensor) => Ok(tensor.to_f64()),
         None => Err(crate::err!(Unsupported, "cannot follow the columns of q, k and v through the graph")),
     }

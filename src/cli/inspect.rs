@@ -40,14 +40,14 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 }
 
 fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> {
-    let blocks: Vec<_> = backbone.anatomy().blocks.iter().map(|b| {
+    let block = |b: &crate::adapter::Block| {
         let sites = b.sites.iter().map(|s| {
             json!({ "name": s.name(), "role": s.role.name(), "inputs": s.linear.inputs, "outputs": s.columns.len(),
                     "columns": [s.columns.start, s.columns.end] })
         });
         json!({ "input": backbone.graph().value(b.input).name, "sites": sites.collect::<Vec<_>>() })
-    });
-    let blocks: Vec<_> = blocks.collect();
+    };
+    let blocks: Vec<_> = backbone.anatomy().blocks.iter().map(block).collect();
     Ok(json!({
         "sha256": show::hex(&backbone.sha256()),
         "opset": backbone.graph().opset(),

@@ -47,7 +47,7 @@ const CHUNK: usize = 64;
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
     let backbone = Backbone::read(&args.backbone)?;
-    let mut data = crate::data::image_folder(&args.data)?;
+    let mut data = crate::data::folder::image_folder(&args.data)?;
     data.verify()?;
     for skipped in &data.skipped {
         eprintln!("skipped {}: {}", skipped.path.display(), skipped.reason);
@@ -67,7 +67,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let steps = learn(global, args, &mut learner, &data, &preprocess)?;
     let report = learner.end_task()?;
     learner.commit()?;
-    store::save(&args.state, learner.backbone_sha256(), learner.state())?;
+    let tasks = learner.tasks().len() as u64;
+    store::save(&args.state, learner.backbone_sha256(), tasks, learner.state())?;
     print(global, args, &report, &steps, data.skipped.len())
 }
 
@@ -85,7 +86,7 @@ fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
 
 /// The state in `path`.
 pub fn load(path: &Path, backbone: [u8; 32]) -> Result<State> {
-    store::load(path, Some(backbone))
+    store::load(path, backbone).map(|(_, state)| state)
 }
 
 fn learn(

@@ -5,6 +5,7 @@
 //!
 //! What it does not do: know about the order of tasks (see [`crate::eval::scenario`]) or keep decoded pictures.
 
+use std::collections::BTreeMap;
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
 use rayon::prelude::*;
@@ -240,6 +241,28 @@ impl Dataset {
         }
         batch.pixels.truncate(batch.ids.len() * size);
         Ok(batch)
+    }
+
+    /// Replaces the test half by the last `share` of the training pictures of every class and task, and takes them out
+    /// of the training half: for tuning without a look at the test pictures.
+    ///
+    /// # Errors
+    /// `InvalidArgument` unless `0 < share < 1`.
+    pub fn hold_out(&mut self, share: f64) -> Result<()> {
+        if !(share > 0.0 && share < 1.0) {
+            bail!(InvalidArgument, "a share of {share} cannot be held out; give one between 0 and 1");
+        }
+        let mut groups: BTreeMap<(usize, Option<usize>), Vec<Sample>> = BTreeMap::new();
+        for sample in std::mem::take(&mut self.train) {
+            groups.entry((sample.class, sample.task)).or_default().push(sample);
+        }
+        self.test.clear();
+        for mut group in groups.into_values() {
+            let held = ((group.len() as f64 * share).round() as usize).min(group.len().saturating_sub(1));
+            self.test.extend(group.split_off(group.len() - held));
+            self.train.extend(group);
+        }
+        Ok(())
     }
 
     /// Decodes every picture once and moves the unreadable ones to [`Dataset::skipped`], so that nothing fails

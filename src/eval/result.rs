@@ -25,7 +25,7 @@ pub struct TaskInfo {
 }
 
 /// One run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvalResult {
     /// Name of the strategy.
     pub strategy: String,

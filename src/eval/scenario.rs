@@ -19,10 +19,11 @@ use crate::error::{Context, Result};
 use crate::{bail, err};
 
 /// The setting, by what changes from task to task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioKind {
     /// New classes.
+    #[default]
     ClassIncremental,
     /// The same classes elsewhere.
     DomainIncremental,

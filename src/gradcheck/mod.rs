@@ -3,7 +3,7 @@
 //! Floor 4. For every trainable input `p` with gradient `g` and a direction `d` (half along `g`, half random),
 //!
 //! ```text
-//! <g, d>  against  (4 D(h/2) - D(h)) / 3     D(h) = (loss(p + h d) - loss(p - h d)) / 2h
+//! <g, d>  against  (4 D(h/2) - D(h)) / 3        D(h) = (loss(p + h d) - loss(p - h d)) / 2h
 //! ```
 //!
 //! Richardson's combination removes the h^2 term, which lets `h` be large enough for the rounding of an f32
@@ -92,11 +92,19 @@ fn check(
         let first = session.run(&moved)?.swap_remove(0).into_f32()?;
         Ok(f64::from(first.sum()))
     };
-    // A step that moves the loss by about 1/20: far above f32 rounding, small enough for the series.
-    let h = 0.05 / analytic.abs().max(1e-3);
     let slope = |h: f64| Ok::<_, crate::Error>((loss(h)? - loss(-h)?) / (2.0 * h));
-    let central = (4.0 * slope(h / 2.0)? - slope(h)?) / 3.0;
-    let relative_error = (analytic - central).abs() / analytic.abs().max(central.abs()).max(f64::MIN_POSITIVE);
     let input = session.inputs()[at].name.clone();
-    Ok(Check { input, analytic, central, relative_error })
+    // Too large a step leaves the series, too small a step drowns in the rounding of an f32 loss; where the valley
+    // lies depends on the curvature, so several steps are tried, as is usual for central differences.
+    let largest = (0.05 / analytic.abs().max(1e-3)).min(1.0);
+    let mut best: Option<Check> = None;
+    for h in [1.0, 0.3, 0.1, 0.03].map(|share| share * largest) {
+        let central = (4.0 * slope(h / 2.0)? - slope(h)?) / 3.0;
+        let scale = analytic.abs().max(central.abs()).max(f64::MIN_POSITIVE);
+        let check = Check { input: input.clone(), analytic, central, relative_error: (analytic - central).abs() / scale };
+        if best.as_ref().is_none_or(|b| !(b.relative_error <= check.relative_error)) {
+            best = Some(check);
+        }
+    }
+    best.ok_or_else(|| crate::err!(Bug, "no step was tried"))
 }

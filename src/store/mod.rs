@@ -59,7 +59,19 @@ pub fn save<T: serde::Serialize>(path: &Path, backbone: [u8; 32], counter: u64, 
 /// `NotFound` without a file, `Corrupt` for a damaged one, `Mismatch` for one of another backbone, a newer format, or
 /// another type of state.
 pub fn load<T: serde::de::DeserializeOwned>(path: &Path, backbone: [u8; 32]) -> Result<(Header, T)> {
-    let (header, payload) = file::load(path, Some(backbone))?;
+    decoded(path, Some(backbone))
+}
+
+/// As [`load`], for whichever backbone the record was written: to show what a file holds.
+///
+/// # Errors
+/// As [`load`], but never for the backbone.
+pub fn inspect<T: serde::de::DeserializeOwned>(path: &Path) -> Result<(Header, T)> {
+    decoded(path, None)
+}
+
+fn decoded<T: serde::de::DeserializeOwned>(path: &Path, backbone: Option<[u8; 32]>) -> Result<(Header, T)> {
+    let (header, payload) = file::load(path, backbone)?;
     let value = match postcard::take_from_bytes(&payload) {
         Ok((value, [])) => Ok(value),
         Ok((_, rest)) => Err(err!(Mismatch, "intact, but {} bytes are of {OTHER}", rest.len())),
