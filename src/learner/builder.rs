@@ -159,6 +159,7 @@ fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>) -> State {
         adapted: false,
         linear: None,
         statistics: None,
+        scales: Vec::new(),
         recognition: Recognition::default(),
         settings,
     }
