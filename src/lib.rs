@@ -11,12 +11,15 @@ pub mod mixture;
 pub mod onnx;
 pub mod subspace;
 
+pub mod backbone;
 pub mod engine;
+pub mod joint;
 pub mod head;
 pub mod optim;
 pub mod plan;
 pub mod signature;
 
+pub mod gradcheck;
 pub mod strategy;
 
 pub mod learner;

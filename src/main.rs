@@ -1,3 +1,5 @@
 //! The `perennial` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    perennial::cli::main()
+}

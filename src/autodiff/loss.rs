@@ -39,13 +39,24 @@ pub fn cross_entropy(
     let absent = forms::shift(emit, class_mask, -1.0)?;
     let penalty = emit.scale(absent, MASKED)?;
     let z = emit.add(logits, penalty)?;
-    let log_p = emit.op("LogSoftmax", &[z], &[("axis", (-1).into())])?;
+    let log_p = log_softmax(emit, z)?;
     let hit = forms::one_hot(emit, labels, classes, dtype)?;
     let picked = emit.mul(log_p, hit)?;
     let picked = emit.reduce_sum(picked, &[1], false)?;
     let weighted = emit.mul(picked, sample_weights)?;
     let total = emit.reduce_sum(weighted, &[0], false)?;
     emit.neg(total)
+}
+
+/// `z - max z - ln sum exp (z - max z)` over the last of two axes. Written out, because engines exist that compute
+/// `LogSoftmax` as the logarithm of a softmax, which is minus infinity for every masked class.
+fn log_softmax(emit: &mut Emit, z: ValueId) -> Result<ValueId> {
+    let largest = emit.reduce_max(z, &[1])?;
+    let z = emit.sub(z, largest)?;
+    let e = emit.op("Exp", &[z], &[])?;
+    let sum = emit.reduce_sum(e, &[1], true)?;
+    let log_sum = emit.op("Log", &[sum], &[])?;
+    emit.sub(z, log_sum)
 }
 
 fn check(emit: &Emit, logits: ValueId, labels: ValueId, mask: ValueId, weights: ValueId) -> Result<usize> {

@@ -1,1 +1,103 @@
-//! Placeholder.
+//! The command line.
+//!
+//! Floor 8. One file a command; each parses its options, calls the library and prints. Errors go to stderr
+//! and make the exit status 1; `--json` replaces the text on stdout by one JSON document.
+
+mod compile;
+mod demo;
+mod eval;
+mod inspect;
+mod learn;
+mod options;
+mod predict;
+mod show;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+
+/// Learn on the device, without forgetting, without old images, inside a promised memory budget.
+#[derive(Parser)]
+#[command(name = "perennial", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Global {
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Seed of everything random; the same seed gives the same bytes
+    #[arg(long, global = true, default_value_t = 0)]
+    seed: u64,
+    /// Threads [default: all cores]; results do not depend on it
+    #[arg(long, global = true)]
+    threads: Option<usize>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Learn five tasks of drawn pictures and write perennial-report.html (what happens without a command)
+    Demo(demo::Args),
+    /// Show what a model consists of and what could be adapted
+    Inspect(inspect::Args),
+    /// Write the training step of a model as ONNX files that any ONNX runtime can run
+    Compile(compile::Args),
+    /// Learn a folder of pictures as one task
+    Learn(learn::Args),
+    /// Classify pictures
+    Predict(predict::Args),
+    /// Show what a state file holds
+    State(state::Args),
+    /// Measure strategies on a data set, task after task
+    Eval(eval::Args),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  perennial                                     the demonstration; two minutes, no files needed
+  perennial inspect vit_tiny.onnx
+  perennial compile vit_tiny.onnx --blocks 4 --rank 8 --out step/ --gradcheck
+  perennial learn --backbone vit_tiny.onnx --data kitchen/ --task kitchen --state robot.state
+  perennial predict --backbone vit_tiny.onnx --state robot.state cup.jpg
+  perennial eval --backbone vit_tiny.onnx --data cifar100:cifar/ --tasks 10 --strategy pegp";
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let Cli { global, command } = cli;
+    if let Some(threads) = global.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .build_global()
+            .map_err(|e| crate::err!(InvalidArgument, "--threads {threads}: {e}"))?;
+    }
+    match command {
+        None => demo::run(&global, &demo::Args::default()),
+        Some(Command::Demo(args)) => demo::run(&global, &args),
+        Some(Command::Inspect(args)) => inspect::run(&global, &args),
+        Some(Command::Compile(args)) => compile::run(&global, &args),
+        Some(Command::Learn(args)) => learn::run(&global, &args),
+        Some(Command::Predict(args)) => predict::run(&global, &args),
+        Some(Command::State(args)) => state::run(&global, &args),
+        Some(Command::Eval(args)) => eval::run(&global, &args),
+    }
+}

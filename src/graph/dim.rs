@@ -69,7 +69,9 @@ impl Dim {
     #[must_use]
     pub fn bind(&self, symbol: &str, n: usize) -> Self {
         match self {
-            Self::Symbolic { symbol: s, times } if &**s == symbol => Self::Known(times * n),
+            Self::Symbolic { symbol: s, times } if &**s == symbol => {
+                times.checked_mul(n).map_or(Self::Unknown, Self::Known)
+            }
             other => other.clone(),
         }
     }

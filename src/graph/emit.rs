@@ -165,15 +165,25 @@ impl<'g> Emit<'g> {
         self.op("ReduceSum", &[a, axes], &[("keepdims", i64::from(keepdims).into())])
     }
 
-    /// Mean over `axes`, kept with length one. Before opset 18 the axes are an attribute.
+    /// Mean over `axes`, kept with length one.
     pub fn reduce_mean(&mut self, a: ValueId, axes: &[usize]) -> Result<ValueId> {
+        self.reduce("ReduceMean", a, axes)
+    }
+
+    /// Maximum over `axes`, kept with length one.
+    pub fn reduce_max(&mut self, a: ValueId, axes: &[usize]) -> Result<ValueId> {
+        self.reduce("ReduceMax", a, axes)
+    }
+
+    /// A reduction that keeps its axes with length one. Before opset 18 the axes are an attribute.
+    fn reduce(&mut self, op: &str, a: ValueId, axes: &[usize]) -> Result<ValueId> {
         let axes: Vec<i64> = axes.iter().map(|&x| x as i64).collect();
         let keep = ("keepdims", Attr::Int(1));
         if self.graph.opset() < 18 {
-            return self.op("ReduceMean", &[a], &[("axes", axes.into()), keep]);
+            return self.op(op, &[a], &[("axes", axes.into()), keep]);
         }
         let axes = self.constant(Tensor::ints(&axes));
-        self.op("ReduceMean", &[a, axes], &[keep])
+        self.op(op, &[a, axes], &[keep])
     }
 
     /// Elements converted to `dtype`.

@@ -18,9 +18,12 @@
 mod attr;
 mod dim;
 mod dtype;
+mod dump;
 mod emit;
+pub mod fold;
 pub mod infer;
 mod ir;
+pub mod rewrite;
 mod tensor;
 
 pub use attr::{Attr, Attrs};

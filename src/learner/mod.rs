@@ -1,1 +1,237 @@
-//! Placeholder.
+//! The learner: the one object that users hold.
+//!
+//! Floor 5. It does no I/O; stores sit above it.
+//!
+//! ```text
+//! build ── begin_task ── observe .. epoch .. ── end_task ── commit ──┐
+//!            ^  │                                  │                 │
+//!            │  └──────────── rollback ────────────┘                 │
+//!            └────────────────────────────────────────────────────---┘
+//! ```
+//!
+//! `predict` works in every phase. An error leaves the state as it was. `rollback` returns to the state before
+//! `begin_task`, bit for bit.
+
+mod builder;
+mod classifier;
+mod encoded;
+mod features;
+mod footprint;
+mod prediction;
+mod recognition;
+mod runner;
+mod settings;
+mod state;
+mod task;
+mod trainer;
+
+use std::sync::Arc;
+
+use ndarray::ArrayView4;
+
+pub use builder::Builder;
+pub use classifier::Statistics;
+pub use encoded::Encoded;
+pub use footprint::{Footprint, Item};
+pub use prediction::Prediction;
+pub use recognition::Recognition;
+pub use settings::{Budget, Settings};
+pub use state::{State, TaskRecord};
+pub use task::TaskReport;
+pub use trainer::Step;
+
+use crate::adapter::Site;
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::strategy::Strategy;
+use runner::Runner;
+use task::OpenTask;
+
+/// Learns classes task after task on a frozen backbone.
+pub struct Learner {
+    engine: Arc<dyn Engine>,
+    strategy: Box<dyn Strategy>,
+    backbone: Facts,
+    trunk: Runner,
+    suffix: Graph,
+    sites: Vec<Site>,
+    adapted: Option<Runner>,
+    budget: Budget,
+    state: State,
+    phase: Phase,
+}
+
+/// What the learner keeps of its backbone.
+#[derive(Clone, Debug)]
+struct Facts {
+    sha256: [u8; 32],
+    image: [usize; 3],
+    width: usize,
+    footprint: Footprint,
+}
+
+/// Where in a task the learner is. Boxes keep the learner small where nothing is open.
+enum Phase {
+    /// The state is committed.
+    Idle,
+    /// A task is open.
+    Open { task: Box<OpenTask>, before: Box<State> },
+    /// A task has ended and is neither committed nor rolled back.
+    Ended { before: Box<State> },
+}
+
+impl Learner {
+    /// Starts building a learner on `backbone`.
+    pub fn builder(backbone: crate::backbone::Backbone) -> Builder {
+        Builder::new(backbone)
+    }
+
+    /// Planned memory, before anything is spent.
+    pub fn footprint(&self) -> &Footprint {
+        &self.backbone.footprint
+    }
+
+    /// SHA-256 of the backbone that the state belongs to.
+    pub fn backbone_sha256(&self) -> [u8; 32] {
+        self.backbone.sha256
+    }
+
+    /// Shape of one image, `[channels, height, width]`.
+    pub fn image_shape(&self) -> [usize; 3] {
+        self.backbone.image
+    }
+
+    /// The strategy's name.
+    pub fn strategy(&self) -> &'static str {
+        self.strategy.name()
+    }
+
+    /// The settings it was built with.
+    pub fn settings(&self) -> &Settings {
+        &self.state.settings
+    }
+
+    /// Names of all classes met so far, the open task's included.
+    pub fn classes(&self) -> &[String] {
+        &self.state.classes
+    }
+
+    /// Finished tasks, one that is not yet committed included.
+    pub fn tasks(&self) -> &[TaskRecord] {
+        &self.state.tasks
+    }
+
+    /// The committed state, to be stored. While a task is open or uncommitted, the state before it.
+    pub fn state(&self) -> &State {
+        match &self.phase {
+            Phase::Idle => &self.state,
+            Phase::Open { before, .. } | Phase::Ended { before } => before,
+        }
+    }
+
+    /// Opens a task.
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) while another task is open or uncommitted;
+    /// [`Budget`](crate::ErrorKind::Budget) where the strategy has no direction left to learn in.
+    pub fn begin_task(&mut self, name: &str) -> Result<()> {
+        match self.phase {
+            Phase::Idle => {}
+            Phase::Open { .. } => crate::bail!(State, "a task is open; call end_task or rollback first"),
+            Phase::Ended { .. } => crate::bail!(State, "the last task is not decided; call commit or rollback first"),
+        }
+        let before = Box::new(self.state.clone());
+        match self.open(name) {
+            Ok(task) => self.phase = Phase::Open { task: Box::new(task), before },
+            Err(e) => {
+                self.state = *before;
+                return Err(e);
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns from labelled images, `[n, channels, height, width]`, preprocessed: one optimizer step for every
+    /// [`Settings::batch`] of them where the strategy adapts. Their boundary tokens are kept, within the
+    /// budget, for [`Learner::epoch`] and [`Learner::end_task`].
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) outside a task, [`Shape`](crate::ErrorKind::Shape) for images of
+    /// another size, [`Numeric`](crate::ErrorKind::Numeric) for NaN or an exploding loss. The step that
+    /// failed changed nothing.
+    pub fn observe(&mut self, images: ArrayView4<'_, f32>, labels: &[&str]) -> Result<Vec<Step>> {
+        let encoded = self.encode(images)?;
+        self.observe_encoded(&encoded, labels)
+    }
+
+    /// The images after the frozen network; what [`Learner::observe`] and [`Learner::predict`] start from.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) for images of another size,
+    /// [`Numeric`](crate::ErrorKind::Numeric) for pixels that are NaN or infinite.
+    pub fn encode(&self, images: ArrayView4<'_, f32>) -> Result<Encoded> {
+        if images.shape()[1..] != self.backbone.image {
+            let (have, want) = (images.shape(), self.backbone.image);
+            crate::bail!(Shape, "images are {have:?}; the backbone takes [n, {}, {}, {}]", want[0], want[1], want[2]);
+        }
+        if images.iter().any(|x| !x.is_finite()) {
+            crate::bail!(Numeric, "an image holds NaN or infinity; check the camera or the preprocessing");
+        }
+        features::encode(&self.trunk, images)
+    }
+
+    /// Whether the state after the open task should be kept.
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) where no task has ended.
+    pub fn commit(&mut self) -> Result<()> {
+        match self.phase {
+            Phase::Ended { .. } => {
+                self.phase = Phase::Idle;
+                Ok(())
+            }
+            _ => Err(crate::err!(State, "nothing to commit; call end_task first")),
+        }
+    }
+
+    /// Returns to the state before `begin_task`, bit for bit.
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) where no task is open or uncommitted.
+    pub fn rollback(&mut self) -> Result<()> {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Idle => Err(crate::err!(State, "nothing to roll back")),
+            Phase::Open { before, .. } | Phase::Ended { before } => {
+                self.state = *before;
+                self.adapted = features::adapted(self.engine.as_ref(), &self.suffix, &self.sites, &self.state)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Classifies preprocessed images, `[n, channels, height, width]`, without being told their task.
+    ///
+    /// # Errors
+    /// As [`Learner::encode`], and [`State`](crate::ErrorKind::State) before any task was learned.
+    pub fn predict(&self, images: ArrayView4<'_, f32>) -> Result<Vec<Prediction>> {
+        self.predict_encoded(&self.encode(images)?)
+    }
+
+    /// As [`Learner::predict`], from encoded images.
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) before any task was learned.
+    pub fn predict_encoded(&self, images: &Encoded) -> Result<Vec<Prediction>> {
+        if self.state.tasks.is_empty() {
+            crate::bail!(State, "nothing was learned yet; begin_task, observe and end_task first");
+        }
+        let features = self.features(images)?;
+        prediction::predict(&self.state, self.strategy.classifier().1, &features)
+    }
+
+    /// Features of encoded images: frozen, and adapted where the network was adapted.
+    fn features(&self, images: &Encoded) -> Result<features::Features> {
+        features::extract(self.adapted.as_ref(), images)
+    }
+}

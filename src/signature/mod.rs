@@ -1,1 +1,39 @@
-//! Placeholder.
+//! Signatures: what a learned task leaves behind so that its images are recognised later, and the router that asks them.
+//!
+//! ```text
+//! features h ──Reduction──> z = Pᵀ (h / |h| - m)        one P per backbone, fitted on the first task, then frozen
+//! z, labels  ──Signature::fit──> DpGmm over z + calibration (mean, deviation, threshold of own unseen scores)
+//! z          ──Router──> scores of all tasks ──> task, margin, or "unknown"
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `reduction` | [`Reduction`]: the shared space, with within-class whitening |
+//! | `task` | [`Signature`]: mixture and calibration of one task |
+//! | `calibration` | [`Calibration`]: where own scores lie |
+//! | `router` | [`Router`]: which task, or none |
+//! | `metrics` | [`retrieval`], [`detection`] |
+//!
+//! Labels are known while a task is learned, so the default uses them: within-class covariance spans the metric and
+//! every class starts as a component. The published form (no labels, plain whitening) is kept as
+//! [`SignatureForm::Faithful`] for comparison; per sample it recognises far less.
+//!
+//! Invariants: fitting and scoring are deterministic; a signature read back is the signature that was stored, bit for
+//! bit; tasks are independent (removing one changes no other's score).
+//!
+//! It does not see images or adapters. Scores of different tasks may come from different adapters; the router takes
+//! the matrix of scores and does not care.
+//!
+//! Source: methods.md 3.5, 3.6, 3.11 (Proteus, arXiv 2603.13235, with the per-sample decisions of this project).
+
+mod calibration;
+mod metrics;
+mod reduction;
+mod router;
+mod task;
+
+pub use calibration::Calibration;
+pub use metrics::{detection, retrieval};
+pub use reduction::{Reduction, ReductionParams, Whitening};
+pub use router::{Router, Routing, Rule};
+pub use task::{Score, Signature, SignatureForm, SignatureParams};

@@ -79,13 +79,23 @@ impl<'a> Operands<'a> {
         resolve(axis, rank)
     }
 
-    /// Axes from attribute `axes`, or from operand `i`; the inner `None` where they depend on data.
-    pub fn axes(&self, i: usize) -> Axes {
-        match (self.node.ints("axes"), self.has(i)) {
-            (Some(axes), _) => Axes::Given(axes.to_vec()),
-            (None, true) => self.numbers(i).map_or(Axes::Unknown, Axes::Given),
-            (None, false) => Axes::Absent,
+    /// Axes from attribute `axes`, the form of old opsets.
+    pub fn axes_attr(&self) -> Result<Axes> {
+        if self.has(1) {
+            crate::bail!(Unsupported, "axes are an attribute at opset {}, not operand 1", self.graph.opset());
         }
+        Ok(self.node.ints("axes").map_or(Axes::Absent, |axes| Axes::Given(axes.to_vec())))
+    }
+
+    /// Axes from operand 1, the form of new opsets.
+    pub fn axes_operand(&self) -> Result<Axes> {
+        if self.node.ints("axes").is_some() {
+            crate::bail!(Unsupported, "axes are operand 1 at opset {}, not an attribute", self.graph.opset());
+        }
+        Ok(match (self.has(1), self.numbers(1)) {
+            (false, _) => Axes::Absent,
+            (true, axes) => axes.map_or(Axes::Unknown, Axes::Given),
+        })
     }
 
     /// The one result: dtype and shape of operand 0 unless said otherwise.
@@ -106,7 +116,7 @@ pub(super) fn one(dtype: DType, shape: Shape) -> Result<Vec<Info>> {
 }
 
 /// `axis` in `0..rank`, counted from the end if negative.
-pub(super) fn resolve(axis: i64, rank: usize) -> Result<usize> {
+pub(in crate::graph) fn resolve(axis: i64, rank: usize) -> Result<usize> {
     let r = rank as i64;
     if (-r..r).contains(&axis) {
         return Ok((if axis < 0 { axis + r } else { axis }) as usize);

@@ -55,7 +55,7 @@ fn settle(from: &Shape, out: &mut [Dim]) -> Result<()> {
     let mut rest = from.0.clone();
     let mut divisor = Dim::Known(1);
     for d in out.iter().filter(|d| **d != Dim::Unknown) {
-        match rest.iter().position(|r| r == d) {
+        match rest.iter().position(|r| r == d && *d != Dim::Known(0)) {
             Some(i) => drop(rest.remove(i)),
             None => divisor = divisor.times(d),
         }
@@ -99,7 +99,7 @@ fn transpose(o: &Operands) -> Result<Vec<Info>> {
 
 fn squeeze(o: &Operands) -> Result<Vec<Info>> {
     let shape = o.shape(0)?;
-    let axes = match o.axes(1) {
+    let axes = match o.axes_operand()? {
         Axes::Given(axes) => resolve_all(&axes, shape.rank())?,
         Axes::Unknown => return open(o, o.length(1)?.and_then(|n| shape.rank().checked_sub(n))),
         // Which axes go depends on the dimensions, so all must be known.
@@ -115,7 +115,7 @@ fn squeeze(o: &Operands) -> Result<Vec<Info>> {
 
 fn unsqueeze(o: &Operands) -> Result<Vec<Info>> {
     let shape = o.shape(0)?;
-    let axes = match o.axes(1) {
+    let axes = match o.axes_operand()? {
         Axes::Given(axes) => axes,
         _ => return open(o, o.length(1)?.map(|n| n + shape.rank())),
     };

@@ -6,16 +6,26 @@ use crate::error::Result;
 use crate::graph::{DType, Dim, Shape};
 
 pub(super) const ROWS: &[Row] = &[
-    ("ReduceL1", 1, reduce),
-    ("ReduceL2", 1, reduce),
-    ("ReduceLogSum", 1, reduce),
-    ("ReduceLogSumExp", 1, reduce),
-    ("ReduceMax", 1, reduce),
-    ("ReduceMean", 1, reduce),
-    ("ReduceMin", 1, reduce),
-    ("ReduceProd", 1, reduce),
-    ("ReduceSum", 1, reduce),
-    ("ReduceSumSquare", 1, reduce),
+    ("ReduceL1", 1, by_attr),
+    ("ReduceL1", 18, by_operand),
+    ("ReduceL2", 1, by_attr),
+    ("ReduceL2", 18, by_operand),
+    ("ReduceLogSum", 1, by_attr),
+    ("ReduceLogSum", 18, by_operand),
+    ("ReduceLogSumExp", 1, by_attr),
+    ("ReduceLogSumExp", 18, by_operand),
+    ("ReduceMax", 1, by_attr),
+    ("ReduceMax", 18, by_operand),
+    ("ReduceMean", 1, by_attr),
+    ("ReduceMean", 18, by_operand),
+    ("ReduceMin", 1, by_attr),
+    ("ReduceMin", 18, by_operand),
+    ("ReduceProd", 1, by_attr),
+    ("ReduceProd", 18, by_operand),
+    ("ReduceSum", 1, by_attr),
+    ("ReduceSum", 13, by_operand),
+    ("ReduceSumSquare", 1, by_attr),
+    ("ReduceSumSquare", 18, by_operand),
     ("ArgMax", 1, arg),
     ("ArgMin", 1, arg),
 ];
@@ -30,11 +40,19 @@ fn reduced(shape: &Shape, axes: &[usize], keep: bool) -> Shape {
     Shape(dims.collect())
 }
 
-fn reduce(o: &Operands) -> Result<Vec<Info>> {
+fn by_attr(o: &Operands) -> Result<Vec<Info>> {
+    reduce(o, o.axes_attr()?)
+}
+
+fn by_operand(o: &Operands) -> Result<Vec<Info>> {
+    reduce(o, o.axes_operand()?)
+}
+
+fn reduce(o: &Operands, axes: Axes) -> Result<Vec<Info>> {
     let shape = o.shape(0)?;
     let keep = o.node.int("keepdims", 1) != 0;
     let nothing = o.node.int("noop_with_empty_axes", 0) != 0;
-    let axes = match o.axes(1) {
+    let axes = match axes {
         Axes::Given(axes) if !axes.is_empty() => resolve_all(&axes, shape.rank())?,
         Axes::Given(_) | Axes::Absent if nothing => Vec::new(),
         Axes::Given(_) | Axes::Absent => (0..shape.rank()).collect(),

@@ -150,7 +150,7 @@ fn resize(o: &Operands) -> Result<Vec<Info>> {
         let axis = o.axis(axis, shape.rank())?;
         let size = sizes.as_ref().and_then(|s| s.get(i)).filter(|_| stretch).map(Term::dim);
         let scaled = || match (scales.get(i), &shape[axis]) {
-            (Some(&s), d) if s == 1.0 => d.clone(),
+            (Some(1.0), d) => d.clone(),
             (Some(&s), Dim::Known(n)) => Dim::Known((*n as f64 * f64::from(s as f32)).floor() as usize),
             _ => Dim::Unknown,
         };

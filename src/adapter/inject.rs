@@ -1,0 +1,156 @@
+//! LoRA as graph inputs.
+
+use super::site::{Blocks, Roles, Site};
+use crate::error::Result;
+use crate::graph::{Dim, Emit, Graph, Shape, Tensor, ValueId, rewrite};
+
+/// What to adapt, and with how much.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Lora {
+    /// Rank of every adapter.
+    pub rank: usize,
+    /// Scaling is `alpha / rank`.
+    pub alpha: f32,
+    /// Which blocks.
+    pub blocks: Blocks,
+    /// Which of their layers.
+    pub roles: Roles,
+}
+
+impl Lora {
+    /// `alpha / rank`.
+    pub fn scaling(&self) -> f32 {
+        self.alpha / self.rank as f32
+    }
+}
+
+impl Default for Lora {
+    /// Rank 4, scaling 1, queries and values of the last four blocks.
+    fn default() -> Self {
+        Self { rank: 4, alpha: 4.0, blocks: Blocks::Last(4), roles: Roles::Q | Roles::V }
+    }
+}
+
+/// Whether a batch shares one adapter or every image brings its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// `lora_a` is `[rank, in]`, `lora_b` is `[out, rank]`.
+    Shared,
+    /// `lora_a` is `[batch, rank, in]`, `lora_b` is `[batch, out, rank]`.
+    PerImage,
+}
+
+/// One injected adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// `block3.q`.
+    pub name: String,
+    /// Where it sits.
+    pub site: Site,
+    /// Graph input `<name>.lora_a`.
+    pub lora_a: ValueId,
+    /// Graph input `<name>.lora_b`.
+    pub lora_b: ValueId,
+}
+
+impl Slot {
+    /// Width of the site's input.
+    pub fn inputs(&self) -> usize {
+        self.site.linear.inputs
+    }
+
+    /// Width of what the adapter changes.
+    pub fn outputs(&self) -> usize {
+        self.site.columns.len()
+    }
+}
+
+/// Adds an adapter at every site. With `lora_b = 0` the graph computes what it did.
+///
+/// # Errors
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a rank of zero or above a layer's width.
+pub fn inject(mut graph: Graph, sites: &[Site], lora: &Lora, sharing: Sharing) -> Result<(Graph, Vec<Slot>)> {
+    let mut slots = Vec::with_capacity(sites.len());
+    for site in sites {
+        let (width, name) = (site.linear.inputs.min(site.columns.len()), site.name());
+        if lora.rank == 0 || lora.rank > width {
+            crate::bail!(InvalidArgument, "rank {} at {name}: it must be between 1 and {width}", lora.rank);
+        }
+        let (a, b) = inputs(&mut graph, site, lora, sharing)?;
+        graph = rewrite::splice(graph, site.linear.y, |emit, y| {
+            emit.set_scope(&name);
+            let delta = delta(emit, site, lora, sharing, a, b)?;
+            emit.add(y, delta)
+        })?;
+        slots.push(Slot { name, site: site.clone(), lora_a: a, lora_b: b });
+    }
+    Ok((graph, slots))
+}
+
+fn inputs(graph: &mut Graph, site: &Site, lora: &Lora, sharing: Sharing) -> Result<(ValueId, ValueId)> {
+    let dtype = graph.dtype(site.linear.x)?;
+    let batch = match sharing {
+        Sharing::Shared => None,
+        Sharing::PerImage => Some(batch(graph)?),
+    };
+    let mut input = |suffix: &str, rows: usize, columns: usize| {
+        let mut shape = Shape::fixed(&[rows, columns]);
+        shape.splice(0..0, batch.clone());
+        graph.add_input(&format!("{}.{suffix}", site.name()), dtype, shape)
+    };
+    let a = input("lora_a", lora.rank, site.linear.inputs);
+    let b = input("lora_b", site.columns.len(), lora.rank);
+    Ok((a, b))
+}
+
+fn batch(graph: &Graph) -> Result<Dim> {
+    let first = graph.inputs.first().ok_or_else(|| crate::err!(Shape, "the graph has no input"))?;
+    graph.shape(*first)?.first().cloned().ok_or_else(|| crate::err!(Shape, "the graph's first input has no batch"))
+}
+
+/// `scaling * (x A^T) B^T`, widened with zeros where the site is a part of a fused layer.
+fn delta(
+    emit: &mut Emit<'_>,
+    site: &Site,
+    lora: &Lora,
+    sharing: Sharing,
+    a: ValueId,
+    b: ValueId,
+) -> Result<ValueId> {
+    let x = site.linear.x;
+    let flat = emit.shape(x)?;
+    // One adapter an image needs the image as an axis of its own, also where tokens were flattened into it.
+    let x = match sharing {
+        Sharing::PerImage if flat.rank() == 2 => {
+            let batch = batch(emit.graph())?;
+            let tokens = flat[0].divide(&batch);
+            emit.reshape(x, &Shape(vec![batch, tokens, flat[1].clone()]))?
+        }
+        _ => x,
+    };
+    let a = emit.swap(a)?;
+    let b = emit.swap(b)?;
+    let b = widen(emit, site, b)?;
+    let hidden = emit.matmul(x, a)?;
+    let hidden = emit.scale(hidden, f64::from(lora.scaling()))?;
+    let delta = emit.matmul(hidden, b)?;
+    let mut shape = flat;
+    if let Some(last) = shape.last_mut() {
+        *last = Dim::Known(site.linear.outputs);
+    }
+    emit.reshape(delta, &shape)
+}
+
+/// `B^T` placed at the site's columns.
+fn widen(emit: &mut Emit<'_>, site: &Site, b: ValueId) -> Result<ValueId> {
+    let (before, after) = (site.columns.start, site.linear.outputs - site.columns.end);
+    if before + after == 0 {
+        return Ok(b);
+    }
+    let rank = emit.shape(b)?.rank();
+    let mut pads = vec![0i64; 2 * rank];
+    pads[rank - 1] = before as i64;
+    pads[2 * rank - 1] = after as i64;
+    let pads = emit.constant(Tensor::ints(&pads));
+    emit.op("Pad", &[b, pads], &[])
+}

@@ -1,0 +1,84 @@
+//! `perennial inspect`: blocks, sites, feature, parameters and planned memory of a model.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::options::{Adapt, Train};
+use super::{Global, show};
+use crate::backbone::Backbone;
+use crate::error::Result;
+use crate::learner::{Footprint, Learner};
+
+/// Options of `inspect`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// An ONNX file
+    model: PathBuf,
+    #[command(flatten)]
+    adapt: Adapt,
+    #[command(flatten)]
+    train: Train,
+    /// Print the folded graph as text
+    #[arg(long)]
+    dump: bool,
+}
+
+/// Runs the command.
+pub fn run(global: &Global, args: &Args) -> Result<()> {
+    let backbone = Backbone::read(&args.model)?;
+    if args.dump {
+        print!("{}", backbone.graph());
+        return Ok(());
+    }
+    let settings = args.train.settings(args.adapt.lora(), global.seed);
+    let plan = Learner::builder(backbone.clone()).settings(settings).budget(args.train.budget()).plan()?;
+    match global.json {
+        true => show::json(&document(&backbone, &plan)?),
+        false => print(&backbone, &plan),
+    }
+}
+
+fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> {
+    let block = |b: &crate::adapter::Block| {
+        let sites = b.sites.iter().map(|s| {
+            json!({ "name": s.name(), "role": s.role.name(), "inputs": s.linear.inputs, "outputs": s.columns.len(),
+                    "columns": [s.columns.start, s.columns.end] })
+        });
+        json!({ "input": backbone.graph().value(b.input).name, "sites": sites.collect::<Vec<_>>() })
+    };
+    let blocks: Vec<_> = backbone.anatomy().blocks.iter().map(block).collect();
+    Ok(json!({
+        "sha256": show::hex(&backbone.sha256()),
+        "opset": backbone.graph().opset(),
+        "image": backbone.image()?,
+        "batch": backbone.fixed_batch(),
+        "feature": { "value": backbone.graph().value(backbone.feature()).name, "width": backbone.width()? },
+        "parameters": backbone.parameters(),
+        "metadata": backbone.graph().metadata,
+        "blocks": blocks,
+        "footprint": plan,
+        "footprint_total": plan.total(),
+    }))
+}
+
+fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {
+    let graph = backbone.graph();
+    println!("sha256      {}", show::hex(&backbone.sha256()));
+    println!("opset       {}, {} nodes after folding", graph.opset(), graph.nodes().len());
+    for &v in &graph.inputs {
+        println!("input       {} {}{}", graph.value(v).name, graph.dtype(v)?.name(), graph.shape(v)?);
+    }
+    for &v in &graph.outputs {
+        println!("output      {} {}{}", graph.value(v).name, graph.dtype(v)?.name(), graph.shape(v)?);
+    }
+    println!("feature     {} (width {})", graph.value(backbone.feature()).name, backbone.width()?);
+    println!("parameters  {}", show::thousands(backbone.parameters()));
+    println!("\nblock  sites (role: in x out)");
+    for (i, block) in backbone.anatomy().blocks.iter().enumerate() {
+        let site = |s: &crate::adapter::Site| format!("{}: {}x{}", s.role.name(), s.linear.inputs, s.columns.len());
+        println!("{i:>5}  {}", block.sites.iter().map(site).collect::<Vec<_>>().join("  "));
+    }
+    println!("\nplanned memory of a learner with these options\n{plan}");
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! `perennial learn`: a folder of pictures as one task.
+
+use std::path::{Path, PathBuf};
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::options::{Adapt, Pixels, Train};
+use super::{Global, show};
+use crate::backbone::Backbone;
+use crate::data::{Dataset, Preprocess, Split};
+use crate::error::Result;
+use crate::learner::{Learner, State, Step, TaskReport};
+use crate::store;
+
+/// Options of `learn`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// An ONNX file
+    #[arg(long)]
+    backbone: PathBuf,
+    /// A folder with one folder of pictures a class: DIR/<class>/*.{jpg,png,webp,bmp}
+    #[arg(long)]
+    data: PathBuf,
+    /// Name of the task
+    #[arg(long)]
+    task: String,
+    /// The learner's state; made if it does not exist, and replaced only when all went well
+    #[arg(long)]
+    state: PathBuf,
+    /// Strategy of a new state; an existing one goes on as it was
+    #[arg(long, default_value = "pegp")]
+    strategy: String,
+    #[command(flatten)]
+    adapt: Adapt,
+    #[command(flatten)]
+    train: Train,
+    #[command(flatten)]
+    pixels: Pixels,
+}
+
+/// Pictures decoded at a time.
+const CHUNK: usize = 64;
+
+/// Runs the command.
+pub fn run(global: &Global, args: &Args) -> Result<()> {
+    let backbone = Backbone::read(&args.backbone)?;
+    let mut data = crate::data::folder::image_folder(&args.data)?;
+    data.verify()?;
+    for skipped in &data.skipped {
+        eprintln!("skipped {}: {}", skipped.path.display(), skipped.reason);
+    }
+    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
+    let mut learner = open(global, args, backbone)?;
+    if let Some(task) = learner.tasks().iter().find(|t| t.name == args.task) {
+        crate::bail!(
+            InvalidArgument,
+            "{} already holds a task {:?} with {} classes; choose another name",
+            args.state.display(),
+            task.name,
+            task.classes.len()
+        );
+    }
+    learner.begin_task(&args.task)?;
+    let steps = learn(global, args, &mut learner, &data, &preprocess)?;
+    let report = learner.end_task()?;
+    learner.commit()?;
+    let tasks = learner.tasks().len() as u64;
+    store::save(&args.state, learner.backbone_sha256(), tasks, learner.state())?;
+    print(global, args, &report, &steps, data.skipped.len())
+}
+
+/// The learner of `--state`, or a new one.
+fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
+    let settings = args.train.settings(args.adapt.lora(), global.seed);
+    let sha256 = backbone.sha256();
+    let builder =
+        Learner::builder(backbone).strategy(&args.strategy).settings(settings).budget(args.train.budget());
+    match args.state.exists() {
+        true => builder.resume(load(&args.state, sha256)?).build(),
+        false => builder.build(),
+    }
+}
+
+/// The state in `path`.
+pub fn load(path: &Path, backbone: [u8; 32]) -> Result<State> {
+    store::load(path, backbone).map(|(_, state)| state)
+}
+
+fn learn(
+    global: &Global,
+    args: &Args,
+    learner: &mut Learner,
+    data: &Dataset,
+    preprocess: &Preprocess,
+) -> Result<Vec<Step>> {
+    let mut ids: Vec<usize> = (0..data.train.len()).collect();
+    ids.shuffle(&mut ChaCha8Rng::seed_from_u64(global.seed ^ learner.tasks().len() as u64));
+    let bar = show::bar(global, ids.len() * args.train.epochs.max(1), &args.task);
+    let mut steps = Vec::new();
+    // Whole steps a chunk, so that only the last step of a task can be short.
+    let chunk = CHUNK.next_multiple_of(learner.settings().batch);
+    for chunk in ids.chunks(chunk) {
+        let batch = data.load(Split::Train, chunk, preprocess)?;
+        let labels: Vec<&str> = batch.classes.iter().map(|&c| data.classes[c].as_str()).collect();
+        let images = show::images(&batch.pixels, learner.image_shape())?;
+        steps.extend(learner.observe(images, &labels)?);
+        bar.inc(chunk.len() as u64);
+    }
+    for _ in 1..args.train.epochs {
+        steps.extend(learner.epoch()?);
+        bar.inc(ids.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(steps)
+}
+
+fn print(global: &Global, args: &Args, report: &TaskReport, steps: &[Step], skipped: usize) -> Result<()> {
+    let last = steps.last();
+    if global.json {
+        return show::json(&json!({ "state": args.state, "report": report, "skipped": skipped, "last_step": last }));
+    }
+    println!("learned task {:?}: {} pictures of {}", report.name, report.images, report.classes.join(", "));
+    if report.kept < report.images {
+        println!("  the cache held {} of them; raise --cache to use all", report.kept);
+    }
+    if let Some(step) = last {
+        println!("  {} steps, last loss {:.3}, last batch {:.0} % right", steps.len(), step.loss, 100.0 * step.accuracy);
+    }
+    if !report.protected.is_empty() {
+        println!("  protected directions a site input: {:?}", report.protected);
+    }
+    println!("  signature of {} components", report.components);
+    println!("  state {} KiB in {}", report.state_bytes / 1024, args.state.display());
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Options shared by commands.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::Global;
+use crate::adapter::{Blocks, Lora, Roles};
+use crate::backbone::Backbone;
+use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
+use crate::error::Result;
+use crate::learner::{Budget, Settings};
+
+/// Where to adapt, and with how much.
+#[derive(Args, Clone, Debug)]
+pub struct Adapt {
+    /// Adapt the last K transformer blocks; 0 means all
+    #[arg(long, default_value_t = 4, value_name = "K")]
+    pub blocks: usize,
+    /// Rank of every adapter
+    #[arg(long, default_value_t = 4)]
+    pub rank: usize,
+    /// LoRA alpha [default: the rank, so that the scaling is 1]
+    #[arg(long)]
+    pub alpha: Option<f32>,
+    /// Which linear layers: a list of q, k, v, qkv, o, fc1, fc2
+    #[arg(long, default_value = "q,v")]
+    pub roles: Roles,
+}
+
+impl Adapt {
+    /// As the library takes it.
+    pub fn lora(&self) -> Lora {
+        Lora {
+            rank: self.rank,
+            alpha: self.alpha.unwrap_or(self.rank as f32),
+            blocks: if self.blocks == 0 { Blocks::All } else { Blocks::Last(self.blocks) },
+            roles: self.roles,
+        }
+    }
+}
+
+/// How to train.
+#[derive(Args, Clone, Debug)]
+pub struct Train {
+    /// Passes over the pictures of a task
+    #[arg(long, default_value_t = 3)]
+    pub epochs: usize,
+    /// Pictures an optimizer step
+    #[arg(long, default_value_t = 16)]
+    pub batch: usize,
+    /// Pictures a pass through the engine
+    #[arg(long, default_value_t = 4)]
+    pub micro: usize,
+    /// Learning rate of AdamW
+    #[arg(long, default_value_t = 1e-3)]
+    pub learning_rate: f32,
+    /// Columns of a random-feature head
+    #[arg(long, default_value_t = 2000)]
+    pub random_features: usize,
+    /// Promised RAM in MiB; refused before the start if the plan is larger
+    #[arg(long, value_name = "MIB")]
+    pub ram: Option<usize>,
+    /// RAM for the boundary tokens of a task, in MiB
+    #[arg(long, default_value_t = 256, value_name = "MIB")]
+    pub cache: usize,
+}
+
+impl Train {
+    /// As the library takes it.
+    pub fn settings(&self, lora: Lora, seed: u64) -> Settings {
+        Settings {
+            lora,
+            seed,
+            batch: self.batch,
+            micro: self.micro,
+            learning_rate: self.learning_rate,
+            random_features: self.random_features,
+            ..Settings::default()
+        }
+    }
+
+    /// As the library takes it.
+    pub fn budget(&self) -> Budget {
+        Budget { ram: self.ram.map(|m| m << 20), cache: self.cache << 20 }
+    }
+}
+
+/// How pictures become pixels.
+#[derive(Args, Clone, Debug)]
+pub struct Pixels {
+    /// Preprocessing where the model's own is missing or wrong, such as resize=248,crop=224,mean=0.5,std=0.5
+    #[arg(long, value_name = "FIELDS")]
+    pub preprocess: Option<Overrides>,
+}
+
+impl Pixels {
+    /// From the options, the model's metadata, a file beside it, or the default, said on stderr.
+    pub fn resolve(
+        &self,
+        global: &Global,
+        backbone: &Backbone,
+        model: &Path,
+        data: &Dataset,
+    ) -> Result<Preprocess> {
+        let [_, height, width] = backbone.image()?;
+        let size = |n: usize| u32::try_from(n).map_err(|_| crate::err!(Shape, "an image {n} pixels wide"));
+        let hints = Hints {
+            metadata: Some(&backbone.graph().metadata),
+            model: Some(model),
+            input: Some((size(width)?, size(height)?)),
+            pictures: data.picture_size(),
+        };
+        let resolved = resolve(&self.preprocess.clone().unwrap_or_default(), &hints)?;
+        if !global.json {
+            eprintln!("{resolved}");
+        }
+        Ok(resolved.preprocess)
+    }
+}

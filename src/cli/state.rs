@@ -1,0 +1,42 @@
+//! `perennial state`: what a state file holds.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::{Global, show};
+use crate::error::Result;
+use crate::learner::State;
+use crate::store;
+
+/// Options of `state`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A state file
+    file: PathBuf,
+}
+
+/// Runs the command. No backbone is needed.
+pub fn run(global: &Global, args: &Args) -> Result<()> {
+    let (header, state): (_, State) = store::inspect(&args.file)?;
+    let parts = state.parts();
+    if global.json {
+        let parts: serde_json::Map<_, _> = parts.iter().map(|(k, v)| ((*k).to_string(), json!(v))).collect();
+        return show::json(&json!({
+            "backbone_sha256": show::hex(&header.backbone), "strategy": state.strategy, "settings": state.settings,
+            "classes": state.classes, "tasks": state.tasks, "bytes": parts,
+        }));
+    }
+    println!("backbone  {}", show::hex(&header.backbone));
+    println!("strategy  {}, seed {}", state.strategy, state.settings.seed);
+    println!("classes   {}", state.classes.len());
+    for (i, task) in state.tasks.iter().enumerate() {
+        let names: Vec<&str> = task.classes.iter().map(|&c| state.classes[c].as_str()).collect();
+        println!("task {i:>3}  {:?}: {} images of {}", task.name, task.images, names.join(", "));
+    }
+    println!("bytes");
+    for (name, bytes) in parts {
+        println!("  {name:<22} {:>12}", show::thousands(bytes));
+    }
+    Ok(())
+}

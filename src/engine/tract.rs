@@ -1,0 +1,162 @@
+//! tract: inference in pure Rust, the default on every target.
+//!
+//! The graph is parsed once with its batch symbolic; [`Session::resize`] binds the symbol for a batch size
+//! (`TypedModel::set_symbols`) and optimizes, because running with an open batch costs about 65 %.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use half::f16;
+use tract_linalg::multithread::{Executor, multithread_tract_scope};
+use tract_onnx::prelude as tr;
+use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
+
+use super::{Data, Engine, Port, Session, check};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{DType, Graph, ValueId, fold};
+use crate::onnx;
+
+/// The tract engine.
+#[derive(Clone, Debug)]
+pub struct Tract {
+    executor: Executor,
+}
+
+impl Tract {
+    /// Sessions run their matrix products on `threads` threads.
+    pub fn new(threads: usize) -> Self {
+        let executor = if threads > 1 { Executor::multithread(threads) } else { Executor::SingleThread };
+        Self { executor }
+    }
+}
+
+/// The graph as parsed, from which sessions of any batch size are made.
+struct Program {
+    model: tr::TypedModel,
+    symbol: Option<(String, tr::Symbol)>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    executor: Executor,
+}
+
+struct TractSession {
+    program: Arc<Program>,
+    plan: Arc<tr::TypedRunnableModel>,
+    batch: usize,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+}
+
+fn failed(doing: &str) -> impl Fn(tr::TractError) -> Error {
+    move |e| Error::new(ErrorKind::Engine, format!("tract failed while {doing}: {e:#}"))
+}
+
+fn ports(graph: &Graph, values: &[ValueId]) -> Result<Vec<Port>> {
+    values
+        .iter()
+        .map(|&v| {
+            let name = graph.value(v).name.clone();
+            Ok(Port { name, dtype: graph.dtype(v)?, shape: graph.shape(v)?.clone() })
+        })
+        .collect()
+}
+
+impl Engine for Tract {
+    fn name(&self) -> &'static str {
+        "tract"
+    }
+
+    fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
+        let bytes = onnx::encode(graph)?;
+        let model = tract_onnx::onnx()
+            .model_for_read(&mut bytes.as_slice())
+            .and_then(|m| m.into_typed())
+            .and_then(|m| m.into_decluttered())
+            .map_err(failed("reading the graph"))?;
+        drop(bytes);
+        let symbol = fold::batch_symbol(graph).map(|name| (name.to_string(), model.symbols.sym(name)));
+        let (inputs, outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
+        Arc::new(Program { model, symbol, inputs, outputs, executor: self.executor.clone() }).session(batch)
+    }
+}
+
+impl Program {
+    fn session(self: &Arc<Self>, batch: usize) -> Result<Arc<dyn Session>> {
+        let mut model = self.model.clone();
+        let (mut inputs, mut outputs) = (self.inputs.clone(), self.outputs.clone());
+        if let Some((name, symbol)) = &self.symbol {
+            let known = HashMap::from([(symbol.clone(), (batch as i64).into())]);
+            model = model.set_symbols(&known).map_err(failed("binding the batch size"))?;
+            for port in inputs.iter_mut().chain(&mut outputs) {
+                port.shape = port.shape.bind(name, batch);
+            }
+        }
+        let plan = model
+            .into_optimized()
+            .and_then(|m| m.into_runnable())
+            .map_err(failed("optimizing the graph"))?;
+        Ok(Arc::new(TractSession { program: self.clone(), plan, batch, inputs, outputs }))
+    }
+}
+
+impl Session for TractSession {
+    fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
+        check(&self.inputs, inputs)?;
+        let values = inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect::<Result<_>>()?;
+        let run = || self.plan.run(values);
+        let results = match &self.program.executor {
+            Executor::SingleThread => run(),
+            pool => multithread_tract_scope(pool.clone(), run),
+        }
+        .map_err(failed("running"))?;
+        results.iter().map(|t| from_tract(t)).collect()
+    }
+
+    fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
+        self.program.session(batch)
+    }
+}
+
+/// The elements in row-major order.
+fn elements<T: Copy>(a: &ndarray::ArrayD<T>) -> Vec<T> {
+    a.as_slice().map_or_else(|| a.iter().copied().collect(), <[T]>::to_vec)
+}
+
+fn into_tract(data: &Data, dtype: DType) -> Result<tr::TValue> {
+    let shape = data.shape();
+    let tensor = match (data, dtype) {
+        (Data::F32(a), DType::F32) => tr::Tensor::from_shape(shape, &elements(a)),
+        (Data::F32(a), DType::F16) => {
+            let half: Vec<f16> = a.iter().map(|&x| f16::from_f32(x)).collect();
+            tr::Tensor::from_shape(shape, &half)
+        }
+        (Data::I64(a), DType::I64) => tr::Tensor::from_shape(shape, &elements(a)),
+        _ => crate::bail!(Unsupported, "graph inputs of type {} are not supported", dtype.name()),
+    };
+    Ok(tensor.map_err(failed("taking an input"))?.into())
+}
+
+fn from_tract(tensor: &tr::Tensor) -> Result<Data> {
+    let shape = tensor.shape().to_vec();
+    if tensor.datum_type().is_integer() {
+        let t = tensor.cast_to::<i64>().map_err(failed("giving an output"))?;
+        let data = t.to_plain_array_view::<i64>().map_err(failed("giving an output"))?.iter().copied().collect();
+        let array = ndarray::ArrayD::from_shape_vec(shape, data);
+        return array.map(Data::I64).map_err(|e| crate::err!(Bug, "{e}"));
+    }
+    let t = tensor.cast_to::<f32>().map_err(failed("giving an output"))?;
+    let data = t.to_plain_array_view::<f32>().map_err(failed("giving an output"))?.iter().copied().collect();
+    Data::floats(&shape, data)
+}

@@ -1,0 +1,43 @@
+//! What the operating system says about this process's memory. Linux only; `None` elsewhere.
+
+/// Largest resident set so far (`VmHWM`), in bytes.
+pub fn peak_rss_bytes() -> Option<u64> {
+    status_field("VmHWM:")
+}
+
+/// Resident set now (`VmRSS`), in bytes.
+pub fn rss_bytes() -> Option<u64> {
+    status_field("VmRSS:")
+}
+
+#[cfg(target_os = "linux")]
+fn status_field(name: &str) -> Option<u64> {
+    parse_status(&std::fs::read_to_string("/proc/self/status").ok()?, name)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn status_field(_name: &str) -> Option<u64> {
+    None
+}
+
+/// `VmHWM:    5432 kB` in bytes.
+#[cfg(target_os = "linux")]
+fn parse_status(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peak_follows_what_is_touched() {
+        assert_eq!(parse_status("Name:\tx\nVmHWM:\t    5432 kB\n", "VmHWM:"), Some(5432 * 1024));
+        assert_eq!(parse_status("Name:\tx\n", "VmHWM:"), None);
+        let block = std::hint::black_box(vec![1u8; 64 << 20]);
+        assert!(peak_rss_bytes().unwrap() > block.len() as u64);
+        assert!(rss_bytes().unwrap() <= peak_rss_bytes().unwrap());
+    }
+}

@@ -1,0 +1,145 @@
+//! Regularised least squares on lifted features.
+
+use ndarray::{Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::gcv::best_lambda;
+use super::sums::ClassSums;
+use super::{Head, Lift, check_batch, check_width, unsolved};
+use crate::error::Result;
+use crate::linalg::{Cholesky, PackedGram, matmul};
+
+/// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
+const BLOCK: usize = 256;
+
+/// Width of the sums at rest.
+type Sum = f32;
+
+/// `W = (G + λ I)⁻¹ Q` with `G = Σ phi phiᵀ` and `Q[:, c] = Σ phi` over the rows of class `c`; λ by generalised
+/// cross-validation. With [`Lift::random_relu`] this is RanPAC's head, without its held-out split and 17 solves.
+///
+/// State: `4 M (M + 1)` bytes of `G` (16 MB at M = 2000) and `8 M C` of `Q`. [`Ridge::solve_bytes`] says what a solve
+/// needs beside it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ridge {
+    lift: Lift,
+    features: u32,
+    gram: PackedGram<Sum>,
+    classes: ClassSums,
+    /// λ of the last solve; `None` after the sums have changed.
+    lambda: Option<f64>,
+    /// The random matrix, redrawn after decoding.
+    #[serde(skip)]
+    random: Option<Array2<f32>>,
+    /// `W: [M, classes]`.
+    #[serde(skip)]
+    weights: Option<Array2<f32>>,
+}
+
+impl Ridge {
+    /// No class yet, for features of `width` (`E`).
+    pub fn new(width: usize, lift: Lift) -> Self {
+        let lifted = lift.width(width);
+        Self {
+            lift,
+            features: width as u32,
+            gram: PackedGram::new(lifted),
+            classes: ClassSums::new(lifted),
+            lambda: None,
+            random: None,
+            weights: None,
+        }
+    }
+
+    /// Takes rows out that were observed before. Exact up to rounding (1e-16 of the sums).
+    ///
+    /// # Errors
+    /// As [`Head::observe`], and `NotFound` when a class has fewer rows.
+    pub fn forget_rows(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
+        check_batch(self.features as usize, features, labels)?;
+        let phi = self.lifted(features)?;
+        self.classes.remove(phi.mapv(f64::from).view(), labels)?;
+        self.lambda = None;
+        self.gram.add_rows(phi.mapv(Sum::from).view(), -1.0)
+    }
+
+    /// The λ in use; `None` before a solve or after the sums have changed.
+    pub fn lambda(&self) -> Option<f64> {
+        self.lambda
+    }
+
+    /// Bytes that [`Head::solve`] needs for its length: the factor, a panel of its inverse, right-hand sides.
+    pub fn solve_bytes(&self) -> usize {
+        let (m, c) = (self.gram.width(), self.classes.classes());
+        size_of::<f64>() * m * (m + Cholesky::PANEL + 3 * c)
+    }
+
+    /// `phi`, drawing the random matrix when it is not there.
+    fn lifted(&mut self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let random = match self.random.take() {
+            Some(random) => random,
+            None => self.lift.draw(self.features as usize)?,
+        };
+        let phi = self.lift.apply(features, random.view());
+        self.random = Some(random);
+        phi
+    }
+}
+
+impl Head for Ridge {
+    fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
+        check_batch(self.features as usize, features, labels)?;
+        for (block, labels) in features.axis_chunks_iter(Axis(0), BLOCK).zip(labels.chunks(BLOCK)) {
+            let phi = self.lifted(block)?;
+            self.gram.add_rows(phi.mapv(Sum::from).view(), 1.0)?;
+            self.classes.add(phi.mapv(f64::from).view(), labels)?;
+            self.lambda = None;
+        }
+        Ok(())
+    }
+
+    fn solve(&mut self) -> Result<()> {
+        if self.classes.total() == 0 {
+            crate::bail!(State, "a ridge without any class; observe labelled features first");
+        }
+        self.gram.check()?;
+        let moments = self.classes.sums().reversed_axes().as_standard_layout().to_owned();
+        let lambda = match self.lambda {
+            Some(lambda) => lambda,
+            None => best_lambda(&self.gram, &moments, self.classes.total())?,
+        };
+        let weights = Cholesky::of_gram(&self.gram, lambda)?.solve(moments.view())?;
+        if self.random.is_none() {
+            self.random = Some(self.lift.draw(self.features as usize)?);
+        }
+        (self.lambda, self.weights) = (Some(lambda), Some(weights.mapv(|w| w as f32)));
+        Ok(())
+    }
+
+    fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        check_width(self.features as usize, features)?;
+        let weights = self.weights.as_ref().ok_or_else(unsolved)?;
+        let random = self.random.as_ref().ok_or_else(unsolved)?;
+        let phi = self.lift.apply(features, random.view())?;
+        Ok(self.classes.mask(matmul(phi.view(), weights.view())?))
+    }
+
+    fn classes(&self) -> usize {
+        self.classes.classes()
+    }
+
+    /// Not possible from these sums: every class is in `G`, and keeping each class's part would cost `M²` a class.
+    fn forget(&mut self, class: usize) -> Result<()> {
+        if self.classes.counts().get(class).is_none_or(|&count| count == 0) {
+            crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes());
+        }
+        crate::bail!(
+            Unsupported,
+            "a ridge cannot forget class {class} without its rows; call forget_rows with its features, or use ClassMeans"
+        )
+    }
+
+    fn bytes(&self) -> usize {
+        self.gram.bytes() + self.classes.bytes()
+    }
+}

@@ -1,0 +1,119 @@
+//! Per-class sums of rows.
+
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis, concatenate};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// `sums[c] = Σ x` over the rows of class `c`, and how many there were. Grows by rows as classes come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ClassSums {
+    sums: Array2<f64>,
+    counts: Vec<u64>,
+}
+
+impl ClassSums {
+    /// No class yet, rows of `width`.
+    pub(super) fn new(width: usize) -> Self {
+        Self { sums: Array2::zeros((0, width)), counts: Vec::new() }
+    }
+
+    /// Length of a row.
+    pub(super) fn width(&self) -> usize {
+        self.sums.ncols()
+    }
+
+    /// Highest class index + 1.
+    pub(super) fn classes(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// Rows of each class.
+    pub(super) fn counts(&self) -> &[u64] {
+        &self.counts
+    }
+
+    /// Rows of all classes.
+    pub(super) fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// `[classes, width]`.
+    pub(super) fn sums(&self) -> ArrayView2<'_, f64> {
+        self.sums.view()
+    }
+
+    /// Adds rows, which the caller has checked.
+    pub(super) fn add(&mut self, rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<()> {
+        let needed = labels.iter().map(|&l| l + 1).max().unwrap_or(0);
+        if needed > self.classes() {
+            let fresh = Array2::zeros((needed - self.classes(), self.width()));
+            self.sums = concatenate(Axis(0), &[self.sums.view(), fresh.view()])
+                .map_err(|e| crate::err!(Bug, "growing class sums: {e}"))?;
+            self.counts.resize(needed, 0);
+        }
+        for (row, &label) in rows.rows().into_iter().zip(labels) {
+            let mut sum = self.sums.row_mut(label);
+            sum += &row;
+            self.counts[label] += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes rows out again.
+    ///
+    /// # Errors
+    /// `NotFound` when a class has fewer rows than are to be taken; nothing is then changed.
+    pub(super) fn remove(&mut self, rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<()> {
+        let mut left = self.counts.clone();
+        for &label in labels {
+            match left.get_mut(label) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => crate::bail!(NotFound, "class {label} has fewer rows than are to be forgotten"),
+            }
+        }
+        for (row, &label) in rows.rows().into_iter().zip(labels) {
+            let mut sum = self.sums.row_mut(label);
+            sum -= &row;
+        }
+        for (label, &count) in left.iter().enumerate().filter(|(_, count)| **count == 0) {
+            self.sums.row_mut(label).fill(0.0);
+            debug_assert_eq!(count, 0);
+        }
+        self.counts = left;
+        Ok(())
+    }
+
+    /// Drops a class; its index stays empty, trailing empty indices go.
+    ///
+    /// # Errors
+    /// `NotFound` when it has no rows.
+    pub(super) fn drop_class(&mut self, class: usize) -> Result<()> {
+        match self.counts.get_mut(class) {
+            Some(count) if *count > 0 => *count = 0,
+            _ => crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes()),
+        }
+        self.sums.row_mut(class).fill(0.0);
+        Ok(())
+    }
+
+    /// Mean row of a class; `None` without rows.
+    pub(super) fn mean(&self, class: usize) -> Option<Array1<f64>> {
+        let count = *self.counts.get(class)?;
+        (count > 0).then(|| self.sums.row(class).mapv(|x| x / count as f64))
+    }
+
+    /// Writes negative infinity into the scores of classes without rows.
+    pub(super) fn mask(&self, mut scores: Array2<f32>) -> Array2<f32> {
+        let absent = |mut column: ArrayViewMut1<'_, f32>| column.fill(f32::NEG_INFINITY);
+        for (class, _) in self.counts.iter().enumerate().filter(|(_, count)| **count == 0) {
+            absent(scores.column_mut(class));
+        }
+        scores
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<f64>() * self.sums.len() + size_of::<u64>() * self.counts.len()
+    }
+}

@@ -1,0 +1,165 @@
+//! Building a learner: the slow work and the refusing happen here.
+
+use std::sync::Arc;
+
+use super::runner::Runner;
+use super::recognition::Recognition;
+use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, features};
+use crate::adapter::Site;
+use crate::backbone::{Backbone, Parts};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::strategy::{self, Memory, SlotShape};
+
+/// Options of a learner; see [`Learner::builder`].
+pub struct Builder {
+    backbone: Backbone,
+    engine: Option<Arc<dyn Engine>>,
+    strategy: String,
+    settings: Settings,
+    budget: Budget,
+    state: Option<State>,
+}
+
+impl Builder {
+    pub(super) fn new(backbone: Backbone) -> Self {
+        Self {
+            backbone,
+            engine: None,
+            strategy: "pegp".into(),
+            settings: Settings::default(),
+            budget: Budget::default(),
+            state: None,
+        }
+    }
+
+    /// Who runs the graphs. Default: tract, one thread a micro-batch.
+    #[must_use]
+    pub fn engine(mut self, engine: Arc<dyn Engine>) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// The strategy, by name; see [`strategy::NAMES`]. Default: `pegp`.
+    #[must_use]
+    pub fn strategy(mut self, name: &str) -> Self {
+        self.strategy = name.into();
+        self
+    }
+
+    /// All settings at once.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The promised memory.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// Goes on from a stored state, whose strategy and settings win over the ones set here.
+    #[must_use]
+    pub fn resume(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Planned memory, without building anything.
+    ///
+    /// # Errors
+    /// As [`Builder::build`], but for the engine's.
+    pub fn plan(self) -> Result<Footprint> {
+        let Self { backbone, mut settings, budget, .. } = self;
+        check(&mut settings, &backbone)?;
+        let parts = backbone.parts(settings.lora.blocks, settings.lora.roles)?;
+        Footprint::plan(&backbone, &parts.suffix, &parts.sites, &settings, &budget)
+    }
+
+    /// Compiles the frozen network and checks the plan against the budget.
+    ///
+    /// # Errors
+    /// [`Budget`](crate::ErrorKind::Budget) with the size that would do,
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) for a state of another backbone, and whatever the strategy,
+    /// the sites or the engine refuse.
+    pub fn build(self) -> Result<Learner> {
+        let Self { backbone, engine, mut strategy, mut settings, budget, state } = self;
+        if let Some(state) = &state {
+            strategy.clone_from(&state.strategy);
+            settings.clone_from(&state.settings);
+        }
+        check(&mut settings, &backbone)?;
+        let strategy = strategy::by_name(&strategy, settings.random_features)?;
+        let engine = match engine {
+            Some(engine) => engine,
+            None => crate::engine::by_name("tract", 1)?,
+        };
+        let Parts { trunk, suffix, sites, .. } = backbone.parts(settings.lora.blocks, settings.lora.roles)?;
+        let footprint = Footprint::plan(&backbone, &suffix, &sites, &settings, &budget)?;
+        footprint.fits(&budget)?;
+        let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
+        let slots = slots(&sites);
+        let state = match state {
+            Some(state) if state.memory.slots == slots => solved(state)?,
+            Some(_) => crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has"),
+            None => fresh(strategy.name(), settings, slots),
+        };
+        let adapted = features::adapted(engine.as_ref(), &suffix, &sites, &state)?;
+        let backbone =
+            Facts { sha256: backbone.sha256(), image: backbone.image()?, width: backbone.width()?, footprint };
+        Ok(Learner { engine, strategy, backbone, trunk, suffix, sites, adapted, budget, state, phase: Phase::Idle })
+    }
+}
+
+/// Refuses settings that cannot work, and follows a batch size fixed by the exporter.
+fn check(settings: &mut Settings, backbone: &Backbone) -> Result<()> {
+    if settings.batch == 0 || settings.micro == 0 {
+        crate::bail!(InvalidArgument, "batch and micro must be at least 1");
+    }
+    if !(settings.learning_rate.is_finite() && settings.learning_rate > 0.0) {
+        crate::bail!(InvalidArgument, "a learning rate of {} cannot work", settings.learning_rate);
+    }
+    if let Some(batch) = backbone.fixed_batch() {
+        settings.micro = batch;
+    }
+    Ok(())
+}
+
+/// Widths of the sites; sites that read the same value share a tap.
+fn slots(sites: &[Site]) -> Vec<SlotShape> {
+    let mut taps = Vec::new();
+    let shape = |site: &Site| {
+        let x = site.linear.x;
+        let tap = taps.iter().position(|&t| t == x).unwrap_or_else(|| {
+            taps.push(x);
+            taps.len() - 1
+        });
+        SlotShape { name: site.name(), inputs: site.linear.inputs, outputs: site.columns.len(), tap }
+    };
+    sites.iter().map(shape).collect()
+}
+
+/// A stored state holds sums; the classifier's weights are solved for again.
+fn solved(mut state: State) -> Result<State> {
+    if let (Some(statistics), false) = (&mut state.statistics, state.tasks.is_empty()) {
+        statistics.head_mut().solve()?;
+    }
+    Ok(state)
+}
+
+fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>) -> State {
+    State {
+        strategy: strategy.into(),
+        classes: Vec::new(),
+        tasks: Vec::new(),
+        memory: Memory::new(slots, settings.lora.rank),
+        adapted: false,
+        linear: None,
+        statistics: None,
+        recognition: Recognition::default(),
+        settings,
+    }
+}

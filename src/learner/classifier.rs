@@ -1,0 +1,45 @@
+//! The classifier that a strategy asks for, as one storable type.
+
+use serde::{Deserialize, Serialize};
+
+use crate::head::{ClassMeans, Head, Lift, Ridge};
+use crate::strategy::Classifier;
+
+/// Statistics of a classifier. The linear training head is not among them: it lives beside the adapters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Statistics {
+    /// Cosine class means.
+    Means(ClassMeans),
+    /// Ridge, on the features or on random features of them.
+    Ridge(Ridge),
+}
+
+impl Statistics {
+    /// Empty statistics for features of `width`; `None` where the training head is the classifier.
+    pub fn new(classifier: Classifier, width: usize, seed: u64) -> Option<Self> {
+        match classifier {
+            Classifier::ClassMeans => Some(Self::Means(ClassMeans::new(width))),
+            Classifier::Ridge => Some(Self::Ridge(Ridge::new(width, Lift::Identity))),
+            Classifier::RandomRidge { features } => {
+                Some(Self::Ridge(Ridge::new(width, Lift::random_relu(features as u32, seed))))
+            }
+            Classifier::Linear => None,
+        }
+    }
+
+    /// As a classifier.
+    pub fn head(&self) -> &dyn Head {
+        match self {
+            Self::Means(h) => h,
+            Self::Ridge(h) => h,
+        }
+    }
+
+    /// As a classifier to teach.
+    pub fn head_mut(&mut self) -> &mut dyn Head {
+        match self {
+            Self::Means(h) => h,
+            Self::Ridge(h) => h,
+        }
+    }
+}

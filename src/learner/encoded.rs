@@ -1,0 +1,147 @@
+//! Images after the frozen network: what is kept of them while a task is open.
+//!
+//! An image crosses the frozen network once. What later epochs, the statistics at the end of the task and the
+//! signature need is its boundary tokens (f16) and its frozen feature. Both are gone when the task ends.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// One encoded image.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    tokens: Box<[f16]>,
+    frozen: Box<[f32]>,
+}
+
+/// Encoded images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoded {
+    rows: Vec<Row>,
+    tokens: [usize; 2],
+}
+
+impl Encoded {
+    /// From boundary tokens `[n, tokens, width]` and frozen features `[n, features]`.
+    pub(super) fn new(tokens: &Array3<f32>, frozen: ArrayView2<'_, f32>) -> Self {
+        let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).map(|(t, f)| Row {
+            tokens: t.iter().map(|&x| f16::from_f32(x)).collect(),
+            frozen: f.iter().copied().collect(),
+        });
+        Self { rows: rows.collect(), tokens: [tokens.shape()[1], tokens.shape()[2]] }
+    }
+
+    /// No images, of the same form.
+    pub fn empty_like(&self) -> Self {
+        Self { rows: Vec::new(), tokens: self.tokens }
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Bytes of one image.
+    pub fn row_bytes(&self) -> usize {
+        self.rows.first().map_or(0, |r| r.tokens.len() * size_of::<f16>() + r.frozen.len() * size_of::<f32>())
+    }
+
+    /// The images at `indices`, in that order.
+    #[must_use]
+    pub fn select(&self, indices: &[usize]) -> Self {
+        Self { rows: indices.iter().map(|&i| self.rows[i].clone()).collect(), tokens: self.tokens }
+    }
+
+    /// Adds the images of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        self.rows.extend_from_slice(&other.rows);
+    }
+
+    /// Boundary tokens of the images at `indices`, `[n, tokens, width]`.
+    pub(super) fn tokens(&self, indices: &[usize]) -> Array3<f32> {
+        let [t, d] = self.tokens;
+        let mut out = Array3::zeros((indices.len(), t, d));
+        for (mut to, &i) in out.axis_iter_mut(Axis(0)).zip(indices) {
+            if let Some(to) = to.as_slice_mut() {
+                self.rows[i].tokens.convert_to_f32_slice(to);
+            }
+        }
+        out
+    }
+
+    /// Frozen features of all images, `[n, features]`.
+    pub(super) fn frozen(&self) -> Array2<f32> {
+        let width = self.rows.first().map_or(0, |r| r.frozen.len());
+        let mut out = Array2::zeros((self.rows.len(), width));
+        for (mut to, row) in out.rows_mut().into_iter().zip(&self.rows) {
+            to.assign(&ArrayView1::from(&*row.frozen));
+        }
+        out
+    }
+}
+
+/// The images of the open task, at most as many as fit into a number of bytes.
+///
+/// When it is full, a new image takes a random place with the probability that keeps the whole a uniform
+/// sample of the stream (reservoir sampling, Vitter 1985).
+#[derive(Clone, Debug)]
+pub struct Cache {
+    images: Option<Encoded>,
+    labels: Vec<usize>,
+    limit: usize,
+    seen: usize,
+    rng: ChaCha8Rng,
+}
+
+impl Cache {
+    /// An empty cache of at most `limit` bytes.
+    pub fn new(limit: usize, seed: u64) -> Self {
+        Self { images: None, labels: Vec::new(), limit, seen: 0, rng: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    /// Adds images; some are left out when the limit is reached.
+    pub fn add(&mut self, images: &Encoded, labels: &[usize]) {
+        let capacity = (self.limit / images.row_bytes().max(1)).max(1);
+        let kept = self.images.get_or_insert_with(|| images.empty_like());
+        for (row, &label) in images.rows.iter().zip(labels) {
+            self.seen += 1;
+            if kept.rows.len() < capacity {
+                kept.rows.push(row.clone());
+                self.labels.push(label);
+                continue;
+            }
+            let place = self.rng.gen_range(0..self.seen);
+            if place < capacity {
+                kept.rows[place] = row.clone();
+                self.labels[place] = label;
+            }
+        }
+    }
+
+    /// The images kept.
+    pub fn images(&self) -> Option<&Encoded> {
+        self.images.as_ref()
+    }
+
+    /// Their labels.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// Images seen, kept or not.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Bytes in use.
+    pub fn bytes(&self) -> usize {
+        self.images.as_ref().map_or(0, |e| e.len() * e.row_bytes())
+    }
+}

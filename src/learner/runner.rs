@@ -1,0 +1,88 @@
+//! Runs a session over any number of rows, in fixed micro-batches on several threads.
+//!
+//! The split depends on the number of rows only, and results are put together in order, so the outcome does
+//! not depend on the number of threads.
+
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD, Axis, Slice, concatenate};
+use rayon::prelude::*;
+
+use crate::engine::{Data, Engine, Session};
+use crate::error::Result;
+use crate::graph::Graph;
+
+/// A compiled graph for one row and for micro-batches.
+pub struct Runner {
+    one: Arc<dyn Session>,
+    many: Arc<dyn Session>,
+}
+
+impl Runner {
+    /// Compiles `graph` for batches of one and of `micro`.
+    pub fn new(engine: &dyn Engine, graph: &Graph, micro: usize) -> Result<Self> {
+        let many = engine.compile(graph, micro)?;
+        let one = if micro == 1 { many.clone() } else { many.resize(1)? };
+        Ok(Self { one, many })
+    }
+
+    /// Runs over the rows of `x`, the graph's first input; `rest` are the other inputs, the same for all rows.
+    /// Every output must have the rows as its first axis.
+    pub fn run(&self, x: ArrayViewD<'_, f32>, rest: &[Data]) -> Result<Vec<ArrayD<f32>>> {
+        let rows = x.shape().first().copied().unwrap_or(0);
+        let micro = if rows == 1 { 1 } else { self.many.batch() };
+        let session = if rows == 1 { &self.one } else { &self.many };
+        let starts: Vec<usize> = (0..rows).step_by(micro).collect();
+        let parts: Vec<Vec<ArrayD<f32>>> = starts
+            .par_iter()
+            .map(|&start| {
+                let part = x.slice_axis(Axis(0), Slice::from(start..rows.min(start + micro)));
+                Self::part(session.as_ref(), part, micro, rest)
+            })
+            .collect::<Result<_>>()?;
+        (0..session.outputs().len())
+            .map(|i| {
+                let views: Vec<_> = parts.iter().map(|p| p[i].view()).collect();
+                concatenate(Axis(0), &views).map_err(|e| crate::err!(Bug, "outputs of micro-batches: {e}"))
+            })
+            .collect()
+    }
+
+    fn part(
+        session: &dyn Session,
+        x: ArrayViewD<'_, f32>,
+        micro: usize,
+        rest: &[Data],
+    ) -> Result<Vec<ArrayD<f32>>> {
+        let rows = x.shape()[0];
+        let mut inputs = vec![Data::F32(pad(x, micro))];
+        inputs.extend_from_slice(rest);
+        let cut = |d: Data| Ok(d.into_f32()?.slice_axis_move(Axis(0), Slice::from(..rows)));
+        session.run(&inputs)?.into_iter().map(cut).collect()
+    }
+}
+
+/// `x` with rows of zeros up to `rows`.
+pub fn pad(x: ArrayViewD<'_, f32>, rows: usize) -> ArrayD<f32> {
+    let have = x.shape()[0];
+    if have == rows {
+        return x.to_owned();
+    }
+    let mut shape = x.shape().to_vec();
+    shape[0] = rows;
+    let mut out = ArrayD::zeros(shape);
+    out.slice_axis_mut(Axis(0), Slice::from(..have)).assign(&x);
+    out
+}
+
+/// `slice_axis` of an owned array.
+trait SliceAxisMove {
+    fn slice_axis_move(self, axis: Axis, slice: Slice) -> Self;
+}
+
+impl SliceAxisMove for ArrayD<f32> {
+    fn slice_axis_move(mut self, axis: Axis, slice: Slice) -> Self {
+        self.slice_axis_inplace(axis, slice);
+        self
+    }
+}

@@ -1,0 +1,252 @@
+//! The open task: observing, repeating, ending.
+
+use std::collections::BTreeSet;
+
+use ndarray::Array1;
+use rand::seq::SliceRandom;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::encoded::Cache;
+use super::features::{self, Features};
+use super::runner::Runner;
+use super::trainer::{Batch, Step, Trainer};
+use super::{Encoded, Learner, Phase, TaskRecord};
+use crate::error::Result;
+use crate::graph::{ValueId, rewrite};
+use crate::head::Linear;
+use super::classifier::Statistics;
+use crate::optim::AdamW;
+use crate::strategy::TaskContext;
+use crate::subspace::SecondMoment;
+
+/// Images whose site inputs are recorded at the end of a task (methods.md 1.11).
+const BASIS_IMAGES: usize = 256;
+
+/// Rows of the training head before it first doubles.
+const FIRST_CLASSES: usize = 16;
+
+/// What is held while a task is open.
+pub struct OpenTask {
+    name: String,
+    context: TaskContext,
+    trainer: Option<Trainer>,
+    cache: Cache,
+    classes: BTreeSet<usize>,
+    epochs: u64,
+}
+
+/// What a finished task did.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct TaskReport {
+    /// Name of the task.
+    pub name: String,
+    /// Names of its classes.
+    pub classes: Vec<String>,
+    /// Images seen, and how many of them the statistics were made from.
+    pub images: usize,
+    /// Images that the cache held at the end.
+    pub kept: usize,
+    /// Protected directions of the site inputs, by tap; empty where nothing is protected.
+    pub protected: Vec<usize>,
+    /// Components of the task's signature.
+    pub components: usize,
+    /// Bytes of state at rest, without the backbone.
+    pub state_bytes: usize,
+}
+
+impl Learner {
+    /// The open task, or an error that says what to call.
+    fn task(&mut self) -> Result<&mut OpenTask> {
+        match &mut self.phase {
+            Phase::Open { task, .. } => Ok(task),
+            _ => Err(crate::err!(State, "no task is open; call begin_task first")),
+        }
+    }
+
+    pub(super) fn open(&mut self, name: &str) -> Result<OpenTask> {
+        let (index, settings) = (self.state.tasks.len(), self.state.settings.clone());
+        let context = TaskContext { index, seed: settings.seed, rank: settings.lora.rank };
+        self.strategy.begin(&context, &mut self.state.memory)?;
+        let trainer = if self.strategy.adapts(index) {
+            self.state.linear.get_or_insert_with(|| Linear::new(self.backbone.width, FIRST_CLASSES));
+            Some(self.trainer()?)
+        } else {
+            None
+        };
+        let cache = Cache::new(self.budget.cache, settings.seed ^ index as u64);
+        Ok(OpenTask { name: name.into(), context, trainer, cache, classes: BTreeSet::new(), epochs: 0 })
+    }
+
+    /// A training step on the settled network.
+    fn trainer(&self) -> Result<Trainer> {
+        let s = &self.state.settings;
+        let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
+        let base = features::merged(&self.suffix, &self.sites, &self.state, false)?;
+        let optimizer = Box::new(AdamW::new(s.learning_rate).with_weight_decay(s.weight_decay));
+        Trainer::new(self.engine.as_ref(), &base, &self.sites, &s.lora, head, s.micro, optimizer, s.clip)
+    }
+
+    /// As [`Learner::observe`], from encoded images.
+    ///
+    /// # Errors
+    /// As [`Learner::observe`].
+    pub fn observe_encoded(&mut self, images: &Encoded, labels: &[&str]) -> Result<Vec<Step>> {
+        if images.len() != labels.len() {
+            crate::bail!(InvalidArgument, "{} images, {} labels", images.len(), labels.len());
+        }
+        self.task()?;
+        let labels: Vec<usize> = labels.iter().map(|name| self.state.intern(name)).collect();
+        self.make_room()?;
+        let task = self.task()?;
+        task.classes.extend(&labels);
+        let indices: Vec<usize> = (0..labels.len()).collect();
+        let steps = self.train(images, &labels, &indices)?;
+        self.task()?.cache.add(images, &labels);
+        Ok(steps)
+    }
+
+    /// One more pass over the images kept of the open task, shuffled by the seed.
+    ///
+    /// # Errors
+    /// As [`Learner::observe`].
+    pub fn epoch(&mut self) -> Result<Vec<Step>> {
+        let seed = self.state.settings.seed;
+        let task = self.task()?;
+        task.epochs += 1;
+        let (index, epoch) = (task.context.index as u64, task.epochs);
+        let Some(images) = task.cache.images().cloned() else { return Ok(Vec::new()) };
+        let labels = task.cache.labels().to_vec();
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ (index << 32) ^ epoch));
+        self.train(&images, &labels, &order)
+    }
+
+    /// Steps over `images` in `order`, where the open task adapts.
+    fn train(&mut self, images: &Encoded, labels: &[usize], order: &[usize]) -> Result<Vec<Step>> {
+        let Self { phase, state, strategy, .. } = self;
+        let Phase::Open { task, .. } = phase else { return Ok(Vec::new()) };
+        let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.linear) else { return Ok(Vec::new()) };
+        let mut mask = Array1::zeros(trainer.capacity());
+        task.classes.iter().for_each(|&c| mask[c] = 1.0);
+        let step = |indices: &[usize]| {
+            let tokens = images.tokens(indices);
+            let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
+            let batch = Batch { tokens: tokens.view(), labels: &labels, mask: &mask };
+            trainer.step(strategy.as_ref(), &mut state.memory, head, &batch)
+        };
+        order.chunks(state.settings.batch.max(1)).map(step).collect()
+    }
+
+    /// Doubles the training head where a new class does not fit. The graph is compiled again then, and only then.
+    fn make_room(&mut self) -> Result<()> {
+        let last = self.state.classes.len() - 1;
+        let Some(head) = &mut self.state.linear else { return Ok(()) };
+        if !head.add_class(last)? {
+            return Ok(());
+        }
+        let trainer = self.trainer()?;
+        let task = self.task()?;
+        if task.trainer.is_some() {
+            task.trainer = Some(trainer);
+        }
+        Ok(())
+    }
+
+    /// Ends the open task: bases, statistics of the classifier, signature. Then [`Learner::commit`] or
+    /// [`Learner::rollback`].
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) where no task is open or no image was observed; where a
+    /// factorization fails, the task stays open.
+    pub fn end_task(&mut self) -> Result<TaskReport> {
+        let task = self.task()?;
+        let Some(images) = task.cache.images().cloned() else {
+            crate::bail!(State, "the task saw no image; call observe, or rollback")
+        };
+        let (labels, context) = (task.cache.labels().to_vec(), task.context);
+        let saved = self.state.clone();
+        let ended = self.close(&context, &images, &labels);
+        match (ended, std::mem::replace(&mut self.phase, Phase::Idle)) {
+            (Ok(report), Phase::Open { before, .. }) => {
+                self.phase = Phase::Ended { before };
+                Ok(report)
+            }
+            (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),
+            (Err(e), phase) => {
+                (self.state, self.phase) = (saved, phase);
+                Err(e)
+            }
+        }
+    }
+
+    fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
+        if self.strategy.adapts(context.index) {
+            let moments = self.moments(images)?;
+            self.strategy.end(context, &mut self.state.memory, &moments)?;
+            self.state.adapted = true;
+            self.adapted = features::adapted(self.engine.as_ref(), &self.suffix, &self.sites, &self.state)?;
+        }
+        let features = self.features(images)?;
+        self.learn_statistics(&features, labels)?;
+        let seed = self.state.settings.seed ^ context.index as u64;
+        self.state.recognition.learn(features.frozen.view(), labels, seed)?;
+        self.record(labels)
+    }
+
+    /// Second moments of the site inputs under the adapted network.
+    fn moments(&self, images: &Encoded) -> Result<Vec<SecondMoment>> {
+        if !self.strategy.wants_moments() {
+            return Ok(Vec::new());
+        }
+        let mut graph = features::merged(&self.suffix, &self.sites, &self.state, true)?;
+        let mut values: Vec<ValueId> = Vec::new();
+        for site in &self.sites {
+            if !values.contains(&site.linear.x) {
+                values.push(site.linear.x);
+            }
+        }
+        graph = rewrite::extract(&graph, &graph.inputs, &values)?;
+        let runner = Runner::new(self.engine.as_ref(), &graph, self.state.settings.micro)?;
+        let some: Vec<usize> = spread(images.len(), BASIS_IMAGES);
+        let widths = self.state.memory.inputs.iter().map(|b| b.width());
+        let mut moments: Vec<SecondMoment> = widths.map(SecondMoment::new).collect();
+        features::taps(&runner, &images.select(&some), |tap, rows| moments[tap].push_rows(rows))?;
+        Ok(moments)
+    }
+
+    fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
+        let (classifier, view) = self.strategy.classifier();
+        let rows = features.view(view)?;
+        if self.state.statistics.is_none() {
+            self.state.statistics = Statistics::new(classifier, rows.ncols(), self.state.settings.seed);
+        }
+        if let Some(statistics) = &mut self.state.statistics {
+            statistics.head_mut().observe(rows.view(), labels)?;
+            statistics.head_mut().solve()?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, labels: &[usize]) -> Result<TaskReport> {
+        let kept = labels.len();
+        let task = self.task()?;
+        let (name, images) = (task.name.clone(), task.cache.seen());
+        let classes: Vec<usize> = task.classes.iter().copied().collect();
+        let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
+        self.state.tasks.push(TaskRecord { name: name.clone(), classes, images });
+        let protected = match self.strategy.wants_moments() {
+            true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
+            false => Vec::new(),
+        };
+        let components = self.state.recognition.last_components();
+        let state_bytes = self.state.bytes();
+        Ok(TaskReport { name, classes: names, images, kept, protected, components, state_bytes })
+    }
+}
+
+/// At most `most` of `0..n`, evenly spread.
+fn spread(n: usize, most: usize) -> Vec<usize> {
+    let count = n.min(most);
+    (0..count).map(|i| i * n / count.max(1)).collect()
+}

@@ -1,0 +1,195 @@
+//! One optimizer step: micro-batches through the joint graph, gradients summed, delta edited and applied.
+
+use std::sync::Arc;
+
+use ndarray::{Array1, Array2, ArrayD, ArrayView3, Axis, Slice};
+use rayon::prelude::*;
+
+use super::runner::pad;
+use crate::adapter::{Lora, Sharing, Site, inject};
+use crate::engine::{Data, Engine, Session};
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::head::Linear;
+use crate::joint::{Joint, joint};
+use crate::optim::{Optimizer, clip};
+use crate::strategy::{Memory, Pair, Strategy};
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Step {
+    /// Mean cross-entropy over the batch, before the step.
+    pub loss: f32,
+    /// Share of the batch that the training head had right, before the step.
+    pub accuracy: f32,
+    /// Global norm of the gradients, before clipping.
+    pub gradient_norm: f32,
+}
+
+/// A compiled training step and its optimizer.
+pub struct Trainer {
+    session: Arc<dyn Session>,
+    capacity: usize,
+    optimizer: Box<dyn Optimizer + Send + Sync>,
+    clip: f32,
+}
+
+/// The rows of one step.
+pub struct Batch<'a> {
+    /// Boundary tokens.
+    pub tokens: ArrayView3<'a, f32>,
+    /// Rows of the training head.
+    pub labels: &'a [usize],
+    /// Which rows of the training head take part, `[capacity]`.
+    pub mask: &'a Array1<f32>,
+}
+
+impl Trainer {
+    /// Compiles the joint graph of `suffix` with adapters at `sites`.
+    pub fn new(
+        engine: &dyn Engine,
+        suffix: &Graph,
+        sites: &[Site],
+        lora: &Lora,
+        head: &Linear,
+        micro: usize,
+        optimizer: Box<dyn Optimizer + Send + Sync>,
+        clip: f32,
+    ) -> Result<Self> {
+        let (graph, slots) = inject(suffix.clone(), sites, lora, Sharing::Shared)?;
+        let Joint { graph, capacity, .. } = joint(graph, &slots, head.capacity())?;
+        Ok(Self { session: engine.compile(&graph, micro)?, capacity, optimizer, clip })
+    }
+
+    /// Rows of the training head that the graph was compiled for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// One step on `batch`. On an error nothing has changed.
+    pub fn step(
+        &mut self,
+        strategy: &dyn Strategy,
+        memory: &mut Memory,
+        head: &mut Linear,
+        batch: &Batch<'_>,
+    ) -> Result<Step> {
+        let parameters = parameters(memory, head);
+        let (loss, right, sums) = self.gradients(&parameters, batch)?;
+        let mut gradients = matrices(sums)?;
+        for slot in 0..memory.slots.len() {
+            let [a, b] = [2 + 2 * slot, 3 + 2 * slot];
+            let mut pair = Pair { a: std::mem::take(&mut gradients[a]), b: std::mem::take(&mut gradients[b]) };
+            strategy.gradient(memory, slot, &mut pair);
+            (gradients[a], gradients[b]) = (pair.a, pair.b);
+        }
+        let norm = clip(&mut gradients, self.clip);
+        if !(loss.is_finite() && norm.is_finite()) {
+            crate::bail!(
+                Numeric,
+                "the loss is {loss} and the gradient norm {norm}; the step was not applied. Check the images for \
+                 NaN, or lower the learning rate"
+            );
+        }
+        self.apply(strategy, memory, head, batch.mask, &gradients)?;
+        let rows = batch.labels.len() as f32;
+        Ok(Step { loss, accuracy: right as f32 / rows, gradient_norm: norm })
+    }
+
+    /// Loss, number of right answers, and gradients in the order of the parameters.
+    fn gradients(&self, parameters: &[Data], batch: &Batch<'_>) -> Result<(f32, usize, Vec<ArrayD<f32>>)> {
+        let micro = self.session.batch();
+        let starts: Vec<usize> = (0..batch.labels.len()).step_by(micro).collect();
+        let parts: Vec<Vec<Data>> = starts
+            .par_iter()
+            .map(|&start| self.session.run(&self.inputs(parameters, batch, start)))
+            .collect::<Result<_>>()?;
+        let (mut loss, mut right, mut sums) = (0.0, 0, Vec::new());
+        for (part, &start) in parts.into_iter().zip(&starts) {
+            let mut outputs = part.into_iter().map(Data::into_f32);
+            let mut next = || outputs.next().unwrap_or_else(|| Err(crate::err!(Bug, "the step lacks an output")));
+            loss += next()?.sum();
+            right += count_right(&next()?, batch, start);
+            let gradients: Vec<ArrayD<f32>> = outputs.collect::<Result<_>>()?;
+            match sums.is_empty() {
+                true => sums = gradients,
+                false => sums.iter_mut().zip(&gradients).for_each(|(s, g)| *s += g),
+            }
+        }
+        Ok((loss, right, sums))
+    }
+
+    fn inputs(&self, parameters: &[Data], batch: &Batch<'_>, start: usize) -> Vec<Data> {
+        let (micro, rows) = (self.session.batch(), batch.labels.len());
+        let end = rows.min(start + micro);
+        let tokens = batch.tokens.slice_axis(Axis(0), Slice::from(start..end));
+        let mut labels = Array1::<i64>::zeros(micro);
+        let mut weights = Array1::<f32>::zeros(micro);
+        for (i, &label) in batch.labels[start..end].iter().enumerate() {
+            labels[i] = label as i64;
+            weights[i] = 1.0 / rows as f32;
+        }
+        let tokens = pad(tokens.into_dyn(), micro);
+        let own = [Data::F32(tokens), labels.into(), batch.mask.clone().into(), weights.into()];
+        own.into_iter().chain(parameters.iter().cloned()).collect()
+    }
+
+    /// Adds the edited deltas. Rows of the head that are masked stay where they are, whatever the optimizer says.
+    fn apply(
+        &mut self,
+        strategy: &dyn Strategy,
+        memory: &mut Memory,
+        head: &mut Linear,
+        mask: &Array1<f32>,
+        gradients: &[Array2<f32>],
+    ) -> Result<()> {
+        let optimizer = &mut self.optimizer;
+        optimizer.begin_step();
+        let weight = optimizer.step(0, head.weights(), gradients[0].view())?;
+        let bias = optimizer.step(1, head.bias().insert_axis(Axis(0)), gradients[1].view())?;
+        let mut deltas = Vec::with_capacity(memory.slots.len());
+        for (slot, now) in memory.current.iter().enumerate() {
+            let a = optimizer.step(2 + 2 * slot, now.a.view(), gradients[2 + 2 * slot].view())?;
+            let b = optimizer.step(3 + 2 * slot, now.b.view(), gradients[3 + 2 * slot].view())?;
+            let mut delta = Pair { a, b };
+            strategy.delta(memory, slot, &mut delta)?;
+            deltas.push(delta);
+        }
+        let mut weights = head.weights_mut();
+        weights += &(weight * &mask.view().insert_axis(Axis(1)));
+        let mut biases = head.bias_mut();
+        biases += &(&bias.row(0) * mask);
+        for (now, delta) in memory.current.iter_mut().zip(&deltas) {
+            now.a += &delta.a;
+            now.b += &delta.b;
+        }
+        Ok(())
+    }
+}
+
+/// Parameters in the order of the joint graph: head, then A and B of every slot.
+fn parameters(memory: &Memory, head: &Linear) -> Vec<Data> {
+    let head = [head.weights().to_owned().into(), head.bias().to_owned().into()];
+    let pairs = memory.current.iter().flat_map(|p| [p.a.clone().into(), p.b.clone().into()]);
+    head.into_iter().chain(pairs).collect()
+}
+
+/// Every gradient as a matrix; a vector becomes one row.
+fn matrices(sums: Vec<ArrayD<f32>>) -> Result<Vec<Array2<f32>>> {
+    let matrix = |g: ArrayD<f32>| {
+        let g = if g.ndim() == 1 { g.insert_axis(Axis(0)) } else { g };
+        g.into_dimensionality::<ndarray::Ix2>().map_err(|e| crate::err!(Bug, "a gradient of odd rank: {e}"))
+    };
+    sums.into_iter().map(matrix).collect()
+}
+
+/// Rows whose best unmasked class is the label.
+fn count_right(logits: &ArrayD<f32>, batch: &Batch<'_>, start: usize) -> usize {
+    let rows = logits.outer_iter().zip(&batch.labels[start..]);
+    rows.filter(|(row, label)| {
+        let scored = row.iter().zip(batch.mask).enumerate().filter(|(_, (_, m))| **m > 0.0);
+        let best = scored.max_by(|(_, (x, _)), (_, (y, _))| x.total_cmp(y)).map(|(i, _)| i);
+        best == Some(**label)
+    })
+    .count()
+}

@@ -1,0 +1,165 @@
+//! Strategies side by side, tasks, and pictures with what was made of them.
+
+use maud::{Markup, html};
+
+use super::GalleryRow;
+use super::format::{bytes, count, duration, milliseconds, percent, short};
+use crate::eval::EvalResult;
+
+/// A column of the comparison: its title, what it says, its value and which way is better.
+struct Column {
+    title: &'static str,
+    hint: &'static str,
+    value: fn(&EvalResult) -> Option<f64>,
+    text: fn(f64) -> String,
+    higher_is_better: bool,
+}
+
+fn tenths(x: f64) -> String {
+    percent(Some(x))
+}
+
+const COLUMNS: [Column; 9] = [
+    Column {
+        title: "last",
+        hint: "accuracy over all classes at the end, percent",
+        value: |r| Some(r.metrics.last),
+        text: tenths,
+        higher_is_better: true,
+    },
+    Column {
+        title: "average",
+        hint: "mean of the accuracy after each task, percent",
+        value: |r| r.metrics.incremental_avg,
+        text: tenths,
+        higher_is_better: true,
+    },
+    Column {
+        title: "forgetting",
+        hint: "mean loss against the best ever reached, points",
+        value: |r| r.metrics.forgetting,
+        text: tenths,
+        higher_is_better: false,
+    },
+    Column {
+        title: "bwt",
+        hint: "mean change since a task was learned, points",
+        value: |r| r.metrics.bwt,
+        text: tenths,
+        higher_is_better: true,
+    },
+    Column {
+        title: "retrieval",
+        hint: "pictures whose task was found, percent",
+        value: |r| r.metrics.retrieval,
+        text: tenths,
+        higher_is_better: true,
+    },
+    Column {
+        title: "state",
+        hint: "stored state at the end",
+        value: |r| r.state_bytes_after_task.last().map(|&b| b as f64),
+        text: |x| bytes(x as u64),
+        higher_is_better: false,
+    },
+    Column {
+        title: "peak memory",
+        hint: "largest resident set of the process",
+        value: |r| r.peak_rss_bytes.map(|b| b as f64),
+        text: |x| bytes(x as u64),
+        higher_is_better: false,
+    },
+    Column {
+        title: "learning",
+        hint: "all tasks",
+        value: |r| Some(r.train_seconds),
+        text: duration,
+        higher_is_better: false,
+    },
+    Column {
+        title: "a picture",
+        hint: "prediction, decoding left out",
+        value: |r| Some(r.predict_ms_per_image),
+        text: milliseconds,
+        higher_is_better: false,
+    },
+];
+
+/// One row a run; the best of each column is marked.
+pub fn strategies(results: &[EvalResult]) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { "strategy" }
+                @for column in &COLUMNS { th.number title=(column.hint) { (column.title) } }
+            } }
+            tbody {
+                @for result in results { tr {
+                    th { (result.strategy) }
+                    @for column in &COLUMNS {
+                        @let value = (column.value)(result);
+                        @let best = results.len() > 1 && value.is_some() && value == best_of(column, results);
+                        td.number.best[best] {
+                            @if column.title == "last" { (meter(result.metrics.last)) }
+                            @match value { Some(x) => (( column.text)(x)), None => "–" }
+                        }
+                    }
+                } }
+            }
+        } }
+    }
+}
+
+fn best_of(column: &Column, results: &[EvalResult]) -> Option<f64> {
+    let values = results.iter().filter_map(column.value);
+    if column.higher_is_better { values.reduce(f64::max) } else { values.reduce(f64::min) }
+}
+
+/// A bar of `share` percent inside a table cell.
+fn meter(share: f64) -> Markup {
+    html! { span.meter { span style=(format!("width:{:.1}%", share.clamp(0.0, 100.0))) {} } }
+}
+
+/// One row a task: what was learned and what is left of it.
+pub fn tasks(result: &EvalResult) -> Markup {
+    let matrix = &result.metrics.accuracy_matrix;
+    let at = |t: usize, i: usize| matrix.get(t).and_then(|row| row.get(i)).copied().flatten();
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { "task" } th.number { "classes" } th.number { "training" } th.number { "test" }
+                th.number title="accuracy right after it was learned, percent" { "when learned" }
+                th.number title="accuracy after the last task, percent" { "at the end" }
+                th { "its classes" }
+            } }
+            tbody {
+                @for (i, task) in result.tasks.iter().enumerate() { tr {
+                    th { (task.name) }
+                    td.number { (count(task.classes.len())) } td.number { (count(task.train)) } td.number { (count(task.test)) }
+                    td.number { (percent(at(i, i))) } td.number { (percent(at(matrix.len().saturating_sub(1), i))) }
+                    td.names title=(task.classes.join(", ")) { (short(&task.classes.join(", "), 72)) }
+                } }
+            }
+        } }
+    }
+}
+
+/// Pictures with their class and, where it differs, what they were taken for.
+pub fn gallery(rows: &[GalleryRow]) -> Markup {
+    html! {
+        @for row in rows {
+            h3 { (row.task) }
+            ul.gallery {
+                @for picture in &row.pictures { li.wrong[!picture.right] {
+                    @if let Some(src) = picture.safe_src() { img src=(src) alt=(picture.class) loading="lazy"; }
+                    span.class title=(picture.class) { (short(&picture.class, 18)) }
+                    @if picture.right {
+                        span.verdict { "✓ " (short(&picture.predicted, 16)) }
+                    } @else {
+                        span.verdict title=(picture.predicted) { "✗ " (short(&picture.predicted, 16)) }
+                    }
+                } }
+            }
+        }
+    }
+}

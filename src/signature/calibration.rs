@@ -1,0 +1,63 @@
+//! Where the scores of a task's own unseen images lie.
+//!
+//! Scores are densities, and those of different tasks are not on one scale: a task of many looks spreads its mass, a
+//! task seen through its own adapter lives in another space. Scores of held-out own features tell how low is low.
+//! Features are scarce on a device, so they are held out in turn (folds of a tenth) and the final mixture sees all.
+
+use serde::{Deserialize, Serialize};
+
+/// Mean, deviation and acceptance threshold of own held-out scores.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Mean of own held-out scores, in nats.
+    pub mean: f32,
+    /// Their standard deviation, in nats.
+    pub sd: f32,
+    /// The z-score above which the wanted share of own held-out samples lies.
+    pub threshold: f32,
+}
+
+impl Calibration {
+    /// From own held-out scores; `recall` of them shall be accepted. Without two finite scores nothing is known:
+    /// deviation one, and everything is accepted.
+    pub fn new(scores: &[f64], recall: f64) -> Self {
+        let mut scores: Vec<f64> = scores.iter().copied().filter(|s| s.is_finite()).collect();
+        let n = scores.len() as f64;
+        let mean = scores.iter().sum::<f64>() / n.max(1.0);
+        if scores.len() < 2 {
+            return Self { mean: mean as f32, sd: 1.0, threshold: f32::MIN };
+        }
+        let var = scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / (n - 1.0);
+        let sd = var.sqrt().max(1e-6);
+        scores.sort_by(f64::total_cmp);
+        // The largest threshold that still accepts the wanted share.
+        let rejected = ((1.0 - recall) * n).floor() as usize;
+        let low = scores.get(rejected).copied().unwrap_or(f64::MIN);
+        // Rounded down, so that the sample at the threshold itself is accepted.
+        let threshold = (((low - mean) / sd) as f32).next_down();
+        Self { mean: mean as f32, sd: sd as f32, threshold }
+    }
+
+    /// `(score - mean) / sd`.
+    pub fn z(&self, score: f64) -> f64 {
+        (score - f64::from(self.mean)) / f64::from(self.sd)
+    }
+}
+
+/// Which samples to hold out, fold by fold: sample `i` belongs to fold `i % 10` of its class, so that folds are
+/// balanced. As many folds as give about 200 scores, at least one and at most ten.
+pub(super) fn folds(labels: &[usize]) -> (Vec<usize>, usize) {
+    let mut seen = std::collections::BTreeMap::<usize, usize>::new();
+    let fold = labels
+        .iter()
+        .map(|&label| {
+            // Classes start at different folds: tiny classes must not all give to the first.
+            let count = seen.entry(label).or_insert(label % FOLDS);
+            *count += 1;
+            *count % FOLDS
+        })
+        .collect();
+    (fold, 2000_usize.div_ceil(labels.len().max(1)).clamp(1, FOLDS))
+}
+
+const FOLDS: usize = 10;

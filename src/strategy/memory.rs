@@ -1,0 +1,113 @@
+//! What a learner remembers in its network: adapters and protected subspaces.
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::Pair;
+use crate::error::Result;
+use crate::subspace::Basis;
+
+/// Widths of one slot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SlotShape {
+    /// `block3.q`.
+    pub name: String,
+    /// Width of the input.
+    pub inputs: usize,
+    /// Width of the output.
+    pub outputs: usize,
+    /// Which tap records its input; q, k and v of a block share one.
+    pub tap: usize,
+}
+
+/// What holds B in place: where it was, and the second moment of the hidden rows that it met there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// `B [out, rank]` when the last task ended.
+    pub b: Array2<f32>,
+    /// Sum over tasks of `C_Y [rank, rank]`, each of unit trace.
+    pub moment: Array2<f32>,
+}
+
+/// Adapters and protected subspaces, by slot and by tap.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The slots, in the order of everything below.
+    pub slots: Vec<SlotShape>,
+    /// The adapter that the open task trains.
+    pub current: Vec<Pair>,
+    /// The sum of the branches of finished tasks.
+    pub settled: Vec<Option<Pair>>,
+    /// Protected directions of the inputs, by tap.
+    pub inputs: Vec<Basis>,
+    /// Protected directions of the hidden rows `x A^T`, by slot.
+    pub hidden: Vec<Basis>,
+    /// Anchors of B, by slot.
+    pub anchors: Vec<Option<Anchor>>,
+    /// Share of adapter energy given up by compression so far, by slot.
+    pub given_up: Vec<f64>,
+}
+
+impl Memory {
+    /// Nothing learned yet.
+    pub fn new(slots: Vec<SlotShape>, rank: usize) -> Self {
+        let taps = slots.iter().map(|s| s.tap + 1).max().unwrap_or(0);
+        let width = |tap: usize| slots.iter().find(|s| s.tap == tap).map_or(0, |s| s.inputs);
+        Self {
+            current: slots.iter().map(|s| Pair::zeros(rank, s.inputs, s.outputs)).collect(),
+            settled: vec![None; slots.len()],
+            inputs: (0..taps).map(|tap| Basis::new(width(tap))).collect(),
+            hidden: slots.iter().map(|_| Basis::new(rank)).collect(),
+            anchors: vec![None; slots.len()],
+            given_up: vec![0.0; slots.len()],
+            slots,
+        }
+    }
+
+    /// The adapter of `slot` as the finished network applies it: settled branches and the current one.
+    ///
+    /// # Errors
+    /// [`Bug`](crate::ErrorKind::Bug) where widths differ.
+    pub fn sum(&self, slot: usize) -> Result<Pair> {
+        match &self.settled[slot] {
+            Some(settled) => settled.join(&self.current[slot]),
+            None => Ok(self.current[slot].clone()),
+        }
+    }
+
+    /// Adds the current branch to the settled ones, keeps at most `max_rank`, and clears the current one.
+    ///
+    /// # Errors
+    /// [`Numeric`](crate::ErrorKind::Numeric) where compression fails.
+    pub fn settle(&mut self, max_rank: usize) -> Result<()> {
+        for slot in 0..self.slots.len() {
+            let (mut sum, lost) = self.sum(slot)?.compress(max_rank)?;
+            sum.round();
+            self.settled[slot] = Some(sum);
+            self.given_up[slot] += lost;
+            let SlotShape { inputs, outputs, .. } = self.slots[slot];
+            self.current[slot] = Pair::zeros(self.current[slot].rank(), inputs, outputs);
+        }
+        Ok(())
+    }
+
+    /// Anchors B of `slot` where it is now, by the second moment of its hidden rows.
+    pub fn anchor(&mut self, slot: usize, moment: &Array2<f32>) {
+        let before = self.anchors[slot].take();
+        let moment = before.map_or_else(|| moment.clone(), |a| a.moment + moment);
+        self.anchors[slot] = Some(Anchor { b: self.current[slot].b.clone(), moment });
+    }
+
+    /// Rounds the current adapters to f16, so that stored and live state are the same numbers.
+    pub fn round(&mut self) {
+        self.current.iter_mut().for_each(Pair::round);
+    }
+
+    /// Bytes at rest.
+    pub fn bytes(&self) -> usize {
+        let pairs = self.current.iter().chain(self.settled.iter().flatten()).map(Pair::bytes);
+        let bases = self.inputs.iter().chain(&self.hidden).map(Basis::bytes);
+        let anchors = self.anchors.iter().flatten().map(|a| (a.b.len() + a.moment.len()) * size_of::<f32>());
+        anchors.sum::<usize>() + pairs.sum::<usize>() + bases.sum::<usize>()
+    }
+}

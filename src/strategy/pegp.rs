@@ -1,0 +1,173 @@
+//! PEGP: gradient projection for parameter-efficient continual tuning (arXiv 2405.13383), as corrected in
+//! methods.md 1.11.
+//!
+//! If the rows of an update `dA` are orthogonal to every input `x` that old tasks send to a site, then
+//! `x dA^T = 0` and old outputs do not change. The inputs' subspace `U` is taken from their second moment, in
+//! feature space, up to a share of its energy; the *applied* delta (after Adam, momentum and decay) is
+//! projected, because an optimizer's element-wise rescaling leaves the subspace.
+//!
+//! | mode | trains | protects |
+//! |---|---|---|
+//! | [`Mode::Expand`] | a new branch a task, `A` inside the free subspace, `B = 0` at the start | `B A x_old = 0` for *any* `B`; old branches are frozen and summed |
+//! | [`Mode::Shared`] | one adapter | `A` off the inputs' subspace, `B` off the hidden rows' subspace, as published |
+//! | [`Mode::SharedDownOnly`] | one adapter | `A` as above; `B` by the exact quadratic form `lambda tr(dB C_Y dB^T)` |
+//!
+//! The hidden rows' second moment needs no second pass: `C_Y = A C_X A^T`.
+//!
+//! Does not guarantee that nothing is forgotten: the energy below the threshold may move, and LayerNorm and
+//! attention see the sum of all blocks. The report of a task states what was captured.
+
+use ndarray::Array2;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::sequential::start_adapters;
+use super::memory::Anchor;
+use super::{Classifier, Memory, Pair, Strategy, TaskContext, View};
+use crate::error::Result;
+use crate::subspace::{Energy, EnergySchedule, SecondMoment};
+
+/// Where the protected update lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A new branch a task.
+    Expand,
+    /// One adapter, both factors projected.
+    Shared,
+    /// One adapter, A projected, B anchored.
+    SharedDownOnly,
+}
+
+/// The strategy and its settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Pegp {
+    /// Where the update lives.
+    pub mode: Mode,
+    /// Share of the inputs' energy that is protected, by task.
+    pub energy: EnergySchedule,
+    /// Settled branches are compressed to this rank a slot, which bounds the state.
+    pub max_rank: usize,
+    /// Weight of the anchor of B in [`Mode::SharedDownOnly`].
+    pub anchor: f32,
+    /// What predicts.
+    pub classifier: (Classifier, View),
+}
+
+impl Pegp {
+    /// Default settings in `mode`.
+    pub fn new(mode: Mode, classifier: Classifier) -> Self {
+        Self {
+            mode,
+            energy: EnergySchedule::default(),
+            max_rank: 64,
+            anchor: 1.0,
+            classifier: (classifier, View::Both),
+        }
+    }
+
+    /// A new branch whose A lies in the free subspace and whose B is zero.
+    fn branch(task: &TaskContext, memory: &mut Memory) -> Result<()> {
+        let mut rng = ChaCha8Rng::seed_from_u64(task.seed ^ (task.index as u64) << 32);
+        for (slot, pair) in memory.slots.iter().zip(&mut memory.current) {
+            *pair = Pair::zeros(task.rank, slot.inputs, slot.outputs);
+            pair.a = memory.inputs[slot.tap].sample_free(rng.r#gen(), task.rank)?;
+        }
+        Ok(())
+    }
+}
+
+impl Strategy for Pegp {
+    fn name(&self) -> &'static str {
+        match self.mode {
+            Mode::Expand => "pegp",
+            Mode::Shared => "pegp-shared",
+            Mode::SharedDownOnly => "pegp-shared-down",
+        }
+    }
+
+    fn classifier(&self) -> (Classifier, View) {
+        self.classifier
+    }
+
+    fn adapts(&self, _: usize) -> bool {
+        true
+    }
+
+    fn wants_moments(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {
+        match self.mode {
+            Mode::Expand => Self::branch(task, memory),
+            _ if task.index == 0 => {
+                start_adapters(task, memory);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn delta(&self, memory: &Memory, slot: usize, delta: &mut Pair) -> Result<()> {
+        memory.inputs[memory.slots[slot].tap].project(delta.a.view_mut())?;
+        match self.mode {
+            Mode::Shared => memory.hidden[slot].project(delta.b.view_mut()),
+            _ => Ok(()),
+        }
+    }
+
+    fn gradient(&self, memory: &Memory, slot: usize, gradient: &mut Pair) {
+        // d/dB of (anchor / 2) tr((B - B_old) C_Y (B - B_old)^T), C_Y scaled to unit trace.
+        if let (Mode::SharedDownOnly, Some(Anchor { b, moment })) = (self.mode, &memory.anchors[slot]) {
+            let moved = &memory.current[slot].b - b;
+            gradient.b.scaled_add(self.anchor, &moved.dot(moment));
+        }
+    }
+
+    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &[SecondMoment]) -> Result<()> {
+        let energy = self.energy.at(task.index);
+        for (basis, moment) in memory.inputs.iter_mut().zip(moments) {
+            basis.extend(moment, energy)?;
+        }
+        if self.mode == Mode::Expand {
+            return memory.settle(self.max_rank);
+        }
+        memory.round();
+        for slot in 0..memory.slots.len() {
+            let a = &memory.current[slot].a;
+            let a = a.mapv(f64::from);
+            let hidden = Hidden(a.dot(&moments[memory.slots[slot].tap].moment()).dot(&a.t()));
+            match self.mode {
+                Mode::Shared => {
+                    memory.hidden[slot].extend(&hidden, energy)?;
+                }
+                _ => memory.anchor(slot, &hidden.unit_trace()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Second moment of the hidden rows, `C_Y [rank, rank]`.
+struct Hidden(Array2<f64>);
+
+impl Hidden {
+    fn unit_trace(&self) -> Array2<f32> {
+        let trace = self.total().max(f64::MIN_POSITIVE);
+        self.0.mapv(|x| (x / trace) as f32)
+    }
+}
+
+impl Energy for Hidden {
+    fn width(&self) -> usize {
+        self.0.nrows()
+    }
+
+    fn total(&self) -> f64 {
+        self.0.diag().sum()
+    }
+
+    fn moment(&self) -> Array2<f64> {
+        self.0.clone()
+    }
+}

@@ -1,0 +1,259 @@
+//! Heads: against numpy and scikit-learn (`tests/golden/head_golden.py`), and the promises of the trait.
+
+use ndarray::{Array2, Axis, array, s};
+use perennial::ErrorKind;
+use perennial::head::{ClassMeans, Head, Lda, Lift, Linear, MAX_CLASSES, Ridge};
+use perennial::linalg::gaussian;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+struct Golden {
+    json: Value,
+    x: Array2<f32>,
+    labels: Vec<usize>,
+    test: Array2<f32>,
+}
+
+impl Golden {
+    fn load() -> Self {
+        let json: Value = serde_json::from_str(include_str!("golden/head.json")).unwrap();
+        let width = json["width"].as_u64().unwrap() as usize;
+        let labels =
+            json["labels"].as_array().unwrap().iter().map(|l| l.as_u64().unwrap() as usize).collect();
+        Self { x: matrix(&json["x"], width), test: matrix(&json["test"], width), labels, json }
+    }
+
+    /// Worst difference between a head's scores and the golden ones.
+    fn difference(&self, head: &impl Head, name: &str) -> f32 {
+        let expected = matrix(&self.json[name], self.json["classes"].as_u64().unwrap() as usize);
+        (head.scores(self.test.view()).unwrap() - expected).iter().fold(0.0, |w, d| w.max(d.abs()))
+    }
+}
+
+fn matrix(values: &Value, cols: usize) -> Array2<f32> {
+    let values: Vec<f32> = values.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+    Array2::from_shape_vec((values.len() / cols, cols), values).unwrap()
+}
+
+/// Four separable classes in eight dimensions, numbered with gaps: 0, 3, 4, 9.
+fn blobs(seed: u64, n: usize) -> (Array2<f32>, Vec<usize>) {
+    let centres = gaussian(1, 4, 8) * 3.0;
+    let mut x = gaussian(seed, n, 8);
+    for (i, mut row) in x.rows_mut().into_iter().enumerate() {
+        row += &centres.row(i % 4);
+    }
+    (x, (0..n).map(|i| [0, 3, 4, 9][i % 4]).collect())
+}
+
+fn fitted<H: Head>(mut head: H, x: &Array2<f32>, labels: &[usize]) -> H {
+    head.observe(x.view(), labels).unwrap();
+    head.solve().unwrap();
+    head
+}
+
+#[test]
+fn scores_agree_with_the_reference() {
+    let golden = Golden::load();
+    let width = golden.x.ncols();
+    let means = fitted(ClassMeans::new(width), &golden.x, &golden.labels);
+    let ridge = fitted(Ridge::new(width, Lift::Identity), &golden.x, &golden.labels);
+    let lda = fitted(Lda::new(width), &golden.x, &golden.labels);
+    let lambda = golden.json["lambda"].as_f64().unwrap();
+    println!("lambda {:?}, least GCV at {lambda}", ridge.lambda());
+    assert!((ridge.lambda().unwrap() / lambda).log10().abs() < 0.15);
+    for (name, difference, limit) in [
+        ("class_means", golden.difference(&means, "class_means"), 1e-5),
+        ("ridge", golden.difference(&ridge, "ridge"), 2e-2),
+        ("lda", golden.difference(&lda, "lda"), 1e-3),
+    ] {
+        println!("{name}: {difference:e}");
+        assert!(difference < limit, "{name}: {difference:e}");
+    }
+}
+
+fn heads(width: usize) -> Vec<(&'static str, Box<dyn Head>)> {
+    vec![
+        ("means", Box::new(ClassMeans::new(width))),
+        ("ridge", Box::new(Ridge::new(width, Lift::Identity))),
+        ("ranpac", Box::new(Ridge::new(width, Lift::random_relu(64, 7)))),
+        ("lda", Box::new(Lda::new(width))),
+    ]
+}
+
+#[test]
+fn classes_come_in_any_order_and_number() {
+    let ((x, labels), (test, expected)) = (blobs(2, 400), blobs(3, 100));
+    for (name, mut head) in heads(8) {
+        assert_eq!(head.classes(), 0);
+        assert_eq!(head.scores(test.view()).unwrap_err().kind(), ErrorKind::State, "{name}");
+        assert_eq!(head.solve().unwrap_err().kind(), ErrorKind::State, "{name}");
+        // Class after class, the highest first: nothing earlier may be lost.
+        for class in [9, 0, 4, 3] {
+            let rows: Vec<usize> = (0..400).filter(|&i| labels[i] == class).collect();
+            head.observe(x.select(Axis(0), &rows).view(), &vec![class; rows.len()]).unwrap();
+            head.solve().unwrap();
+        }
+        assert_eq!(head.classes(), 10);
+        let scores = head.scores(test.view()).unwrap();
+        assert!(scores.column(1).iter().all(|&s| s == f32::NEG_INFINITY), "{name}: class 1 does not exist");
+        let predicted = head.predict(test.view()).unwrap();
+        let right = predicted.iter().zip(&expected).filter(|(a, b)| a == b).count();
+        assert!(right >= 97, "{name}: {right} of 100");
+        // In one go, in another order.
+        let mut shuffled = heads(8).into_iter().find(|(n, _)| *n == name).unwrap().1;
+        shuffled.observe(x.view(), &labels).unwrap();
+        shuffled.solve().unwrap();
+        assert_eq!(shuffled.predict(test.view()).unwrap(), predicted, "{name}");
+    }
+}
+
+/// Stored before or after a solve, a head gives the very same scores.
+fn restarts<H: Head + Serialize + DeserializeOwned>(head: H) {
+    let ((x, labels), (test, _)) = (blobs(4, 200), blobs(5, 20));
+    let mut head = head;
+    head.observe(x.slice(s![..100, ..]), &labels[..100]).unwrap();
+    let mut other: H = postcard::from_bytes(&postcard::to_stdvec(&head).unwrap()).unwrap();
+    for h in [&mut head, &mut other] {
+        h.observe(x.slice(s![100.., ..]), &labels[100..]).unwrap();
+        h.solve().unwrap();
+    }
+    let scores = head.scores(test.view()).unwrap();
+    assert_eq!(scores, other.scores(test.view()).unwrap());
+    let record = postcard::to_stdvec(&other).unwrap();
+    assert_eq!(record, postcard::to_stdvec(&head).unwrap(), "byte-identical state");
+    assert!(
+        record.len() >= head.bytes() * 9 / 10 && record.len() <= head.bytes() + 128,
+        "bytes() is the record"
+    );
+    let mut restored: H = postcard::from_bytes(&record).unwrap();
+    restored.solve().unwrap();
+    assert_eq!(scores, restored.scores(test.view()).unwrap());
+}
+
+#[test]
+fn a_restart_changes_nothing() {
+    restarts(ClassMeans::new(8));
+    restarts(Ridge::new(8, Lift::Identity));
+    restarts(Ridge::new(8, Lift::random_relu(50, 3)));
+    restarts(Lda::new(8));
+}
+
+#[test]
+fn a_forgotten_class_leaves_other_means_bit_identical() {
+    let ((x, labels), (test, _)) = (blobs(6, 200), blobs(7, 40));
+    let mut head = fitted(ClassMeans::new(8), &x, &labels);
+    let before = head.scores(test.view()).unwrap();
+    head.forget(4).unwrap();
+    for round in ["at once", "after solving again"] {
+        let after = head.scores(test.view()).unwrap();
+        for class in [0, 3, 9] {
+            assert_eq!(before.column(class), after.column(class), "{round}");
+        }
+        assert!(after.column(4).iter().all(|&s| s == f32::NEG_INFINITY), "{round}");
+        head.solve().unwrap();
+    }
+    assert_eq!(head.forget(4).unwrap_err().kind(), ErrorKind::NotFound);
+    // As if it had never been seen.
+    let others: Vec<usize> = (0..200).filter(|&i| labels[i] != 4).collect();
+    let labels: Vec<usize> = others.iter().map(|&i| labels[i]).collect();
+    assert_eq!(fitted(ClassMeans::new(8), &x.select(Axis(0), &others), &labels), head);
+}
+
+/// Second-order heads forget by subtraction: what is left is what was never shown the rows, up to rounding.
+#[test]
+fn forgotten_rows_leave_no_trace() {
+    let ((x, labels), (test, _)) = (blobs(8, 300), blobs(9, 40));
+    let (kept, gone) = (x.slice(s![..200, ..]).to_owned(), x.slice(s![200.., ..]));
+    macro_rules! check {
+        ($make:expr, $name:literal) => {{
+            let never = fitted($make, &kept, &labels[..200]).scores(test.view()).unwrap();
+            let mut head = fitted($make, &x, &labels);
+            let with = head.scores(test.view()).unwrap();
+            head.forget_rows(gone, &labels[200..]).unwrap();
+            head.solve().unwrap();
+            let without = head.scores(test.view()).unwrap();
+            let far = |a: &Array2<f32>| {
+                a.iter()
+                    .zip(&never)
+                    .filter(|(_, n)| n.is_finite())
+                    .fold(0.0_f32, |w, (a, n)| w.max((a - n).abs()))
+            };
+            println!("{}: with {:e}, forgotten {:e}", $name, far(&with), far(&without));
+            assert!(far(&without) < 1e-3 * far(&with), $name);
+            let none = vec![5; gone.nrows()];
+            assert_eq!(head.forget_rows(gone, &none).unwrap_err().kind(), ErrorKind::NotFound);
+        }};
+    }
+    check!(ClassMeans::new(8), "means");
+    check!(Ridge::new(8, Lift::Identity), "ridge");
+    check!(Lda::new(8), "lda");
+    let mut ridge = fitted(Ridge::new(8, Lift::random_relu(40, 1)), &x, &labels);
+    assert_eq!(ridge.forget(3).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(ridge.forget(2).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn bad_batches_change_nothing() {
+    let (x, labels) = blobs(10, 40);
+    for (name, mut head) in heads(8) {
+        head.observe(x.view(), &labels).unwrap();
+        head.solve().unwrap();
+        let before = head.scores(x.view()).unwrap();
+        let mut poison = x.clone();
+        poison[(3, 3)] = f32::INFINITY;
+        let mut kinds = vec![
+            head.observe(poison.view(), &labels),
+            head.observe(x.view(), &labels[1..]),
+            head.observe(x.slice(s![.., ..7]), &labels),
+            head.observe(x.slice(s![..1, ..]), &[MAX_CLASSES]),
+        ];
+        let kinds: Vec<_> = kinds.drain(..).map(|r| r.unwrap_err().kind()).collect();
+        let shape = ErrorKind::Shape;
+        assert_eq!(kinds, [ErrorKind::Numeric, shape, shape, ErrorKind::InvalidArgument], "{name}");
+        head.solve().unwrap();
+        assert_eq!(head.scores(x.view()).unwrap(), before, "{name}");
+    }
+}
+
+/// Fewer images than random features, down to one image a class, still solves.
+#[test]
+fn few_images_are_enough() {
+    for n in [1, 4, 12, 60] {
+        let (x, labels) = blobs(11, n);
+        for (name, mut head) in heads(8) {
+            head.observe(x.view(), &labels).unwrap();
+            head.solve().unwrap_or_else(|e| panic!("{name} with {n} images: {e}"));
+            let right = head.predict(x.view()).unwrap().iter().zip(&labels).filter(|(a, b)| a == b).count();
+            assert!(right * 10 >= n * 9, "{name}: {right} of its own {n} images");
+        }
+    }
+}
+
+#[test]
+fn another_generator_is_a_mismatch() {
+    let lift = Lift::RandomRelu { width: 16, seed: 1, generator: 999 };
+    let (x, labels) = blobs(12, 8);
+    let refusal = Ridge::new(8, lift).observe(x.view(), &labels).unwrap_err();
+    assert_eq!(refusal.kind(), ErrorKind::Mismatch);
+}
+
+#[test]
+fn the_linear_head_doubles_and_masks() {
+    let mut head = Linear::new(3, 3);
+    assert_eq!((head.capacity(), head.classes()), (4, 0));
+    assert!(!head.add_class(2).unwrap());
+    head.weights_mut().row_mut(2).assign(&array![1.0, 2.0, 3.0]);
+    head.bias_mut()[2] = 0.5;
+    assert!(head.add_class(9).unwrap(), "9 needs 16 rows");
+    assert_eq!((head.capacity(), head.classes()), (16, 10));
+    assert_eq!(head.mask().sum(), 2.0);
+    let scores = head.scores(array![[1.0, 1.0, 1.0]].view()).unwrap();
+    assert_eq!(scores.dim(), (1, 10));
+    assert_eq!((scores[(0, 2)], scores[(0, 9)], scores[(0, 3)]), (6.5, 0.0, f32::NEG_INFINITY));
+    let restored: Linear = postcard::from_bytes(&postcard::to_stdvec(&head).unwrap()).unwrap();
+    assert_eq!(restored, head);
+    head.forget(9).unwrap();
+    assert_eq!(head.classes(), 3);
+    assert_eq!(head.forget(9).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(head.add_class(MAX_CLASSES).is_err());
+}

@@ -1,0 +1,134 @@
+//! The floors of ARCHITECTURE.md, enforced: a file may use its own folder and lower floors, nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Folder -> floor, read from the table under "## Floors".
+fn floors() -> BTreeMap<String, usize> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let section = text.split("## Floors").nth(1).expect("ARCHITECTURE.md has a section Floors");
+    let mut floors = BTreeMap::new();
+    for line in section.lines().skip_while(|l| !l.starts_with("| floor")).take_while(|l| l.starts_with('|')) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let Ok(floor) = cells[0].parse::<usize>() else { continue };
+        for name in cells[1].split(',') {
+            let name = name.trim().trim_matches('`').trim_end_matches('/');
+            assert!(floors.insert(name.to_string(), floor).is_none(), "{name} stands twice in the table");
+        }
+    }
+    assert!(floors.len() > 10, "the floors table was not read: {floors:?}");
+    floors
+}
+
+fn sources(dir: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+/// First component of a path below `src/`: the folder, or the file without its ending.
+fn folder(path: &Path) -> String {
+    let below = path.strip_prefix(root().join("src")).unwrap();
+    below.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_string()
+}
+
+/// Code only: comments and doc links may point anywhere.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|l| l.split("//").next().unwrap_or(""))
+}
+
+/// Modules named after `crate::` in a line, in `use crate::{a, b::c}` too.
+fn named(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for part in text.split("crate::").skip(1) {
+        match part.strip_prefix('{') {
+            Some(group) => {
+                let (mut depth, mut word) = (0, String::new());
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => word.clear(),
+                        _ => {}
+                    }
+                    if depth == 0 && (c.is_alphanumeric() || c == '_') {
+                        word.push(c);
+                    } else if !word.is_empty() {
+                        found.insert(std::mem::take(&mut word));
+                    }
+                }
+            }
+            None => {
+                found.insert(part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_go_down() {
+    let floors = floors();
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let mut complaints = Vec::new();
+    for path in files {
+        let from = folder(&path);
+        if from == "lib" {
+            continue;
+        }
+        let Some(&floor) = floors.get(&from) else {
+            complaints.push(format!("{} stands on no floor; add it to ARCHITECTURE.md", path.display()));
+            continue;
+        };
+        let text = fs::read_to_string(&path).unwrap();
+        let text = code(&text).collect::<Vec<_>>().join("\n");
+        for to in named(&text) {
+            match floors.get(&to) {
+                Some(&below) if below < floor || to == from => {}
+                Some(&other) => complaints.push(format!(
+                    "{}: {from} (floor {floor}) imports {to} (floor {other})",
+                    path.strip_prefix(root()).unwrap().display()
+                )),
+                // Macros and re-exported items of floor 0 are named without their module.
+                None => {}
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn the_check_can_fail() {
+    assert!(named("use crate::{error::Result, learner::{Learner, State}, graph};").contains("learner"));
+    assert!(named("use crate::{error::Result, learner::{Learner, State}, graph};").contains("graph"));
+    assert!(named("let x = crate::store::load();").contains("store"));
+}
+
+#[test]
+fn no_unsafe_and_no_unwrap_in_src() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let mut complaints = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let before_tests = text.split("#[cfg(test)]").next().unwrap_or("");
+        for (i, line) in code(before_tests).enumerate() {
+            if [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unsafe "].iter().any(|w| line.contains(w)) {
+                complaints.push(format!("{}:{}: {}", path.display(), i + 1, line.trim()));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
