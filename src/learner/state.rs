@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Settings;
 use super::classifier::Statistics;
 use super::recognition::Recognition;
-use crate::head::{Head, Linear};
 use crate::error::Result;
+use crate::head::{Head, Linear};
 use crate::strategy::Memory;
 
 /// A finished task.
