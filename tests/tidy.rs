@@ -125,7 +125,10 @@ fn no_unsafe_and_no_unwrap_in_src() {
         let text = fs::read_to_string(&path).unwrap();
         let before_tests = text.split("#[cfg(test)]").next().unwrap_or("");
         for (i, line) in code(before_tests).enumerate() {
-            if [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unsafe "].iter().any(|w| line.contains(w)) {
+            if [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unsafe "]
+                .iter()
+                .any(|w| line.contains(w))
+            {
                 complaints.push(format!("{}:{}: {}", path.display(), i + 1, line.trim()));
             }
         }

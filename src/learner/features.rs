@@ -2,8 +2,8 @@
 
 use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Ix3, Slice, concatenate};
 
-use super::{Encoded, State};
 use super::runner::Runner;
+use super::{Encoded, State};
 use crate::adapter::{Site, merge};
 use crate::engine::Engine;
 use crate::error::Result;

@@ -6,8 +6,8 @@ use super::Settings;
 use super::classifier::Statistics;
 use super::features::Scale;
 use super::recognition::Recognition;
-use crate::head::{Head, Linear};
 use crate::error::Result;
+use crate::head::{Head, Linear};
 use crate::strategy::Memory;
 
 /// A finished task.

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use ndarray::Array1;
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::classifier::Statistics;
 use super::encoded::Cache;
 use super::features::{self, Features, Scale};
 use super::runner::Runner;
@@ -15,7 +16,6 @@ use super::{Encoded, Learner, Phase, TaskRecord};
 use crate::error::Result;
 use crate::graph::{ValueId, rewrite};
 use crate::head::Linear;
-use super::classifier::Statistics;
 use crate::optim::AdamW;
 use crate::strategy::{TaskContext, View};
 use crate::subspace::SecondMoment;
@@ -126,7 +126,9 @@ impl Learner {
     fn train(&mut self, images: &Encoded, labels: &[usize], order: &[usize]) -> Result<Vec<Step>> {
         let Self { phase, state, strategy, .. } = self;
         let Phase::Open { task, .. } = phase else { return Ok(Vec::new()) };
-        let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.linear) else { return Ok(Vec::new()) };
+        let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.linear) else {
+            return Ok(Vec::new());
+        };
         let mut mask = Array1::zeros(trainer.capacity());
         task.classes.iter().for_each(|&c| mask[c] = 1.0);
         let step = |indices: &[usize]| {

@@ -21,8 +21,8 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::sequential::start_adapters;
 use super::memory::Anchor;
+use super::sequential::start_adapters;
 use super::{Classifier, Memory, Pair, Strategy, TaskContext, View};
 use crate::error::Result;
 use crate::subspace::{Energy, EnergySchedule, SecondMoment};
