@@ -63,7 +63,7 @@ impl Pegp {
             mode,
             energy: EnergySchedule::default(),
             max_rank: 64,
-            later_rate: std::env::var("LATER").ok().and_then(|x| x.parse().ok()).unwrap_or(0.05),
+            later_rate: 0.05,
             anchor: 1.0,
             classifier: (classifier, View::Beside),
         }
