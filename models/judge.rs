@@ -10,7 +10,7 @@ use super::vit::Sizes;
 
 /// Pictures a class that are learned from, and that are asked.
 const SHOWN: u64 = 20;
-const ASKED: u64 = 20;
+const ASKED: u64 = 50;
 
 /// The patches of an RGB picture, each `[channel, row, column]`, with pixels in -1..1.
 pub fn patches(rgb: &[u8], sizes: &Sizes) -> Vec<f32> {

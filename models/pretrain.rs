@@ -31,8 +31,9 @@ use vit::{Form, Sizes, Vit, Weight};
 const HALVES: usize = 2;
 /// Pictures in a half.
 const HALF: usize = 16;
-/// Peak learning rate, weight decay, warm-up steps.
-const RATE: f32 = 1e-3;
+/// Peak learning rate, memory of the squared gradient, weight decay, warm-up steps.
+const RATE: f32 = 2e-3;
+const BETA2: f32 = 0.98;
 const DECAY: f32 = 0.05;
 const WARMUP: u32 = 200;
 /// Largest norm of a step's gradient.
@@ -58,7 +59,7 @@ fn main() -> Result<()> {
 }
 
 fn arguments() -> Result<(u32, PathBuf)> {
-    let (mut steps, mut out) = (6000, PathBuf::from("models/perennial-tiny.onnx"));
+    let (mut steps, mut out) = (7000, PathBuf::from("models/perennial-tiny.onnx"));
     let mut args = std::env::args().skip(1);
     while let Some(flag) = args.next() {
         let value = args.next();
@@ -86,6 +87,7 @@ impl Trainer {
     fn train(&self, steps: u32, weights: &mut [Weight]) -> Result<()> {
         let schedule = Schedule::WarmupCosine { warmup: WARMUP, total: steps };
         let mut optimizer = AdamW::new(RATE);
+        optimizer.beta2 = BETA2;
         let (clock, mut seen, mut loss, mut right) = (Instant::now(), 0, 0.0, 0);
         for step in 0..steps {
             let mut sum = self.gradients(step, weights)?;

@@ -203,7 +203,6 @@ impl Builder<'_> {
 
     /// Images to tokens, the class token first.
     fn tokens(&mut self, images: ValueId, form: Form) -> Result<ValueId> {
-        let width = self.sizes.width;
         let patches = match form {
             Form::Training => self.linear(images, "patch_embed")?,
             Form::Shipping => self.convolved(images)?,
