@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::options::Adapt;
-use super::{Global, show};
+use super::{Global, options, show};
 use crate::adapter::{Sharing, inject};
 use crate::backbone::{Backbone, Parts};
 use crate::engine;
@@ -18,7 +18,7 @@ use crate::onnx;
 /// Options of `compile`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file
+    /// An ONNX file, or `default` for the embedded model
     model: PathBuf,
     #[command(flatten)]
     adapt: Adapt,
@@ -53,7 +53,7 @@ enum From {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = Backbone::read(&args.model)?;
+    let backbone = options::backbone(&args.model)?;
     let lora = args.adapt.lora();
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, &backbone, &parts)?;

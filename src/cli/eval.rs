@@ -7,7 +7,7 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 
 use super::options::{Adapt, Pixels, Train};
-use super::{Global, show};
+use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{ClassNames, DataSpec, Dataset, Layout, Limits, Preprocess, Split};
 use crate::engine::{self, Engine};
@@ -20,7 +20,7 @@ use crate::strategy;
 /// Options of `eval`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file
+    /// An ONNX file, or `default` for the embedded model
     #[arg(long)]
     backbone: PathBuf,
     /// cifar100:DIR (binary files or WebP sheets) or folder:DIR ({train,test}/<class>/)
@@ -72,7 +72,7 @@ enum Setting {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = Backbone::read(&args.backbone)?;
+    let backbone = options::backbone(&args.backbone)?;
     let (data, scenario) = open(global, args)?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
     let engine = engine::by_name("tract", 1)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::options::{Adapt, Train};
-use super::{Global, show};
+use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::learner::{Footprint, Learner};
@@ -13,7 +13,7 @@ use crate::learner::{Footprint, Learner};
 /// Options of `inspect`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file
+    /// An ONNX file, or `default` for the embedded model
     model: PathBuf,
     #[command(flatten)]
     adapt: Adapt,
@@ -26,7 +26,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = Backbone::read(&args.model)?;
+    let backbone = options::backbone(&args.model)?;
     if args.dump {
         print!("{}", backbone.graph());
         return Ok(());

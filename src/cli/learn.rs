@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::options::{Adapt, Pixels, Train};
-use super::{Global, show};
+use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::store;
 /// Options of `learn`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file
+    /// An ONNX file, or `default` for the embedded model
     #[arg(long)]
     backbone: PathBuf,
     /// A folder with one folder of pictures a class: DIR/<class>/*.{jpg,png,webp,bmp}
@@ -46,7 +46,7 @@ const CHUNK: usize = 64;
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = Backbone::read(&args.backbone)?;
+    let backbone = options::backbone(&args.backbone)?;
     let mut data = crate::data::folder::image_folder(&args.data)?;
     data.verify()?;
     for skipped in &data.skipped {

@@ -5,6 +5,7 @@
 
 mod compile;
 mod demo;
+mod embedded;
 mod eval;
 mod inspect;
 mod learn;

@@ -4,12 +4,20 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::Global;
+use super::{Global, embedded};
 use crate::adapter::{Blocks, Lora, Roles};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::error::Result;
 use crate::learner::{Budget, Settings};
+
+/// The model in the file `model`, or the embedded one for `default`.
+pub fn backbone(model: &Path) -> Result<Backbone> {
+    match model == Path::new(embedded::NAME) {
+        true => embedded::backbone(),
+        false => Backbone::read(model),
+    }
+}
 
 /// Where to adapt, and with how much.
 #[derive(Args, Clone, Debug)]

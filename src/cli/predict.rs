@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::options::Pixels;
-use super::{Global, show};
-use crate::backbone::Backbone;
+use super::{Global, options, show};
 use crate::data::{Dataset, Picture};
 use crate::error::Result;
 use crate::learner::{Learner, Prediction};
@@ -14,7 +13,7 @@ use crate::learner::{Learner, Prediction};
 /// Options of `predict`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file
+    /// An ONNX file, or `default` for the embedded model
     #[arg(long)]
     backbone: PathBuf,
     /// The learner's state
@@ -29,7 +28,7 @@ pub struct Args {
 
 /// Runs the command. An unreadable picture is reported and does not stop the others.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = Backbone::read(&args.backbone)?;
+    let backbone = options::backbone(&args.backbone)?;
     let state = super::learn::load(&args.state, backbone.sha256())?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &Dataset::default())?;
     let learner = Learner::builder(backbone).resume(state).build()?;

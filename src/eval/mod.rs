@@ -26,6 +26,6 @@ pub mod unknown;
 pub use bank::Bank;
 pub use metrics::{Evaluation, Metrics, Outcome};
 pub use result::{EvalResult, TaskInfo};
-pub use run::{Course, Event, Plan, Trace};
+pub use run::{Course, Event, Plan, Run, Trace};
 pub use scenario::{ClassOrder, Scenario, ScenarioKind, TaskSplit};
 pub use unknown::Unknown;

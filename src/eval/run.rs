@@ -1,7 +1,7 @@
 //! A learner driven through a scenario, measured after every task.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -37,6 +37,8 @@ pub enum Event<'a> {
         task: usize,
         /// Accuracy over all classes seen, in percent.
         accuracy: f64,
+        /// Accuracy of each task so far, in percent.
+        by_task: &'a [f64],
     },
 }
 
@@ -71,7 +73,7 @@ pub struct Course<'a> {
 }
 
 /// Runs a fresh `learner` through a course. `result` holds what the caller knows (data, backbone, settings); the
-/// figures are filled in.
+/// figures are filled in. Detection of the unknown is measured halfway, on the classes still to come.
 ///
 /// # Errors
 /// Whatever the learner refuses.
@@ -79,143 +81,186 @@ pub fn run(
     learner: &mut Learner,
     course: &Course<'_>,
     plan: Plan,
-    mut result: EvalResult,
+    result: EvalResult,
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<(EvalResult, Trace)> {
-    let tasks = &course.scenario.tasks;
-    let mut evaluation = Evaluation::new(tasks.iter().map(|t| t.classes.as_slice()));
-    let mut run = Run { learner, course, plan, trace: Trace::default(), on };
-    let (mut train, mut predict, mut predicted) = (0.0, 0.0, 0);
-    for t in 0..tasks.len() {
-        let start = Instant::now();
-        match (plan.jointly, t) {
-            (false, _) => run.learn(t, std::slice::from_ref(&tasks[t]))?,
-            (true, 0) => run.learn(t, tasks)?,
-            (true, _) => {}
-        }
-        train += start.elapsed().as_secs_f64();
-        let start = Instant::now();
-        for (i, task) in tasks[..=t].iter().enumerate() {
-            let outcomes = run.outcomes(task)?;
-            predicted += outcomes.len();
-            evaluation.record(t, i, &outcomes)?;
-        }
-        predict += start.elapsed().as_secs_f64();
-        result.state_bytes_after_task.push(run.learner.state().bytes() as u64);
-        result.rss_bytes_after_task.push(rss_bytes());
-        if let Some(accuracy) = evaluation.accuracy_after(t) {
-            (run.on)(Event::Measured { task: t, accuracy });
-        }
-        let halfway = tasks.len().div_ceil(2);
+    let mut run = Run::new(course, plan, result);
+    let tasks = course.scenario.tasks.len();
+    let halfway = tasks.div_ceil(2);
+    for t in 0..tasks {
+        run.learn(learner, t, on)?;
+        run.measure(learner, t, on)?;
         if !plan.jointly && t + 1 == halfway {
-            result = result.with_unknown(run.unknown(halfway)?);
+            run.meet_unknown(learner, halfway)?;
         }
     }
-    result.metrics = evaluation.metrics()?;
-    result.strategy = run.learner.strategy().into();
-    result.tasks = course.infos();
-    result.train_seconds = train;
-    result.predict_ms_per_image = 1e3 * predict / predicted.max(1) as f64;
-    result.peak_rss_bytes = peak_rss_bytes();
-    Ok((result, run.trace))
+    run.finish(learner)
 }
 
 impl Course<'_> {
     fn infos(&self) -> Vec<TaskInfo> {
         let names = |t: &TaskSplit| t.classes.iter().map(|&c| self.data.classes[c].clone()).collect();
-        let info = |t: &TaskSplit| TaskInfo {
-            name: t.name.clone(),
-            classes: names(t),
-            train: t.train.len(),
-            test: t.test.len(),
-        };
+        let info =
+            |t: &TaskSplit| TaskInfo { name: t.name.clone(), classes: names(t), train: t.train.len(), test: t.test.len() };
         self.scenario.tasks.iter().map(info).collect()
     }
 
     fn class(&self, split: Split, id: usize) -> usize {
         self.data.samples(split)[id].class
     }
+
+    /// What `learner` says of the test samples `ids`: the ids that could be read, and an answer for each.
+    ///
+    /// # Errors
+    /// As [`Bank::get`] and [`Learner::predict_encoded`].
+    pub fn predictions(&self, learner: &Learner, ids: &[usize]) -> Result<(Vec<usize>, Vec<Prediction>)> {
+        let (ids, images) = self.test.get(ids)?;
+        Ok((ids, learner.predict_encoded(&images)?))
+    }
 }
 
-struct Run<'a, 'b> {
-    learner: &'a mut Learner,
+/// A run taken step by step, for a caller who does something between the tasks, such as a restart. The learner is
+/// lent to every step; it may be another object each time.
+pub struct Run<'a> {
     course: &'a Course<'a>,
     plan: Plan,
+    evaluation: Evaluation,
     trace: Trace,
-    on: &'b mut dyn FnMut(Event<'_>),
+    result: EvalResult,
+    learning: Duration,
+    predicting: Duration,
+    predicted: u32,
 }
 
-impl Run<'_, '_> {
-    fn learn(&mut self, t: usize, lessons: &[TaskSplit]) -> Result<()> {
-        self.trace.task_starts.push(self.trace.loss.len());
-        self.learner.begin_task(if lessons.len() > 1 { "all" } else { &lessons[0].name })?;
-        let seed = self.learner.settings().seed;
-        let mut ids: Vec<usize> = lessons.iter().flat_map(|l| &l.train).copied().collect();
-        ids.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ t as u64));
-        let (ids, images) = self.course.train.get(&ids)?;
-        let batch = self.learner.settings().batch.max(1);
-        for chunk in (0..ids.len()).collect::<Vec<_>>().chunks(batch) {
-            let class =
-                |&i: &usize| self.course.data.classes[self.course.class(Split::Train, ids[i])].as_str();
-            let labels: Vec<&str> = chunk.iter().map(class).collect();
-            let steps = self.learner.observe_encoded(&images.select(chunk), &labels)?;
-            self.note(t, steps.iter().map(|s| s.loss));
+impl<'a> Run<'a> {
+    /// Before the first task. `result` holds what the caller knows.
+    pub fn new(course: &'a Course<'a>, plan: Plan, result: EvalResult) -> Self {
+        let evaluation = Evaluation::new(course.scenario.tasks.iter().map(|t| t.classes.as_slice()));
+        let (learning, predicting) = (Duration::ZERO, Duration::ZERO);
+        Self { course, plan, evaluation, trace: Trace::default(), result, learning, predicting, predicted: 0 }
+    }
+
+    /// Learns and commits task `t`; a joint run learns everything as its first task.
+    ///
+    /// # Errors
+    /// Whatever the learner refuses.
+    pub fn learn(&mut self, learner: &mut Learner, t: usize, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let tasks = &self.course.scenario.tasks;
+        let start = Instant::now();
+        match (self.plan.jointly, t) {
+            (false, _) => self.lessons(learner, t, std::slice::from_ref(&tasks[t]), on)?,
+            (true, 0) => self.lessons(learner, t, tasks, on)?,
+            (true, _) => {}
         }
-        for _ in 1..self.plan.epochs {
-            let steps = self.learner.epoch()?;
-            self.note(t, steps.iter().map(|s| s.loss));
-        }
-        let report = self.learner.end_task()?;
-        self.learner.commit()?;
-        (self.on)(Event::Learned { task: t, report: &report });
+        self.learning += start.elapsed();
         Ok(())
     }
 
-    fn note(&mut self, task: usize, losses: impl Iterator<Item = f32>) {
+    fn lessons(
+        &mut self,
+        learner: &mut Learner,
+        t: usize,
+        lessons: &[TaskSplit],
+        on: &mut dyn FnMut(Event<'_>),
+    ) -> Result<()> {
+        self.trace.task_starts.push(self.trace.loss.len());
+        learner.begin_task(if lessons.len() > 1 { "all" } else { &lessons[0].name })?;
+        let seed = learner.settings().seed;
+        let mut ids: Vec<usize> = lessons.iter().flat_map(|l| &l.train).copied().collect();
+        ids.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ t as u64));
+        let (ids, images) = self.course.train.get(&ids)?;
+        let batch = learner.settings().batch.max(1);
+        for chunk in (0..ids.len()).collect::<Vec<_>>().chunks(batch) {
+            let class = |&i: &usize| self.course.data.classes[self.course.class(Split::Train, ids[i])].as_str();
+            let labels: Vec<&str> = chunk.iter().map(class).collect();
+            let steps = learner.observe_encoded(&images.select(chunk), &labels)?;
+            self.note(t, steps.iter().map(|s| s.loss), on);
+        }
+        for _ in 1..self.plan.epochs {
+            let steps = learner.epoch()?;
+            self.note(t, steps.iter().map(|s| s.loss), on);
+        }
+        let report = learner.end_task()?;
+        learner.commit()?;
+        on(Event::Learned { task: t, report: &report });
+        Ok(())
+    }
+
+    fn note(&mut self, task: usize, losses: impl Iterator<Item = f32>, on: &mut dyn FnMut(Event<'_>)) {
         let before = self.trace.loss.len();
         self.trace.loss.extend(losses);
-        for i in before..self.trace.loss.len() {
-            (self.on)(Event::Step { task, loss: Some(self.trace.loss[i]) });
+        for &loss in &self.trace.loss[before..] {
+            on(Event::Step { task, loss: Some(loss) });
         }
         if self.trace.loss.len() == before {
-            (self.on)(Event::Step { task, loss: None });
+            on(Event::Step { task, loss: None });
         }
     }
 
-    fn predictions(&self, ids: &[usize]) -> Result<(Vec<usize>, Vec<Prediction>)> {
-        let (ids, images) = self.course.test.get(ids)?;
-        Ok((ids, self.learner.predict_encoded(&images)?))
+    /// Measures every task up to `t`.
+    ///
+    /// # Errors
+    /// Whatever the learner refuses.
+    pub fn measure(&mut self, learner: &Learner, t: usize, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
+        let start = Instant::now();
+        for (i, task) in self.course.scenario.tasks[..=t].iter().enumerate() {
+            let outcomes = self.outcomes(learner, task)?;
+            self.predicted += outcomes.len() as u32;
+            self.evaluation.record(t, i, &outcomes)?;
+        }
+        self.predicting += start.elapsed();
+        self.result.state_bytes_after_task.push(learner.state().bytes() as u64);
+        self.result.rss_bytes_after_task.push(rss_bytes());
+        let by_task: Vec<f64> = (0..=t).filter_map(|i| self.evaluation.accuracy(t, i)).collect();
+        if let Some(accuracy) = self.evaluation.accuracy_after(t) {
+            on(Event::Measured { task: t, accuracy, by_task: &by_task });
+        }
+        Ok(())
     }
 
-    fn outcomes(&self, task: &TaskSplit) -> Result<Vec<Outcome>> {
-        let (ids, predictions) = self.predictions(&task.test)?;
+    fn outcomes(&self, learner: &Learner, task: &TaskSplit) -> Result<Vec<Outcome>> {
+        let (ids, predictions) = self.course.predictions(learner, &task.test)?;
         let names = self.course.data.classes.iter().enumerate();
         let index: BTreeMap<&str, usize> = names.map(|(i, name)| (name.as_str(), i)).collect();
         let outcome = |(id, p): (&usize, &Prediction)| {
-            let predicted =
-                *index.get(p.name.as_str()).ok_or_else(|| crate::err!(Bug, "a class of another data set"))?;
+            let predicted = *index.get(p.name.as_str()).ok_or_else(|| crate::err!(Bug, "a class of another data set"))?;
             let retrieved = (!self.plan.jointly).then_some(p.task);
-            Ok(Outcome {
-                class: self.course.class(Split::Test, *id),
-                predicted,
-                retrieved,
-                within_task: None,
-            })
+            Ok(Outcome { class: self.course.class(Split::Test, *id), predicted, retrieved, within_task: None })
         };
         ids.iter().zip(&predictions).map(outcome).collect()
     }
 
-    /// How well classes that are not learned after `tasks` tasks are told apart from the ones that are.
-    fn unknown(&self, tasks: usize) -> Result<Option<Unknown>> {
+    /// Measures how well classes that are not learned after `tasks` tasks are told apart from the ones that are.
+    ///
+    /// # Errors
+    /// Whatever the learner refuses.
+    pub fn meet_unknown(&mut self, learner: &Learner, tasks: usize) -> Result<()> {
         let Course { scenario, data, .. } = self.course;
         let strangers = scenario.unknown_after(tasks, data);
         if strangers.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let known: Vec<usize> = scenario.tasks[..tasks].iter().flat_map(|t| &t.test).copied().collect();
         let strangeness = |ids: &[usize]| -> Result<Vec<f64>> {
-            Ok(self.predictions(ids)?.1.iter().map(|p| -f64::from(p.familiarity)).collect())
+            Ok(self.course.predictions(learner, ids)?.1.iter().map(|p| -f64::from(p.familiarity)).collect())
         };
-        Unknown::measure(&strangeness(&known)?, &strangeness(&strangers)?).map(Some)
+        let unknown = Unknown::measure(&strangeness(&known)?, &strangeness(&strangers)?)?;
+        self.result = std::mem::take(&mut self.result).with_unknown(Some(unknown));
+        Ok(())
+    }
+
+    /// The figures, once every task was learned and measured.
+    ///
+    /// # Errors
+    /// `State` where a task was not.
+    pub fn finish(self, learner: &Learner) -> Result<(EvalResult, Trace)> {
+        let mut result = self.result;
+        result.metrics = self.evaluation.metrics()?;
+        result.strategy = learner.strategy().into();
+        result.tasks = self.course.infos();
+        result.train_seconds = self.learning.as_secs_f64();
+        result.predict_ms_per_image = 1e3 * self.predicting.as_secs_f64() / f64::from(self.predicted.max(1));
+        result.peak_rss_bytes = peak_rss_bytes();
+        Ok((result, self.trace))
     }
 }

@@ -130,17 +130,23 @@ impl Scenario {
         let chunk = |at: usize| {
             let (now, later) = classes.split_at(each + usize::from(at < rest));
             classes = later;
-            let of = |samples: &[Sample]| {
-                now.iter().flat_map(|class| ids(samples, |s| s.class == *class)).collect()
-            };
-            TaskSplit {
-                name: format!("task {}", at + 1),
-                classes: now.to_vec(),
-                train: of(&dataset.train),
-                test: of(&dataset.test),
-            }
+            (format!("task {}", at + 1), now.to_vec())
         };
-        let tasks = (0..tasks).map(chunk).collect();
+        Self::groups(dataset, (0..tasks).map(chunk))
+    }
+
+    /// One task a group of classes, with its name; classes in no group are unknown.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a group without a training or a test picture.
+    pub fn groups(dataset: &Dataset, groups: impl IntoIterator<Item = (String, Vec<usize>)>) -> Result<Self> {
+        let task = |(name, classes): (String, Vec<usize>)| {
+            let of = |samples: &[Sample]| {
+                classes.iter().flat_map(|class| ids(samples, |s| s.class == *class)).collect()
+            };
+            TaskSplit { name, train: of(&dataset.train), test: of(&dataset.test), classes }
+        };
+        let tasks = groups.into_iter().map(task).collect();
         Self { kind: ScenarioKind::ClassIncremental, tasks, unknown: Vec::new() }.with_unknown(dataset)
     }
 

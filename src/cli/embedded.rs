@@ -1,0 +1,35 @@
+//! The model inside the program, so that the demonstration needs no file: a small vision transformer, pre-trained on
+//! drawn pictures only (`models/pretrain.rs`), images `[N, 3, 64, 64]`.
+
+use crate::backbone::Backbone;
+use crate::error::{Context, Result};
+
+/// What stands for the embedded model where a command takes a file.
+pub const NAME: &str = "default";
+
+/// `models/perennial-tiny.onnx`.
+const BYTES: &[u8] = include_bytes!("../../models/perennial-tiny.onnx");
+
+/// The embedded model.
+///
+/// # Errors
+/// As [`Backbone::from_bytes`].
+pub fn backbone() -> Result<Backbone> {
+    Backbone::from_bytes(BYTES).at(|| "the embedded model".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::show;
+
+    /// State files name the model by this sum: another model under the same name would refuse them.
+    const SHA256: &str = "720a90c66de57d38715ab1d0fb143ca76da9030e5f6505578ceb1f6281945673";
+
+    #[test]
+    fn is_the_model_that_state_files_name() {
+        let model = backbone().unwrap();
+        assert_eq!(show::hex(&model.sha256()), SHA256);
+        assert_eq!(model.image().unwrap(), [3, 64, 64]);
+    }
+}
