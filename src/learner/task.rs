@@ -97,7 +97,7 @@ impl Learner {
         }
         self.task()?;
         let labels: Vec<usize> = labels.iter().map(|name| self.state.intern(name)).collect();
-        self.make_room()?;
+        self.make_room(&labels)?;
         let task = self.task()?;
         task.classes.extend(&labels);
         let indices: Vec<usize> = (0..labels.len()).collect();
@@ -140,11 +140,15 @@ impl Learner {
         order.chunks(state.settings.batch.max(1)).map(step).collect()
     }
 
-    /// Doubles the training head where a new class does not fit. The graph is compiled again then, and only then.
-    fn make_room(&mut self) -> Result<()> {
-        let last = self.state.classes.len() - 1;
+    /// Makes the labels known to the training head, doubling it where they do not fit. The graph is compiled again
+    /// then, and only then.
+    fn make_room(&mut self, labels: &[usize]) -> Result<()> {
         let Some(head) = &mut self.state.linear else { return Ok(()) };
-        if !head.add_class(last)? {
+        let mut grown = false;
+        for &label in labels {
+            grown |= head.add_class(label)?;
+        }
+        if !grown {
             return Ok(());
         }
         let trainer = self.trainer(self.state.tasks.len())?;
