@@ -13,8 +13,8 @@ pub mod subspace;
 
 pub mod backbone;
 pub mod engine;
-pub mod joint;
 pub mod head;
+pub mod joint;
 pub mod optim;
 pub mod plan;
 pub mod signature;

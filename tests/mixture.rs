@@ -1,4 +1,5 @@
 //! Properties of `DpGmm`: recovery of planted components, the bound, the predictive density, merging, storage.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
@@ -278,4 +279,41 @@ fn parameters_are_checked() {
         fits(DpGmm::params(1).scikit_learn().degrees_of_freedom_prior(0.5)).unwrap_err(),
         ErrorKind::InvalidArgument
     );
+}
+
+/// The bound against the Bayes error `1/2 int min(p, q)`, integrated numerically in one dimension.
+#[test]
+fn the_error_bound_is_above_the_bayes_error() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    for apart in [0.0, 1.0, 3.0, 8.0] {
+        let mut draw = |at: f64| {
+            let x = Array2::from_shape_fn((80, 1), |(i, _)| {
+                at + 5.0 * f64::from(i as u32 % 2) + 0.5 * rng.sample::<f64, _>(StandardNormal)
+            });
+            DpGmm::params(4).fit(&DatasetBase::from(x)).unwrap()
+        };
+        let (a, b) = (draw(0.0), draw(apart));
+        let density = |m: &DpGmm, x: f64| -> f64 {
+            let terms = m.weights().into_iter().enumerate();
+            terms
+                .map(|(j, w)| {
+                    let c = m.covariances()[[j, 0]];
+                    w * (-0.5 * (x - m.means()[[j, 0]]).powi(2) / c).exp()
+                        / (std::f64::consts::TAU * c).sqrt()
+                })
+                .sum()
+        };
+        let step = 0.001;
+        let bayes: f64 = (0..40_000)
+            .map(|i| f64::from(i) * step - 15.0)
+            .map(|x| 0.5 * density(&a, x).min(density(&b, x)) * step)
+            .sum();
+        let bound = a.error_bound(&b).unwrap();
+        println!("apart {apart}: Bayes error {bayes:.4}, bound {bound:.4}");
+        assert!(bound >= bayes - 1e-6 && bound <= 0.5);
+        assert!(apart < 8.0 || bound < 0.01);
+    }
+    let wide = DpGmm::params(1).fit(&DatasetBase::from(Array2::<f64>::zeros((3, 2)))).unwrap();
+    let narrow = DpGmm::params(1).fit(&DatasetBase::from(Array2::<f64>::zeros((3, 1)))).unwrap();
+    assert_eq!(wide.error_bound(&narrow).unwrap_err().kind(), ErrorKind::Shape);
 }

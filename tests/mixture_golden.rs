@@ -1,6 +1,7 @@
 //! `DpGmm` against scikit-learn's `BayesianGaussianMixture`, from the same initial responsibilities.
 //!
 //! Golden numbers: `tests/golden/dpgmm_golden.py`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use linfa::ParamGuard;
 use linfa::traits::Predict;

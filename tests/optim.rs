@@ -1,4 +1,5 @@
 //! Optimizers against torch 2.x (`tests/golden/optim_golden.py`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ndarray::Array2;
 use perennial::ErrorKind;

@@ -3,6 +3,7 @@
 //! Needs features that are not in the repository. `PERENNIAL_FEATURES` names a folder with `psmall_train.f32`
 //! (100 classes x 100 images x 192, f32 little-endian) and `psmall_test.f32` (x 20), and `order_1993.txt` is looked for
 //! there and in the data folder. Without them the test says so and passes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::PathBuf;
@@ -59,7 +60,7 @@ fn learn(
     for t in 0..tasks {
         let (x, labels) = of_task(train, t);
         let z = reduction.apply(x.view()).unwrap();
-        router.push(Signature::fit(z.view(), &labels, params).unwrap());
+        router.push(Signature::fit(&z, &labels, params).unwrap());
     }
     (reduction, router)
 }
@@ -121,9 +122,14 @@ fn retrieval_per_sample() {
             SignatureParams { tie: 4.0, ..by_class },
         ),
         (
-            "by class, components fixed".into(),
+            "by class, one component a class".into(),
             white(Whitening::WithinClass, 192),
-            SignatureParams { max_iter: 0, ..by_class },
+            SignatureParams { n_components: 1, ..by_class },
+        ),
+        (
+            "by class, then refined together".into(),
+            white(Whitening::WithinClass, 192),
+            SignatureParams { refine: 100, ..by_class },
         ),
     ];
     let mut default_figure = 0.0;
@@ -133,7 +139,7 @@ fn retrieval_per_sample() {
         let (reduction, mut router) = learn(&train, 10, &reduction, &params);
         let seconds = started.elapsed().as_secs_f64();
         let z = reduction.apply(test.features.view()).unwrap();
-        let scores = router.scores(z.view()).unwrap();
+        let scores = router.scores(&z).unwrap();
         let figure = |context| 100.0 * retrieval(scores.view(), &test.tasks, context);
         let routed = |router: &Router, head: Option<&Array2<f64>>| {
             let routings = router.decide(scores.view(), head.map(|h| h.view())).unwrap();
@@ -173,7 +179,7 @@ fn unknown_classes_are_noticed() {
     {
         let (reduction, router) = learn(&train, 5, &ReductionParams::default(), &params);
         let z = reduction.apply(test.features.view()).unwrap();
-        let routings = router.route(z.view()).unwrap();
+        let routings = router.route(&z).unwrap();
         let novelty =
             |r: &perennial::signature::Routing| -r.z_scores.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         let (known, unknown): (Vec<_>, Vec<_>) = routings.iter().zip(&test.tasks).partition(|(_, t)| **t < 5);

@@ -1,5 +1,6 @@
 //! The store: every truncation and every flipped byte is found, a failed write leaves the old state, same state same
 //! bytes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::PathBuf;

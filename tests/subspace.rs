@@ -1,5 +1,6 @@
 //! The acceptance tests of gradient projection: what a protected subspace promises, and that the tempting shortcut
 //! (projecting gradients only) does not keep the promise.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use ndarray::{Array2, ArrayView2, Axis, array, s};
 use perennial::ErrorKind;

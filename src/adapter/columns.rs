@@ -25,7 +25,8 @@ fn carried(graph: &Graph, linear: &Linear, steps: &[Step]) -> Result<Vec<f64>> {
     if let Some(symbol) = fold::batch_symbol(graph) {
         shape = shape.bind(symbol, 1);
     }
-    let shape = shape.known().ok_or_else(|| crate::err!(Shape, "{shape} is open where q, k and v are made"))?;
+    let shape =
+        shape.known().ok_or_else(|| crate::err!(Shape, "{shape} is open where q, k and v are made"))?;
     let rows = shape.iter().product::<usize>() / linear.outputs.max(1);
     let numbers: Vec<f64> = (0..rows).flat_map(|_| (0..linear.outputs).map(|c| c as f64)).collect();
 

@@ -17,7 +17,8 @@ pub const FEATURES: &str = "features";
 /// # Errors
 /// [`Unsupported`](crate::ErrorKind::Unsupported) where the suffix would need more than the boundary.
 pub fn cut(graph: &Graph, boundary: ValueId, feature: ValueId) -> Result<(Graph, Graph)> {
-    let mut prefix = rewrite::extract(graph, &graph.inputs, &[boundary]).at(|| "cutting the prefix".into())?;
+    let mut prefix =
+        rewrite::extract(graph, &graph.inputs, &[boundary]).at(|| "cutting the prefix".into())?;
     let mut suffix = rewrite::extract(graph, &[boundary], &[feature]).at(|| "cutting the suffix".into())?;
     let (out, start, end) = (prefix.outputs[0], suffix.inputs[0], suffix.outputs[0]);
     prefix.rename(out, BOUNDARY);

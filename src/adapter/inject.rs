@@ -105,7 +105,11 @@ fn inputs(graph: &mut Graph, site: &Site, lora: &Lora, sharing: Sharing) -> Resu
 
 fn batch(graph: &Graph) -> Result<Dim> {
     let first = graph.inputs.first().ok_or_else(|| crate::err!(Shape, "the graph has no input"))?;
-    graph.shape(*first)?.first().cloned().ok_or_else(|| crate::err!(Shape, "the graph's first input has no batch"))
+    graph
+        .shape(*first)?
+        .first()
+        .cloned()
+        .ok_or_else(|| crate::err!(Shape, "the graph's first input has no batch"))
 }
 
 /// `scaling * (x A^T) B^T`, widened with zeros where the site is a part of a fused layer.

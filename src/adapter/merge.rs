@@ -32,7 +32,8 @@ pub fn merge(
     let delta = b.mapv(f64::from).dot(&a.mapv(f64::from)) * f64::from(scaling);
     for ((out, input), d) in delta.indexed_iter() {
         let column = site.columns.start + out;
-        let at = if linear.transposed { column * linear.inputs + input } else { input * linear.outputs + column };
+        let at =
+            if linear.transposed { column * linear.inputs + input } else { input * linear.outputs + column };
         data[at] += d;
     }
     graph.set_constant(linear.weight, Tensor::from_f64(dtype, &shape, &data)?);

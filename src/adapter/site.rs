@@ -181,7 +181,9 @@ pub fn select(anatomy: &Anatomy, blocks: Blocks, roles: Roles) -> Result<Vec<Sit
     let first = match blocks {
         Blocks::All => 0,
         Blocks::Last(k) if k >= 1 && k <= have => have - k,
-        Blocks::Last(k) => crate::bail!(InvalidArgument, "last {k} blocks asked for; the backbone has {have}"),
+        Blocks::Last(k) => {
+            crate::bail!(InvalidArgument, "last {k} blocks asked for; the backbone has {have}")
+        }
     };
     let mut sites = Vec::new();
     for (i, block) in anatomy.blocks.iter().enumerate().skip(first) {
@@ -247,7 +249,12 @@ impl Walk<'_> {
         let Some(o) = self.forward(context) else { return Ok(None) };
         let Some((input, mut output)) = self.residual(o.y) else { return Ok(None) };
         let mut sites = self.attention_sites(number, [q, k, v])?;
-        let site = |role, linear: &Linear| Site { block: number, role, linear: linear.clone(), columns: 0..linear.outputs };
+        let site = |role, linear: &Linear| Site {
+            block: number,
+            role,
+            linear: linear.clone(),
+            columns: 0..linear.outputs,
+        };
         sites.push(site(Role::O, o));
         if let Some((fc1, fc2, after)) = self.feed_forward(output) {
             sites.extend([site(Role::Fc1, fc1), site(Role::Fc2, fc2)]);

@@ -16,6 +16,7 @@
 //! | `needed` | which values lie between the wanted ones and the loss; nothing else is differentiated |
 //! | `walk` | the one reverse walk: rule lookup, accumulation |
 //! | `unbroadcast` | sums a gradient back over broadcast axes, or spreads it, in one place |
+//! | `slabs` | gradients of parts of a value, put side by side |
 //! | `forms` | operator forms that depend on the opset, read and written |
 //! | `rules` | the table (operator, since-version) -> gradient rule, and the rules in families |
 //! | `loss` | cross-entropy over a padded class capacity |
@@ -36,6 +37,7 @@ mod forms;
 pub mod loss;
 mod needed;
 pub mod rules;
+mod slabs;
 mod unbroadcast;
 mod walk;
 

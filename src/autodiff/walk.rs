@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::needed::Needed;
 use super::rules::{self, Entry, Step};
+use super::slabs::{self, Part};
 use super::unbroadcast;
 use crate::error::{Context, Result};
 use crate::graph::{Emit, Graph, Node, Tensor, ValueId};
@@ -27,7 +28,7 @@ pub(super) fn reverse(
     let mut walk =
         Walk { emit: Emit::new(graph, "grad"), needed, parts: BTreeMap::new(), settled: BTreeMap::new() };
     let one = walk.emit.constant(Tensor::from_f64(dtype, &ones, &[1.0])?);
-    walk.parts.insert(loss, vec![one]);
+    walk.parts.insert(loss, vec![Part::Whole(one)]);
     for node in path.iter().rev() {
         walk.visit(node).at(|| format!("gradient of {}", node.label()))?;
     }
@@ -39,7 +40,7 @@ pub(super) fn reverse(
 struct Walk<'g, 'n> {
     emit: Emit<'g>,
     needed: &'n Needed,
-    parts: BTreeMap<ValueId, Vec<ValueId>>,
+    parts: BTreeMap<ValueId, Vec<Part>>,
     settled: BTreeMap<ValueId, ValueId>,
 }
 
@@ -47,7 +48,6 @@ impl Walk<'_, '_> {
     fn visit(&mut self, node: &Node) -> Result<()> {
         let opset = self.emit.graph().opset();
         let row = rules::find(node, opset).ok_or_else(|| rules::missing(node, opset))?;
-        let Entry::Rule(rule) = row.entry else { return Ok(()) };
         let grads = node
             .outputs
             .iter()
@@ -58,11 +58,26 @@ impl Walk<'_, '_> {
         }
         let needs: Vec<bool> = node.inputs.iter().map(|v| v.is_some_and(|v| self.needed.value(v))).collect();
         self.emit.set_scope(&format!("grad.{}", if node.name.is_empty() { &node.op } else { &node.name }));
-        let parts = rule(&mut self.emit, &Step { node, since: row.since, grads: &grads, needs: &needs })?;
+        let step = Step { node, since: row.since, grads: &grads, needs: &needs };
+        let parts = match row.entry {
+            Entry::Rule(rule) => {
+                rule(&mut self.emit, &step)?.into_iter().map(|g| g.map(Part::Whole)).collect()
+            }
+            Entry::Pick(pick) => vec![Some(pick(&mut self.emit, &step)?)],
+            Entry::NoGradient => return Ok(()),
+        };
+        self.receive(node, &needs, parts)
+    }
+
+    fn receive(&mut self, node: &Node, needs: &[bool], parts: Vec<Option<Part>>) -> Result<()> {
+        let mut parts = parts.into_iter();
         for (i, v) in node.inputs.iter().enumerate() {
+            let part = parts.next().flatten();
             let Some(v) = v.filter(|_| needs[i]) else { continue };
-            let part = parts.get(i).copied().flatten().ok_or_else(|| rules::missing_operand(node, i))?;
-            let part = unbroadcast::reduce(&mut self.emit, part, v)?;
+            let part = match part.ok_or_else(|| rules::missing_operand(node, i))? {
+                Part::Whole(grad) => Part::Whole(unbroadcast::reduce(&mut self.emit, grad, v)?),
+                slab => slab,
+            };
             self.parts.entry(v).or_default().push(part);
         }
         Ok(())
@@ -73,10 +88,18 @@ impl Walk<'_, '_> {
         if let Some(done) = self.settled.get(&v) {
             return Ok(Some(*done));
         }
-        let mut parts = self.parts.remove(&v).unwrap_or_default().into_iter();
-        let Some(mut total) = parts.next() else { return Ok(None) };
-        for part in parts {
-            total = self.emit.add(total, part)?;
+        let (mut wholes, mut slabs) = (Vec::new(), Vec::new());
+        for part in self.parts.remove(&v).unwrap_or_default() {
+            match part {
+                Part::Whole(grad) => wholes.push(grad),
+                Part::Slab(slab) => slabs.push(slab),
+            }
+        }
+        wholes.extend(slabs::join(&mut self.emit, slabs, v)?);
+        let mut wholes = wholes.into_iter();
+        let Some(mut total) = wholes.next() else { return Ok(None) };
+        for grad in wholes {
+            total = self.emit.add(total, grad)?;
         }
         let total = unbroadcast::spread(&mut self.emit, total, v)?;
         self.settled.insert(v, total);

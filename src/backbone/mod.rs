@@ -88,7 +88,10 @@ impl Backbone {
     /// [`Shape`](crate::ErrorKind::Shape) where it is open.
     pub fn width(&self) -> Result<usize> {
         let shape = self.graph.shape(self.feature)?;
-        shape.last().and_then(|d| d.known()).ok_or_else(|| crate::err!(Shape, "the feature's shape {shape} is open"))
+        shape
+            .last()
+            .and_then(|d| d.known())
+            .ok_or_else(|| crate::err!(Shape, "the feature's shape {shape} is open"))
     }
 
     /// Shape of one image, `[channels, height, width]`.
@@ -99,7 +102,10 @@ impl Backbone {
         let shape = self.graph.shape(self.input()?)?;
         match shape.iter().skip(1).map(|d| d.known()).collect::<Option<Vec<_>>>().as_deref() {
             Some(&[c, h, w]) => Ok([c, h, w]),
-            _ => Err(crate::err!(Shape, "the input is {shape}; a batch of images of fixed size, [N,3,H,W], is needed")),
+            _ => Err(crate::err!(
+                Shape,
+                "the input is {shape}; a batch of images of fixed size, [N,3,H,W], is needed"
+            )),
         }
     }
 

@@ -58,7 +58,11 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, &backbone, &parts)?;
     let (suffix, _) = inject(parts.suffix.clone(), &parts.sites, &lora, sharing(args))?;
-    let graphs = [("prefix", bound(args, parts.prefix)?), ("suffix", bound(args, suffix)?), ("joint", bound(args, step.graph)?)];
+    let graphs = [
+        ("prefix", bound(args, parts.prefix)?),
+        ("suffix", bound(args, suffix)?),
+        ("joint", bound(args, step.graph)?),
+    ];
     std::fs::create_dir_all(&args.out).at(|| args.out.display().to_string())?;
     let mut files = serde_json::Map::new();
     for (name, graph) in &graphs {
@@ -119,14 +123,24 @@ fn report(global: &Global, args: &Args, manifest: &serde_json::Value, checks: &[
     } else {
         println!("wrote prefix.onnx, suffix.onnx, joint.onnx and manifest.json to {}", args.out.display());
         for c in checks {
-            println!("  {:<28} analytic {:>12.5e}  central {:>12.5e}  relative {:.1e}", c.input, c.analytic, c.central, c.relative_error);
+            println!(
+                "  {:<28} analytic {:>12.5e}  central {:>12.5e}  relative {:.1e}",
+                c.input, c.analytic, c.central, c.relative_error
+            );
         }
     }
     if worst > gradcheck::TOLERANCE {
-        crate::bail!(Numeric, "a gradient is off by {worst:.1e}, more than {:.0e}; please report the model", gradcheck::TOLERANCE);
+        crate::bail!(
+            Numeric,
+            "a gradient is off by {worst:.1e}, more than {:.0e}; please report the model",
+            gradcheck::TOLERANCE
+        );
     }
     if !checks.is_empty() && !global.json {
-        println!("gradcheck: {} gradients agree with central differences, worst relative error {worst:.1e}", checks.len());
+        println!(
+            "gradcheck: {} gradients agree with central differences, worst relative error {worst:.1e}",
+            checks.len()
+        );
     }
     Ok(())
 }

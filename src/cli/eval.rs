@@ -110,7 +110,10 @@ fn open(global: &Global, args: &Args) -> Result<(Dataset, Scenario)> {
         let scenario = Scenario::folders(&data, 0)?;
         return Ok((data, scenario));
     }
-    let tasks = args.tasks.parse().map_err(|_| crate::err!(InvalidArgument, "--tasks takes a number or `folders`"))?;
+    let tasks = args
+        .tasks
+        .parse()
+        .map_err(|_| crate::err!(InvalidArgument, "--tasks takes a number or `folders`"))?;
     let order = match &args.order {
         Some(path) => ClassOrder::read(path, &data.classes)?,
         None => ClassOrder::Shuffled(global.seed),
@@ -131,7 +134,8 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn strategies(&self) -> Result<Vec<&str>> {
         let text = self.args.strategy.as_str();
-        let names: Vec<&str> = if text == "all" { strategy::NAMES.to_vec() } else { text.split(',').collect() };
+        let names: Vec<&str> =
+            if text == "all" { strategy::NAMES.to_vec() } else { text.split(',').collect() };
         for name in &names {
             strategy::by_name(name, 1)?;
         }
@@ -183,10 +187,12 @@ impl Bench<'_> {
         let course = Course { data: &self.data, scenario: &self.scenario, train, test };
         let plan = Plan { epochs: self.args.train.epochs, jointly: name == "joint" };
         let bar = show::bar(self.global, self.scenario.tasks.len(), name);
-        eval::run::run(&mut learner, &course, plan, self.facts(), &mut |event| tell(&bar, name, &event)).map(|done| {
-            bar.finish_and_clear();
-            done
-        })
+        eval::run::run(&mut learner, &course, plan, self.facts(), &mut |event| tell(&bar, name, &event)).map(
+            |done| {
+                bar.finish_and_clear();
+                done
+            },
+        )
     }
 
     /// What is known before a run.
@@ -245,7 +251,9 @@ impl Bench<'_> {
 /// Keeps the bar speaking.
 fn tell(bar: &ProgressBar, name: &str, event: &Event<'_>) {
     match event {
-        Event::Step { task, loss: Some(loss) } => bar.set_message(format!("{name} task {task} loss {loss:.2}")),
+        Event::Step { task, loss: Some(loss) } => {
+            bar.set_message(format!("{name} task {task} loss {loss:.2}"))
+        }
         Event::Step { .. } => {}
         Event::Learned { .. } => {}
         Event::Measured { accuracy, .. } => {
@@ -261,8 +269,16 @@ fn line(r: &EvalResult) -> String {
     format!(
         "{:<16} last {:5.1}  incremental_avg {}  forgetting {}  retrieval {} (chance {:.1})  unknown AUROC {} false accept {}  \
          state {:7.0} KiB  train {:6.1} s  predict {:5.1} ms",
-        r.strategy, m.last, or(m.incremental_avg), or(m.forgetting), or(m.retrieval), m.retrieval_chance,
-        or(r.unknown_auroc), or(r.unknown_false_accept_at_95),
-        r.state_bytes_after_task.last().map_or(0.0, |&b| b as f64 / 1024.0), r.train_seconds, r.predict_ms_per_image
+        r.strategy,
+        m.last,
+        or(m.incremental_avg),
+        or(m.forgetting),
+        or(m.retrieval),
+        m.retrieval_chance,
+        or(r.unknown_auroc),
+        or(r.unknown_false_accept_at_95),
+        r.state_bytes_after_task.last().map_or(0.0, |&b| b as f64 / 1024.0),
+        r.train_seconds,
+        r.predict_ms_per_image
     )
 }

@@ -76,7 +76,8 @@ fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {
     println!("parameters  {}", show::thousands(backbone.parameters()));
     println!("\nblock  sites (role: in x out)");
     for (i, block) in backbone.anatomy().blocks.iter().enumerate() {
-        let site = |s: &crate::adapter::Site| format!("{}: {}x{}", s.role.name(), s.linear.inputs, s.columns.len());
+        let site =
+            |s: &crate::adapter::Site| format!("{}: {}x{}", s.role.name(), s.linear.inputs, s.columns.len());
         println!("{i:>5}  {}", block.sites.iter().map(site).collect::<Vec<_>>().join("  "));
     }
     println!("\nplanned memory of a learner with these options\n{plan}");

@@ -120,14 +120,21 @@ fn learn(
 fn print(global: &Global, args: &Args, report: &TaskReport, steps: &[Step], skipped: usize) -> Result<()> {
     let last = steps.last();
     if global.json {
-        return show::json(&json!({ "state": args.state, "report": report, "skipped": skipped, "last_step": last }));
+        return show::json(
+            &json!({ "state": args.state, "report": report, "skipped": skipped, "last_step": last }),
+        );
     }
     println!("learned task {:?}: {} pictures of {}", report.name, report.images, report.classes.join(", "));
     if report.kept < report.images {
         println!("  the cache held {} of them; raise --cache to use all", report.kept);
     }
     if let Some(step) = last {
-        println!("  {} steps, last loss {:.3}, last batch {:.0} % right", steps.len(), step.loss, 100.0 * step.accuracy);
+        println!(
+            "  {} steps, last loss {:.3}, last batch {:.0} % right",
+            steps.len(),
+            step.loss,
+            100.0 * step.accuracy
+        );
     }
     if !report.protected.is_empty() {
         println!("  protected directions a site input: {:?}", report.protected);

@@ -42,7 +42,9 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
             Ok(learner.predict(images)?.remove(0))
         });
         match one {
-            Ok(p) if global.json => rows.push(json!({ "image": path, "prediction": p, "task": learner.tasks()[p.task].name })),
+            Ok(p) if global.json => {
+                rows.push(json!({ "image": path, "prediction": p, "task": learner.tasks()[p.task].name }))
+            }
             Ok(p) => println!("{}", line(&learner, path, &p)),
             Err(e) => {
                 failed += 1;
@@ -65,5 +67,10 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 fn line(learner: &Learner, path: &std::path::Path, p: &Prediction) -> String {
     let task = &learner.tasks()[p.task].name;
     let verdict = if p.unknown { format!("unknown (nearest: {})", p.name) } else { p.name.clone() };
-    format!("{}: {verdict}  task {task}  score {:.3}  familiarity {:+.1}", path.display(), p.score, p.familiarity)
+    format!(
+        "{}: {verdict}  task {task}  score {:.3}  familiarity {:+.1}",
+        path.display(),
+        p.score,
+        p.familiarity
+    )
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use ndarray::ArrayView4;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ndarray::ArrayView4;
 
 use super::Global;
 use crate::error::Result;

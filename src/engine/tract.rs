@@ -91,10 +91,8 @@ impl Program {
                 port.shape = port.shape.bind(name, batch);
             }
         }
-        let plan = model
-            .into_optimized()
-            .and_then(|m| m.into_runnable())
-            .map_err(failed("optimizing the graph"))?;
+        let plan =
+            model.into_optimized().and_then(|m| m.into_runnable()).map_err(failed("optimizing the graph"))?;
         Ok(Arc::new(TractSession { program: self.clone(), plan, batch, inputs, outputs }))
     }
 }
@@ -114,7 +112,8 @@ impl Session for TractSession {
 
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
         check(&self.inputs, inputs)?;
-        let values = inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect::<Result<_>>()?;
+        let values =
+            inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect::<Result<_>>()?;
         let run = || self.plan.run(values);
         let results = match &self.program.executor {
             Executor::SingleThread => run(),
@@ -152,7 +151,8 @@ fn from_tract(tensor: &tr::Tensor) -> Result<Data> {
     let shape = tensor.shape().to_vec();
     if tensor.datum_type().is_integer() {
         let t = tensor.cast_to::<i64>().map_err(failed("giving an output"))?;
-        let data = t.to_plain_array_view::<i64>().map_err(failed("giving an output"))?.iter().copied().collect();
+        let data =
+            t.to_plain_array_view::<i64>().map_err(failed("giving an output"))?.iter().copied().collect();
         let array = ndarray::ArrayD::from_shape_vec(shape, data);
         return array.map(Data::I64).map_err(|e| crate::err!(Bug, "{e}"));
     }

@@ -56,7 +56,8 @@ pub fn run(engine: &dyn Engine, step: &Graph, batch: usize, seed: u64) -> Result
 /// A plausible random value for an input of a training step.
 fn sample(port: &Port, batch: usize, rng: &mut ChaCha8Rng) -> Result<Data> {
     let shape = port.shape.known().ok_or_else(|| crate::err!(Shape, "input {:?} is open", port.name))?;
-    let mut normal = |scale: f32| ArrayD::from_shape_fn(shape.clone(), |_| rng.sample::<f32, _>(StandardNormal) * scale);
+    let mut normal =
+        |scale: f32| ArrayD::from_shape_fn(shape.clone(), |_| rng.sample::<f32, _>(StandardNormal) * scale);
     Ok(match port.name.as_str() {
         "labels" => Data::I64(ArrayD::from_shape_fn(shape, |i| (i[0] % 3) as i64)),
         "class_mask" => Data::F32(ArrayD::from_shape_fn(shape, |i| f32::from(i[0] < 5))),
@@ -101,7 +102,12 @@ fn check(
     for h in [1.0, 0.3, 0.1, 0.03].map(|share| share * largest) {
         let central = (4.0 * slope(h / 2.0)? - slope(h)?) / 3.0;
         let scale = analytic.abs().max(central.abs()).max(f64::MIN_POSITIVE);
-        let check = Check { input: input.clone(), analytic, central, relative_error: (analytic - central).abs() / scale };
+        let check = Check {
+            input: input.clone(),
+            analytic,
+            central,
+            relative_error: (analytic - central).abs() / scale,
+        };
         if best.as_ref().is_none_or(|b| !(b.relative_error <= check.relative_error)) {
             best = Some(check);
         }

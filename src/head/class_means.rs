@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::sums::ClassSums;
+use super::sums::{ClassSums, masked};
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
 
@@ -14,9 +14,9 @@ use crate::error::Result;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassMeans {
     classes: ClassSums,
-    /// Unit means, `[classes, E]`.
+    /// Unit means `[classes, E]`, and the classes without any.
     #[serde(skip)]
-    solved: Option<Array2<f32>>,
+    solved: Option<(Array2<f32>, Vec<usize>)>,
 }
 
 impl ClassMeans {
@@ -55,18 +55,18 @@ impl Head for ClassMeans {
             let norm = sum.dot(&sum).sqrt().max(f64::MIN_POSITIVE);
             sum /= norm;
         });
-        self.solved = Some(means.mapv(|x| x as f32));
+        self.solved = Some((means.mapv(|x| x as f32), self.classes.absent()));
         Ok(())
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         check_width(self.classes.width(), features)?;
-        let means = self.solved.as_ref().ok_or_else(unsolved)?;
+        let (means, absent) = self.solved.as_ref().ok_or_else(unsolved)?;
         let mut scores = features.dot(&means.t());
         for (mut row, x) in scores.rows_mut().into_iter().zip(features.rows()) {
             row /= x.dot(&x).sqrt().max(f32::MIN_POSITIVE);
         }
-        Ok(self.classes.mask(scores))
+        Ok(masked(scores, absent))
     }
 
     fn classes(&self) -> usize {
@@ -75,10 +75,11 @@ impl Head for ClassMeans {
 
     fn forget(&mut self, class: usize) -> Result<()> {
         self.classes.drop_class(class)?;
-        if let Some(means) = &mut self.solved
+        if let Some((means, absent)) = &mut self.solved
             && class < means.nrows()
         {
             means.row_mut(class).fill(0.0);
+            absent.push(class);
         }
         Ok(())
     }

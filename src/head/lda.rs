@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::sums::ClassSums;
+use super::sums::{ClassSums, masked};
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, PackedGram};
@@ -16,7 +16,17 @@ pub struct Lda {
     gram: PackedGram<f64>,
     classes: ClassSums,
     #[serde(skip)]
-    solved: Option<(Array2<f32>, Array1<f32>)>,
+    solved: Option<Solved>,
+}
+
+/// What scores are made of.
+#[derive(Clone, Debug, PartialEq)]
+struct Solved {
+    /// `S⁻¹ μ`, `[E, classes]`.
+    weights: Array2<f32>,
+    bias: Array1<f32>,
+    /// Classes without rows.
+    absent: Vec<usize>,
 }
 
 impl Lda {
@@ -87,14 +97,18 @@ impl Head for Lda {
         let floor = if spherical > 0.0 { share * spherical } else { 1.0 };
         let weights = Cholesky::new((covariance * (1.0 - share)).view(), floor)?.solve(means.t())?;
         let bias = Array1::from_iter((0..means.nrows()).map(|c| -0.5 * means.row(c).dot(&weights.column(c))));
-        self.solved = Some((weights.mapv(|w| w as f32), bias.mapv(|b| b as f32)));
+        self.solved = Some(Solved {
+            weights: weights.mapv(|w| w as f32),
+            bias: bias.mapv(|b| b as f32),
+            absent: self.classes.absent(),
+        });
         Ok(())
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         check_width(self.classes.width(), features)?;
-        let (weights, bias) = self.solved.as_ref().ok_or_else(unsolved)?;
-        Ok(self.classes.mask(features.dot(weights) + bias))
+        let Solved { weights, bias, absent } = self.solved.as_ref().ok_or_else(unsolved)?;
+        Ok(masked(features.dot(weights) + bias, absent))
     }
 
     fn classes(&self) -> usize {

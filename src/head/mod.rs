@@ -14,11 +14,15 @@
 //! | `linear` | [`Linear`]: weights that the joint graph trains | `W [capacity, E]` |
 //! | `sums` | per-class sums and counts | |
 //!
-//! Accuracy on frozen `vit_tiny` features, in percent (`cargo test --release --test head -- --ignored --nocapture`):
+//! On frozen `vit_tiny` features, ten tasks of equally many classes, in percent and megabytes of state (command in
+//! `tests/head_parity.rs`; random features: mean of three seeds; standard error of an accuracy 1.0 and 1.4):
 //!
-//! | | CIFAR-100, 100 images a class | Omniglot, 242 characters |
+//! | | CIFAR-100, 100 images a class: last, average, MB | Omniglot, 242 characters: last, average, MB |
 //! |---|---|---|
-//! TABLE
+//! | [`ClassMeans`] | 69.6, 78.0, 0.15 | 56.1, 54.8, 0.4 |
+//! | [`Lda`] | 72.6, 80.8, 0.3 | 74.0, 75.6, 0.5 |
+//! | [`Ridge`], [`Lift::Identity`] | 71.3, 80.3, 0.2 | 61.7, 66.9, 0.4 |
+//! | [`Ridge`], 2000 random features | 74.6, 82.3, 9.6 | 69.9, 71.4, 11.9 |
 //!
 //! Invariants: `observe` does not change `scores` until `solve`; after decoding, one `solve` makes a head ready and
 //! gives the very same scores. Statistics are sums of what the backbone gave *when they were taken*: a head cannot know
@@ -60,7 +64,8 @@ pub trait Head {
     /// `State` before anything was observed, `Numeric` when the statistics are degenerate.
     fn solve(&mut self) -> Result<()>;
 
-    /// `[n, classes]`, larger is likelier; negative infinity for an index that was never observed or is forgotten.
+    /// `[n, classes]` as of the last solve, larger is likelier; negative infinity for an index that was never observed or
+    /// is forgotten.
     ///
     /// # Errors
     /// `State` before [`Head::solve`], `Shape` on another width.

@@ -1,6 +1,6 @@
 //! Per-class sums of rows.
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -76,15 +76,15 @@ impl ClassSums {
             let mut sum = self.sums.row_mut(label);
             sum -= &row;
         }
-        for (label, &count) in left.iter().enumerate().filter(|(_, count)| **count == 0) {
+        // An empty class is exactly empty, whatever rounding has left of it.
+        for label in (0..left.len()).filter(|&label| left[label] == 0) {
             self.sums.row_mut(label).fill(0.0);
-            debug_assert_eq!(count, 0);
         }
         self.counts = left;
         Ok(())
     }
 
-    /// Drops a class; its index stays empty, trailing empty indices go.
+    /// Drops a class; its index stays, without rows.
     ///
     /// # Errors
     /// `NotFound` when it has no rows.
@@ -103,17 +103,19 @@ impl ClassSums {
         (count > 0).then(|| self.sums.row(class).mapv(|x| x / count as f64))
     }
 
-    /// Writes negative infinity into the scores of classes without rows.
-    pub(super) fn mask(&self, mut scores: Array2<f32>) -> Array2<f32> {
-        let absent = |mut column: ArrayViewMut1<'_, f32>| column.fill(f32::NEG_INFINITY);
-        for (class, _) in self.counts.iter().enumerate().filter(|(_, count)| **count == 0) {
-            absent(scores.column_mut(class));
-        }
-        scores
+    /// Indices without rows: gaps in the numbering and forgotten classes.
+    pub(super) fn absent(&self) -> Vec<usize> {
+        (0..self.classes()).filter(|&class| self.counts[class] == 0).collect()
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         size_of::<f64>() * self.sums.len() + size_of::<u64>() * self.counts.len()
     }
+}
+
+/// Writes negative infinity into the columns of `absent` classes.
+pub(super) fn masked(mut scores: Array2<f32>, absent: &[usize]) -> Array2<f32> {
+    absent.iter().for_each(|&class| scores.column_mut(class).fill(f32::NEG_INFINITY));
+    scores
 }

@@ -59,7 +59,8 @@ pub fn joint(mut graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint>
         let name = format!("{}.grad", graph.value(v).name);
         graph.rename(g, &name);
     }
-    graph.inputs = [tokens, inputs.labels, inputs.class_mask, inputs.sample_weights].into_iter().chain(wrt).collect();
+    graph.inputs =
+        [tokens, inputs.labels, inputs.class_mask, inputs.sample_weights].into_iter().chain(wrt).collect();
     graph.outputs = [loss, logits].into_iter().chain(gradients).collect();
     graph.name = "joint".into();
     graph.verify()?;
@@ -80,7 +81,8 @@ impl Inputs {
     fn add(graph: &mut Graph, tokens: ValueId, features: ValueId, capacity: usize) -> Result<Self> {
         let float = graph.dtype(features)?;
         let shape = graph.shape(features)?.clone();
-        let (Some(batch), Some(Dim::Known(width)), 2) = (graph.shape(tokens)?.first().cloned(), shape.last(), shape.rank())
+        let (Some(batch), Some(Dim::Known(width)), 2) =
+            (graph.shape(tokens)?.first().cloned(), shape.last(), shape.rank())
         else {
             crate::bail!(Shape, "features must be [batch, width], they are {shape}");
         };
@@ -101,7 +103,12 @@ fn head_and_loss(graph: &mut Graph, features: ValueId, inputs: &Inputs) -> Resul
     let product = emit.matmul(features, weight)?;
     let logits = emit.add(product, inputs.head_bias)?;
     emit.set_scope("loss");
-    let loss =
-        autodiff::loss::cross_entropy(&mut emit, logits, inputs.labels, inputs.class_mask, inputs.sample_weights)?;
+    let loss = autodiff::loss::cross_entropy(
+        &mut emit,
+        logits,
+        inputs.labels,
+        inputs.class_mask,
+        inputs.sample_weights,
+    )?;
     Ok((logits, loss))
 }

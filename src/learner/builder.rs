@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::runner::Runner;
 use super::recognition::Recognition;
+use super::runner::Runner;
 use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, features};
 use crate::adapter::Site;
 use crate::backbone::{Backbone, Parts};
@@ -104,13 +104,30 @@ impl Builder {
         let slots = slots(&sites);
         let state = match state {
             Some(state) if state.memory.slots == slots => solved(state)?,
-            Some(_) => crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has"),
+            Some(_) => {
+                crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has")
+            }
             None => fresh(strategy.name(), settings, slots),
         };
         let adapted = features::adapted(engine.as_ref(), &suffix, &sites, &state)?;
-        let backbone =
-            Facts { sha256: backbone.sha256(), image: backbone.image()?, width: backbone.width()?, footprint };
-        Ok(Learner { engine, strategy, backbone, trunk, suffix, sites, adapted, budget, state, phase: Phase::Idle })
+        let backbone = Facts {
+            sha256: backbone.sha256(),
+            image: backbone.image()?,
+            width: backbone.width()?,
+            footprint,
+        };
+        Ok(Learner {
+            engine,
+            strategy,
+            backbone,
+            trunk,
+            suffix,
+            sites,
+            adapted,
+            budget,
+            state,
+            phase: Phase::Idle,
+        })
     }
 }
 
@@ -159,6 +176,7 @@ fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>) -> State {
         adapted: false,
         linear: None,
         statistics: None,
+        scales: Vec::new(),
         recognition: Recognition::default(),
         settings,
     }

@@ -76,6 +76,18 @@ impl Encoded {
         out
     }
 
+    /// Mean boundary token of every image, `[n, width]`.
+    pub(super) fn pooled(&self) -> Array2<f32> {
+        let [t, d] = self.tokens;
+        let mut out = Array2::zeros((self.rows.len(), d));
+        for (mut to, row) in out.rows_mut().into_iter().zip(&self.rows) {
+            for token in row.tokens.chunks_exact(d.max(1)) {
+                to.iter_mut().zip(token).for_each(|(sum, x)| *sum += x.to_f32() / t as f32);
+            }
+        }
+        out
+    }
+
     /// Frozen features of all images, `[n, features]`.
     pub(super) fn frozen(&self) -> Array2<f32> {
         let width = self.rows.first().map_or(0, |r| r.frozen.len());

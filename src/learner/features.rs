@@ -1,9 +1,9 @@
 //! From images to features: once through the frozen trunk, then through the adapted suffix.
 
-use ndarray::{Array2, Array3, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Ix3, Slice, concatenate};
+use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Ix3, Slice, concatenate};
 
-use super::{Encoded, State};
 use super::runner::Runner;
+use super::{Encoded, State};
 use crate::adapter::{Site, merge};
 use crate::engine::Engine;
 use crate::error::Result;
@@ -19,18 +19,49 @@ pub struct Features {
     pub frozen: Array2<f32>,
     /// Of the adapted network, `[n, width]`; `None` where nothing was adapted.
     pub adapted: Option<Array2<f32>>,
+    /// Mean of the boundary tokens, `[n, token width]`.
+    pub pooled: Array2<f32>,
 }
 
 impl Features {
     /// What a classifier reads.
-    pub fn view(&self, view: View) -> Result<Array2<f32>> {
-        let adapted = self.adapted.as_ref().unwrap_or(&self.frozen);
+    pub fn view(&self, view: View, scales: &[Scale]) -> Result<Array2<f32>> {
         match view {
             View::Frozen => Ok(self.frozen.clone()),
-            View::Adapted => Ok(adapted.clone()),
-            View::Both => concatenate(Axis(1), &[self.frozen.view(), adapted.view()])
-                .map_err(|e| crate::err!(Bug, "features of different lengths: {e}")),
+            View::Adapted => Ok(self.adapted.as_ref().unwrap_or(&self.frozen).clone()),
+            View::Beside => {
+                let blocks: Vec<_> = self.blocks().into_iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
+                let views: Vec<_> = blocks.iter().map(Array2::view).collect();
+                concatenate(Axis(1), &views).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
+            }
         }
+    }
+
+    /// The blocks of [`View::Beside`].
+    pub fn blocks(&self) -> Vec<&Array2<f32>> {
+        [&self.frozen, &self.pooled].into_iter().chain(&self.adapted).collect()
+    }
+}
+
+/// Centre and scale of one block of features, fixed by the first task.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Scale {
+    /// Mean row.
+    pub mean: Array1<f32>,
+    /// Mean standard deviation over the columns.
+    pub deviation: f32,
+}
+
+impl Scale {
+    /// Of `rows`.
+    pub fn fit(rows: &Array2<f32>) -> Self {
+        let mean = rows.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(rows.ncols()));
+        let deviation = rows.std_axis(Axis(0), 0.0).mean().unwrap_or(1.0).max(1e-6);
+        Self { mean, deviation }
+    }
+
+    fn apply(&self, rows: &Array2<f32>) -> Array2<f32> {
+        (rows - &self.mean) / self.deviation
     }
 }
 
@@ -60,8 +91,8 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
 
 /// Encoded images through the adapted suffix.
 pub fn extract(adapted: Option<&Runner>, images: &Encoded) -> Result<Features> {
-    let frozen = images.frozen();
-    let Some(runner) = adapted else { return Ok(Features { frozen, adapted: None }) };
+    let (frozen, pooled) = (images.frozen(), images.pooled());
+    let Some(runner) = adapted else { return Ok(Features { frozen, adapted: None, pooled }) };
     let mut out = Array2::zeros(frozen.raw_dim());
     each_chunk(images, |indices, tokens| {
         let mut outputs = runner.run(tokens.view().into_dyn(), &[])?;
@@ -69,7 +100,7 @@ pub fn extract(adapted: Option<&Runner>, images: &Encoded) -> Result<Features> {
         out.slice_axis_mut(Axis(0), Slice::from(indices[0]..indices[0] + indices.len())).assign(&features);
         Ok(())
     })?;
-    Ok(Features { frozen, adapted: Some(out) })
+    Ok(Features { frozen, adapted: Some(out), pooled })
 }
 
 /// Runs `suffix` with its taps as further outputs; gives every tap's rows, `[images * tokens, width]`.

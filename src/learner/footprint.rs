@@ -55,12 +55,32 @@ impl Footprint {
         Ok(Self {
             items: vec![
                 item("weights, frozen", all, "constants of the trunk".into()),
-                item("weights, adapted", 3 * behind, format!("merged suffix, training step and graph, {} each", mib(behind))),
-                item("activations", widest * threads, format!("{} a micro-batch of {}, {threads} threads", mib(widest), settings.micro)),
+                item(
+                    "weights, adapted",
+                    3 * behind,
+                    format!("merged suffix, training step and graph, {} each", mib(behind)),
+                ),
+                item(
+                    "activations",
+                    widest * threads,
+                    format!("{} a micro-batch of {}, {threads} threads", mib(widest), settings.micro),
+                ),
                 item("boundary cache", budget.cache, "limit for the open task".into()),
-                item("adapters and optimizer", parameters * 4 * 5, "parameters, gradients, two moments, rollback copy".into()),
-                item("protected subspaces", 2 * bases, "f32, at most half the directions a site, and the rollback copy".into()),
-                item("classifier", 2 * head, format!("{m} random features, {PLANNED_CLASSES} classes, and the rollback copy")),
+                item(
+                    "adapters and optimizer",
+                    parameters * 4 * 5,
+                    "parameters, gradients, two moments, rollback copy".into(),
+                ),
+                item(
+                    "protected subspaces",
+                    2 * bases,
+                    "f32, at most half the directions a site, and the rollback copy".into(),
+                ),
+                item(
+                    "classifier",
+                    2 * head,
+                    format!("{m} random features, {PLANNED_CLASSES} classes, and the rollback copy"),
+                ),
             ],
         })
     }

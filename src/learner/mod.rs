@@ -139,7 +139,9 @@ impl Learner {
         match self.phase {
             Phase::Idle => {}
             Phase::Open { .. } => crate::bail!(State, "a task is open; call end_task or rollback first"),
-            Phase::Ended { .. } => crate::bail!(State, "the last task is not decided; call commit or rollback first"),
+            Phase::Ended { .. } => {
+                crate::bail!(State, "the last task is not decided; call commit or rollback first")
+            }
         }
         let before = Box::new(self.state.clone());
         match self.open(name) {
@@ -173,7 +175,13 @@ impl Learner {
     pub fn encode(&self, images: ArrayView4<'_, f32>) -> Result<Encoded> {
         if images.shape()[1..] != self.backbone.image {
             let (have, want) = (images.shape(), self.backbone.image);
-            crate::bail!(Shape, "images are {have:?}; the backbone takes [n, {}, {}, {}]", want[0], want[1], want[2]);
+            crate::bail!(
+                Shape,
+                "images are {have:?}; the backbone takes [n, {}, {}, {}]",
+                want[0],
+                want[1],
+                want[2]
+            );
         }
         if images.iter().any(|x| !x.is_finite()) {
             crate::bail!(Numeric, "an image holds NaN or infinity; check the camera or the preprocessing");
@@ -204,7 +212,8 @@ impl Learner {
             Phase::Idle => Err(crate::err!(State, "nothing to roll back")),
             Phase::Open { before, .. } | Phase::Ended { before } => {
                 self.state = *before;
-                self.adapted = features::adapted(self.engine.as_ref(), &self.suffix, &self.sites, &self.state)?;
+                self.adapted =
+                    features::adapted(self.engine.as_ref(), &self.suffix, &self.sites, &self.state)?;
                 Ok(())
             }
         }

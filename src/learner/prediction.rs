@@ -28,7 +28,7 @@ pub struct Prediction {
 
 /// Answers for feature rows.
 pub fn predict(state: &State, view: View, features: &Features) -> Result<Vec<Prediction>> {
-    let scores = state.head()?.scores(features.view(view)?.view())?;
+    let scores = state.head()?.scores(features.view(view, &state.scales)?.view())?;
     let answers = state.recognition.recognise(features.frozen.view(), scores.view(), &state.tasks)?;
     let answer = |(row, seen): (ArrayView1<'_, f32>, super::recognition::Recognised)| {
         let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));

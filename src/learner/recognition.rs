@@ -38,7 +38,7 @@ impl Recognition {
         let z = reduction.apply(frozen)?;
         self.reduction = Some(reduction);
         let params = SignatureParams { seed, ..SignatureParams::default() };
-        self.router.push(Signature::fit(z.view(), labels, &params)?);
+        self.router.push(Signature::fit(&z, labels, &params)?);
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Recognition {
         tasks: &[TaskRecord],
     ) -> Result<Vec<Recognised>> {
         let Some(reduction) = &self.reduction else { crate::bail!(State, "no signature was learned yet") };
-        let likelihood = self.router.scores(reduction.apply(frozen)?.view())?;
+        let likelihood = self.router.scores(&reduction.apply(frozen)?)?;
         let heads = best_by_task(scores, tasks);
         let routings = self.router.decide(likelihood.view(), Some(heads.view()))?;
         let recognised = |r: Routing| {

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::classifier::Statistics;
+use super::features::Scale;
 use super::recognition::Recognition;
-use crate::head::{Head, Linear};
 use crate::error::Result;
+use crate::head::{Head, Linear};
 use crate::strategy::Memory;
 
 /// A finished task.
@@ -39,6 +40,8 @@ pub struct State {
     pub linear: Option<Linear>,
     /// The classifier's statistics; `None` where the training head is the classifier.
     pub statistics: Option<Statistics>,
+    /// Centre and scale of every block of features that the classifier reads side by side.
+    pub scales: Vec<Scale>,
     /// What recognises tasks.
     pub recognition: Recognition,
 }
@@ -53,11 +56,12 @@ impl State {
     pub fn parts(&self) -> Vec<(&'static str, usize)> {
         let names: usize = self.classes.iter().map(String::len).sum();
         let tasks: usize = self.tasks.iter().map(|t| t.name.len() + 8 * t.classes.len()).sum();
+        let scales = self.scales.iter().map(|s| 4 * (s.mean.len() + 1)).sum::<usize>();
         vec![
             ("names", names + tasks),
             ("adapters and bases", self.memory.bytes()),
             ("training head", self.linear.as_ref().map_or(0, Head::bytes)),
-            ("classifier", self.statistics.as_ref().map_or(0, |s| s.head().bytes())),
+            ("classifier", self.statistics.as_ref().map_or(0, |s| s.head().bytes()) + scales),
             ("signatures", self.recognition.bytes()),
         ]
     }

@@ -3,21 +3,21 @@
 use std::collections::BTreeSet;
 
 use ndarray::Array1;
-use rand::seq::SliceRandom;
 use rand::SeedableRng;
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::classifier::Statistics;
 use super::encoded::Cache;
-use super::features::{self, Features};
+use super::features::{self, Features, Scale};
 use super::runner::Runner;
 use super::trainer::{Batch, Step, Trainer};
 use super::{Encoded, Learner, Phase, TaskRecord};
 use crate::error::Result;
 use crate::graph::{ValueId, rewrite};
 use crate::head::Linear;
-use super::classifier::Statistics;
 use crate::optim::AdamW;
-use crate::strategy::TaskContext;
+use crate::strategy::{TaskContext, View};
 use crate::subspace::SecondMoment;
 
 /// Images whose site inputs are recorded at the end of a task (methods.md 1.11).
@@ -70,7 +70,7 @@ impl Learner {
         self.strategy.begin(&context, &mut self.state.memory)?;
         let trainer = if self.strategy.adapts(index) {
             self.state.linear.get_or_insert_with(|| Linear::new(self.backbone.width, FIRST_CLASSES));
-            Some(self.trainer()?)
+            Some(self.trainer(index)?)
         } else {
             None
         };
@@ -79,11 +79,11 @@ impl Learner {
     }
 
     /// A training step on the settled network.
-    fn trainer(&self) -> Result<Trainer> {
+    fn trainer(&self, index: usize) -> Result<Trainer> {
         let s = &self.state.settings;
         let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
         let base = features::merged(&self.suffix, &self.sites, &self.state, false)?;
-        let optimizer = Box::new(AdamW::new(s.learning_rate).with_weight_decay(s.weight_decay));
+        let optimizer = Box::new(AdamW::new(s.learning_rate * self.strategy.rate(index)).with_weight_decay(s.weight_decay));
         Trainer::new(self.engine.as_ref(), &base, &self.sites, &s.lora, head, s.micro, optimizer, s.clip)
     }
 
@@ -126,7 +126,9 @@ impl Learner {
     fn train(&mut self, images: &Encoded, labels: &[usize], order: &[usize]) -> Result<Vec<Step>> {
         let Self { phase, state, strategy, .. } = self;
         let Phase::Open { task, .. } = phase else { return Ok(Vec::new()) };
-        let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.linear) else { return Ok(Vec::new()) };
+        let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.linear) else {
+            return Ok(Vec::new());
+        };
         let mut mask = Array1::zeros(trainer.capacity());
         task.classes.iter().for_each(|&c| mask[c] = 1.0);
         let step = |indices: &[usize]| {
@@ -145,7 +147,7 @@ impl Learner {
         if !head.add_class(last)? {
             return Ok(());
         }
-        let trainer = self.trainer()?;
+        let trainer = self.trainer(self.state.tasks.len())?;
         let task = self.task()?;
         if task.trainer.is_some() {
             task.trainer = Some(trainer);
@@ -217,7 +219,10 @@ impl Learner {
 
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
         let (classifier, view) = self.strategy.classifier();
-        let rows = features.view(view)?;
+        if view == View::Beside && self.state.scales.is_empty() {
+            self.state.scales = features.blocks().into_iter().map(Scale::fit).collect();
+        }
+        let rows = features.view(view, &self.state.scales)?;
         if self.state.statistics.is_none() {
             self.state.statistics = Statistics::new(classifier, rows.ncols(), self.state.settings.seed);
         }

@@ -79,7 +79,8 @@ impl Trainer {
         let mut gradients = matrices(sums)?;
         for slot in 0..memory.slots.len() {
             let [a, b] = [2 + 2 * slot, 3 + 2 * slot];
-            let mut pair = Pair { a: std::mem::take(&mut gradients[a]), b: std::mem::take(&mut gradients[b]) };
+            let mut pair =
+                Pair { a: std::mem::take(&mut gradients[a]), b: std::mem::take(&mut gradients[b]) };
             strategy.gradient(memory, slot, &mut pair);
             (gradients[a], gradients[b]) = (pair.a, pair.b);
         }
@@ -107,7 +108,8 @@ impl Trainer {
         let (mut loss, mut right, mut sums) = (0.0, 0, Vec::new());
         for (part, &start) in parts.into_iter().zip(&starts) {
             let mut outputs = part.into_iter().map(Data::into_f32);
-            let mut next = || outputs.next().unwrap_or_else(|| Err(crate::err!(Bug, "the step lacks an output")));
+            let mut next =
+                || outputs.next().unwrap_or_else(|| Err(crate::err!(Bug, "the step lacks an output")));
             loss += next()?.sum();
             right += count_right(&next()?, batch, start);
             let gradients: Vec<ArrayD<f32>> = outputs.collect::<Result<_>>()?;

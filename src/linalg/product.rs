@@ -83,9 +83,7 @@ impl<T: Real> PackedGram<T> {
         super::view::check_finite("Gram matrix", gram)?;
         for i in 0..self.width {
             let sums = &mut self.packed[i * (i + 1) / 2..][..=i];
-            sums.iter_mut()
-                .zip(gram.row(i))
-                .for_each(|(sum, &add)| *sum = *sum + T::from_f64(f64::from(add)));
+            sums.iter_mut().zip(gram.row(i)).for_each(|(sum, &add)| *sum += T::from_f64(f64::from(add)));
         }
         Ok(())
     }
@@ -106,7 +104,7 @@ impl<T: Real> PackedGram<T> {
             let offset = i * (i + 1) / 2;
             let sums = &mut self.packed[offset..=offset + i];
             for (sum, add) in sums.iter_mut().zip(block.col(i - start).iter()) {
-                *sum = *sum + *add;
+                *sum += *add;
             }
         }
     }
@@ -145,7 +143,7 @@ impl<T: Real> PackedGram<T> {
         if self.width != other.width {
             crate::bail!(Shape, "merging Gram sums of widths {} and {}", self.width, other.width);
         }
-        self.packed.iter_mut().zip(&other.packed).for_each(|(a, &b)| *a = *a + b);
+        self.packed.iter_mut().zip(&other.packed).for_each(|(a, &b)| *a += b);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, LinalgScalar};
 use crate::error::Result;
 
 /// The two float widths that products are offered in.
-pub trait Real: LinalgScalar + faer::traits::ComplexField + PartialOrd {
+pub trait Real: LinalgScalar + faer::traits::ComplexField + PartialOrd + std::ops::AddAssign {
     /// Whether the number is neither NaN nor infinite.
     fn finite(self) -> bool;
 

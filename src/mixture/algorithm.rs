@@ -69,11 +69,12 @@ impl DpGmmValidParams {
             }
             converged = n_iter > 1 && self.has_converged(bound, next);
             bound = next;
-            if converged && self.merge_moves {
-                if let Some(merged) = merge_moves(x.view(), &posterior, self.reg_covar) {
-                    (posterior, bound) = merged;
-                    converged = false;
-                }
+            if converged
+                && self.merge_moves
+                && let Some(merged) = merge_moves(x.view(), &posterior, self.reg_covar)
+            {
+                (posterior, bound) = merged;
+                converged = false;
             }
         }
         if self.prune {

@@ -34,6 +34,7 @@ mod init;
 mod merge;
 mod model;
 mod moves;
+mod overlap;
 mod posterior;
 mod statistics;
 mod storage;

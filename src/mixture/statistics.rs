@@ -15,7 +15,7 @@ impl Statistics {
     pub fn new(x: ArrayView2<f64>, r: &Array2<f64>) -> Self {
         // The tiny addend keeps the mean of an empty component defined; scikit-learn has the same.
         let counts = r.sum_axis(Axis(0)) + 10.0 * f64::EPSILON;
-        let means = r.t().dot(&x) / &counts.view().insert_axis(Axis(1));
+        let means = r.t().dot(&x) / counts.view().insert_axis(Axis(1));
         let mut scatter = Array2::zeros(means.dim());
         for (row, weights) in x.outer_iter().zip(r.outer_iter()) {
             for ((mut s, mean), &w) in scatter.outer_iter_mut().zip(means.outer_iter()).zip(weights) {

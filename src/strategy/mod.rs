@@ -9,10 +9,13 @@
 //! | `ncm-frozen` | never | | cosine class means |
 //! | `ridge-frozen` | never | | ridge |
 //! | `ranpac-frozen` | never | | random-feature ridge (RanPAC, arXiv 2307.02251, without its first phase) |
+//! | `ranpac-frozen-beside` | never | | the same, on frozen features beside mean boundary tokens: what `pegp`'s head alone is worth |
 //! | `ranpac-first` | first task only | | random-feature ridge (RanPAC) |
 //! | `sequential` | every task | nothing | linear, masked loss |
 //! | `joint` | every task | nothing | linear (give it all classes as one task: the upper reference) |
-//! | `pegp` | every task | input subspaces (arXiv 2405.13383) | random-feature ridge |
+//! | `pegp` | every task, a new branch each | input subspaces (arXiv 2405.13383) | random-feature ridge on features side by side |
+//! | `pegp-shared` | every task | inputs and hidden rows of one adapter, as published | the same |
+//! | `pegp-shared-down` | every task | inputs; an anchor holds B | the same |
 //!
 //! A new strategy is one file here and one row in [`by_name`].
 
@@ -40,8 +43,9 @@ pub enum View {
     Frozen,
     /// Of the adapted network.
     Adapted,
-    /// Frozen and adapted side by side.
-    Both,
+    /// Frozen features, adapted features and the mean of the boundary tokens side by side, each centred and scaled
+    /// by the statistics of the first task.
+    Beside,
 }
 
 /// Which classifier predicts.
@@ -82,6 +86,11 @@ pub trait Strategy: Debug + Send + Sync {
     /// Whether task `index` changes the network.
     fn adapts(&self, index: usize) -> bool;
 
+    /// Factor on the learning rate of task `index`.
+    fn rate(&self, _index: usize) -> f32 {
+        1.0
+    }
+
     /// Whether [`Strategy::end`] wants the second moments of the site inputs.
     fn wants_moments(&self) -> bool {
         false
@@ -115,10 +124,11 @@ pub trait Strategy: Debug + Send + Sync {
 }
 
 /// Names of all strategies.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "ncm-frozen",
     "ridge-frozen",
     "ranpac-frozen",
+    "ranpac-frozen-beside",
     "ranpac-first",
     "sequential",
     "pegp",
@@ -137,6 +147,7 @@ pub fn by_name(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> 
         "ncm-frozen" => Box::new(Frozen::new("ncm-frozen", Classifier::ClassMeans)),
         "ridge-frozen" => Box::new(Frozen::new("ridge-frozen", Classifier::Ridge)),
         "ranpac-frozen" => Box::new(Frozen::new("ranpac-frozen", ranpac)),
+        "ranpac-frozen-beside" => Box::new(Frozen::new("ranpac-frozen-beside", ranpac).beside()),
         "ranpac-first" => Box::new(RanpacFirst { classifier: ranpac }),
         "sequential" => Box::new(Sequential::new("sequential")),
         "joint" => Box::new(Sequential::new("joint")),

@@ -21,8 +21,8 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::sequential::start_adapters;
 use super::memory::Anchor;
+use super::sequential::start_adapters;
 use super::{Classifier, Memory, Pair, Strategy, TaskContext, View};
 use crate::error::Result;
 use crate::subspace::{Energy, EnergySchedule, SecondMoment};
@@ -47,6 +47,9 @@ pub struct Pegp {
     pub energy: EnergySchedule,
     /// Settled branches are compressed to this rank a slot, which bounds the state.
     pub max_rank: usize,
+    /// Factor on the learning rate after the first task. Features must move little for statistics taken under
+    /// older weights to stay true: see the table in ARCHITECTURE.md.
+    pub later_rate: f32,
     /// Weight of the anchor of B in [`Mode::SharedDownOnly`].
     pub anchor: f32,
     /// What predicts.
@@ -60,8 +63,9 @@ impl Pegp {
             mode,
             energy: EnergySchedule::default(),
             max_rank: 64,
+            later_rate: 0.05,
             anchor: 1.0,
-            classifier: (classifier, View::Both),
+            classifier: (classifier, View::Beside),
         }
     }
 
@@ -91,6 +95,10 @@ impl Strategy for Pegp {
 
     fn adapts(&self, _: usize) -> bool {
         true
+    }
+
+    fn rate(&self, index: usize) -> f32 {
+        if index == 0 { 1.0 } else { self.later_rate }
     }
 
     fn wants_moments(&self) -> bool {

@@ -149,7 +149,7 @@ impl Basis {
         let mut cross = moment.clone();
         keep_free(&mut cross.view_mut(), self.rows.mapv(f64::from).view(), self.side);
         // P C P = C - (I-P)C - C(I-P) + (I-P)C(I-P)
-        let inside = moment - &cross - &cross.t() + &residual;
+        let inside = moment - &cross - cross.t() + &residual;
         let squared = |m: &Array2<f64>| m.iter().map(|x| x * x).sum::<f64>();
         let share = |part: f64, whole: f64| if whole > 0.0 { (part / whole).clamp(0.0, 1.0) } else { 1.0 };
         Captured {

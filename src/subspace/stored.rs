@@ -44,8 +44,9 @@ impl TryFrom<Stored> for Basis {
         let overlap = rows.dot(&rows.t());
         for ((i, j), &x) in overlap.indexed_iter() {
             let expected = if i == j { 1.0 } else { 0.0 };
-            // Written so that NaN is refused too.
-            if !((x - expected).abs() < ORTHONORMAL) {
+            // False for NaN too.
+            let near = (x - expected).abs() < ORTHONORMAL;
+            if !near {
                 crate::bail!(
                     Corrupt,
                     "basis rows {i} and {j} have product {x} instead of {expected}; restore an older record"

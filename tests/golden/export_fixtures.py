@@ -231,4 +231,5 @@ def main():
     (out / "expected.json").write_text(text)
 
 
-main()
+if __name__ == "__main__":
+    main()

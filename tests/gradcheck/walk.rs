@@ -2,7 +2,7 @@
 
 use perennial::autodiff::{differentiate, rules};
 use perennial::error::ErrorKind;
-use perennial::graph::{Attrs, DType, Emit, Graph, Node, Shape, ValueId};
+use perennial::graph::{Attrs, DType, Emit, Graph, Node, Shape, Tensor, ValueId};
 
 use crate::numeric::Problem;
 use crate::reference::run;
@@ -125,4 +125,26 @@ fn bad_questions_are_refused() {
 fn the_table_is_sorted_and_has_no_row_twice() {
     let rows: Vec<(&str, i64)> = rules::supported().map(|r| (r.op, r.since)).collect();
     assert!(rows.windows(2).all(|w| w[0] < w[1]), "{rows:?}");
+}
+
+#[test]
+fn gradients_of_neighbouring_parts_are_put_side_by_side() {
+    // q, k, v taken from one tensor, in any order: one Concat, no Pad. A part left out: one Pad. Overlaps: added.
+    for (starts, pads, concats) in
+        [(&[2, 0, 4][..], 0, 1), (&[2, 4], 1, 1), (&[0, 4], 2, 0), (&[0, 1, 3], 2, 1)]
+    {
+        let mut p = Problem::new(17, "N,6,2", 8);
+        let x = p.inputs()[0];
+        let mut e = Emit::new(&mut p.graph, "case");
+        let mut take = |start: &i64| {
+            let rows = e.constant(Tensor::ints(&[*start, start + 1]));
+            e.op("Gather", &[x, rows], &[("axis", 1.into())]).unwrap()
+        };
+        let parts: Vec<ValueId> = starts.iter().map(&mut take).collect();
+        let loss = p.loss(&parts);
+        p.compare(loss).unwrap();
+        let (joint, _) = differentiate(p.graph.clone(), loss, &[x]).unwrap();
+        let count = |op: &str| joint.nodes().iter().filter(|n| n.is(op)).count();
+        assert_eq!((count("Pad"), count("Concat")), (pads, concats), "{starts:?}");
+    }
 }

@@ -1,11 +1,12 @@
 //! Operators that pick elements along an axis. `g = dL/dy`.
 //!
-//! The gradient of picking is putting back: [`scatter`] places the rows of `g` where they were taken. A run of
-//! neighbours is padded with zeros; anything else is a product with rows of the unit matrix, which sums rows
-//! that were picked twice and runs on every engine (`ScatterND` with a reduction does not).
+//! The gradient of picking is putting back. A run of neighbours is handed to the walk as a slab; anything else
+//! is a product with rows of the unit matrix ([`scatter`]), which sums rows that were picked twice and runs on
+//! every engine (`ScatterND` with a reduction does not).
 
 use super::{Grads, Step};
 use crate::autodiff::forms;
+use crate::autodiff::slabs::{Part, Slab};
 use crate::error::Result;
 use crate::graph::{Dim, Emit, Shape, Tensor, ValueId};
 
@@ -22,9 +23,6 @@ fn scatter(e: &mut Emit, g: ValueId, axis: usize, rows: &Rows, n: usize) -> Resu
     let dtype = e.graph().dtype(g)?;
     let unit = match rows {
         Rows::At(rows) => {
-            if let Some(first) = run(rows) {
-                return forms::pad(e, g, axis, first, n - first - rows.len());
-            }
             let unit_row = |i: usize| (0..n).map(move |j| f64::from(u8::from(i == j)));
             let unit: Vec<f64> = rows.iter().flat_map(|i| unit_row(*i)).collect();
             e.constant(Tensor::from_f64(dtype, &[rows.len(), n], &unit)?)
@@ -45,7 +43,7 @@ fn run(rows: &[usize]) -> Option<usize> {
 }
 
 /// `y = x[index]` along an axis: `g` added back where it was taken.
-pub(super) fn gather(e: &mut Emit, s: &Step) -> Result<Grads> {
+pub(super) fn gather(e: &mut Emit, s: &Step) -> Result<Part> {
     let (g, x, index) = (s.grad()?, s.x(0)?, s.x(1)?);
     let (shape, picked) = (e.shape(x)?, e.shape(index)?);
     let axis = forms::axis(s.node.int("axis", 0), shape.rank())?;
@@ -57,7 +55,12 @@ pub(super) fn gather(e: &mut Emit, s: &Step) -> Result<Grads> {
     let mut flat = shape.clone();
     flat[axis] = if picked.rank() == 0 { Dim::Known(1) } else { picked.volume() };
     let g = e.reshape(g, &flat)?;
-    Ok(vec![Some(scatter(e, g, axis, &rows, n)?)])
+    if let Rows::At(list) = &rows
+        && let Some(start) = run(list)
+    {
+        return Ok(Part::Slab(Slab { axis, start, grad: g }));
+    }
+    Ok(Part::Whole(scatter(e, g, axis, &rows, n)?))
 }
 
 /// A computed index as a vector, counted from the front.
@@ -70,24 +73,41 @@ fn wrapped(e: &mut Emit, index: ValueId, n: usize) -> Result<ValueId> {
     forms::select(e, negative, front, index)
 }
 
-/// `y = x[start..end..step]` along some axes: `g` put back axis by axis.
-pub(super) fn slice(e: &mut Emit, s: &Step) -> Result<Grads> {
+/// `y = x[start..end..step]` along some axes: `g` put back axis by axis, the last run as a slab.
+pub(super) fn slice(e: &mut Emit, s: &Step) -> Result<Part> {
     let (x, mut g) = (s.x(0)?, s.grad()?);
-    let shape = e.shape(x)?;
+    let mut slab = None;
+    for (axis, rows) in cuts(e, s)? {
+        if let Some(Slab { axis, start, grad }) = slab.take() {
+            let after = forms::length(e, x, axis)? - start - forms::length(e, grad, axis)?;
+            g = forms::pad(e, grad, axis, start, after)?;
+        }
+        match run(&rows) {
+            Some(start) => slab = Some(Slab { axis, start, grad: g }),
+            None => g = scatter(e, g, axis, &Rows::At(rows), forms::length(e, x, axis)?)?,
+        }
+    }
+    Ok(slab.map_or(Part::Whole(g), Part::Slab))
+}
+
+/// The axes that a `Slice` shortens or reorders, with the indices that it takes.
+fn cuts(e: &Emit, s: &Step) -> Result<Vec<(usize, Vec<usize>)>> {
+    let x = s.x(0)?;
     let required = |v: Option<Vec<i64>>| v.ok_or_else(|| crate::err!(Parse, "Slice without starts or ends"));
     let (starts, ends) = (required(forms::ints(e, s, 1)?)?, required(forms::ints(e, s, 2)?)?);
     let axes = forms::ints(e, s, 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = forms::ints(e, s, 4)?.unwrap_or_else(|| vec![1; starts.len()]);
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+        crate::bail!(Parse, "Slice with starts, ends, axes and steps of different lengths");
+    }
+    let mut cuts = Vec::new();
     for (i, a) in axes.iter().enumerate() {
-        let axis = forms::axis(*a, shape.rank())?;
-        let (start, end, step) = (starts[i], ends[i], steps[i]);
-        let whole = start == 0 && step == 1 && end >= i64::from(i32::MAX);
-        if start != 0 || step != 1 || end < i64::from(i32::MAX) {
-            let n = forms::length(e, x, axis)?;
-            g = scatter(e, g, axis, &Rows::At(taken(n, start, end, step)?), n)?;
+        let axis = forms::axis(*a, e.shape(x)?.rank())?;
+        if starts[i] != 0 || steps[i] != 1 || ends[i] < i64::from(i32::MAX) {
+            cuts.push((axis, taken(forms::length(e, x, axis)?, starts[i], ends[i], steps[i])?));
         }
     }
-    Ok(vec![Some(g)])
+    Ok(cuts)
 }
 
 /// The indices that `start..end..step` takes from an axis of length `n`, as ONNX clamps them.

@@ -18,6 +18,7 @@ mod reduce;
 mod shape;
 mod softmax;
 
+use super::slabs::Part;
 use crate::error::{Error, Result};
 use crate::graph::{Emit, Node, ValueId};
 
@@ -27,11 +28,16 @@ pub(super) type Grads = Vec<Option<ValueId>>;
 /// Appends the gradients of a node's operands.
 pub(super) type Rule = fn(&mut Emit, &Step) -> Result<Grads>;
 
+/// Appends the gradient of operand 0, of which the node picked a part.
+pub(super) type Pick = fn(&mut Emit, &Step) -> Result<Part>;
+
 /// What the table says about an operator.
 #[derive(Clone, Copy)]
 pub(super) enum Entry {
     /// Its gradient.
     Rule(Rule),
+    /// Its gradient, which may be zero outside a run of one axis.
+    Pick(Pick),
     /// It is constant almost everywhere, or its result is no number: nothing flows through it.
     NoGradient,
 }
@@ -48,7 +54,7 @@ pub struct Row {
 impl Row {
     /// Whether a gradient flows through the operator.
     pub fn differentiable(&self) -> bool {
-        matches!(self.entry, Entry::Rule(_))
+        !matches!(self.entry, Entry::NoGradient)
     }
 }
 
@@ -99,6 +105,10 @@ const fn rule(op: &'static str, since: i64, rule: Rule) -> Row {
     Row { op, since, entry: Entry::Rule(rule) }
 }
 
+const fn pick(op: &'static str, since: i64, pick: Pick) -> Row {
+    Row { op, since, entry: Entry::Pick(pick) }
+}
+
 const fn none(op: &'static str, since: i64) -> Row {
     Row { op, since, entry: Entry::NoGradient }
 }
@@ -126,7 +136,7 @@ static TABLE: &[Row] = &[
     rule("Expand", 13, shape::expand),
     rule("Flatten", 13, shape::view),
     none("Floor", 13),
-    rule("Gather", 13, index::gather),
+    pick("Gather", 13, index::gather),
     rule("Gelu", 20, activation::gelu),
     rule("Gemm", 13, matmul::gemm),
     rule("GlobalAveragePool", 13, reduce::global_average),
@@ -183,7 +193,7 @@ static TABLE: &[Row] = &[
     none("Sign", 13),
     rule("Sin", 13, elementwise::sin),
     none("Size", 13),
-    rule("Slice", 13, index::slice),
+    pick("Slice", 13, index::slice),
     rule("Softmax", 13, softmax::softmax),
     rule("Softplus", 13, activation::softplus),
     rule("Softsign", 13, activation::softsign),

@@ -1,0 +1,210 @@
+//! Adapters on every fixture: what is found, and that injecting, merging and cutting keep the function.
+#![cfg(feature = "tract")]
+
+mod fixtures;
+
+use fixtures::{Fixture, distance, floats, images, random, rng, run};
+use ndarray::{ArrayView2, Axis, Ix2};
+use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, Slot, inject, merge, select};
+use perennial::engine::Data;
+use perennial::graph::Graph;
+use perennial::{ErrorKind, onnx};
+
+const RANK: usize = 3;
+
+fn lora(roles: Roles) -> Lora {
+    Lora { rank: RANK, alpha: 1.5, blocks: Blocks::All, roles }
+}
+
+/// Sets of roles that the fixture's layers have.
+fn role_sets(fixture: &Fixture) -> Vec<Roles> {
+    let all = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
+    let mut sets = vec![Roles::Q, Roles::V, Roles::O, Roles::FC1, Roles::FC2, Roles::Q | Roles::V, all];
+    if fixture.model != "split" {
+        sets.push(Roles::QKV);
+    }
+    sets
+}
+
+/// Random A and B of every slot, `lora_b` about `scale` large.
+fn pairs(slots: &[Slot], scale: f32, seed: u64) -> Vec<Data> {
+    let mut rng = rng(seed);
+    let pair = |s: &Slot| [random(&[RANK, s.inputs()], 0.2, &mut rng), random(&[s.outputs(), RANK], scale, &mut rng)];
+    slots.iter().flat_map(pair).collect()
+}
+
+fn matrix(data: &Data) -> ArrayView2<'_, f32> {
+    data.as_f32().unwrap().into_dimensionality::<Ix2>().unwrap()
+}
+
+fn features(graph: &Graph, batch: usize, adapters: &[Data]) -> Vec<f32> {
+    let inputs: Vec<Data> = [images(batch).into()].into_iter().chain(adapters.iter().cloned()).collect();
+    let outputs = run(graph, batch, &inputs);
+    assert_eq!(outputs.len(), 1);
+    floats(&outputs[0])
+}
+
+fn largest(fixture: &Fixture) -> usize {
+    *fixture.batches().last().unwrap()
+}
+
+#[test]
+fn the_table_of_blocks_and_roles() {
+    for fixture in fixtures::all() {
+        let backbone = fixture.backbone();
+        let blocks = &backbone.anatomy().blocks;
+        assert_eq!(blocks.len(), 2, "{}", fixture.name);
+        for (i, block) in blocks.iter().enumerate() {
+            let got: Vec<_> = block
+                .sites
+                .iter()
+                .map(|s| (s.role, s.linear.inputs, s.linear.outputs, s.columns.clone()))
+                .collect();
+            let mlp = [(Role::O, 32, 32, 0..32), (Role::Fc1, 32, 64, 0..64), (Role::Fc2, 64, 32, 0..32)];
+            let mut want = match fixture.model.as_str() {
+                "split" => vec![(Role::Q, 32, 32, 0..32), (Role::K, 32, 32, 0..32), (Role::V, 32, 32, 0..32)],
+                _ => vec![
+                    (Role::Q, 32, 96, 0..32),
+                    (Role::K, 32, 96, 32..64),
+                    (Role::V, 32, 96, 64..96),
+                    (Role::Qkv, 32, 96, 0..96),
+                ],
+            };
+            want.extend(mlp);
+            assert_eq!(got, want, "{} block {i}", fixture.name);
+        }
+        assert_eq!(backbone.width().unwrap(), 32, "{}", fixture.name);
+        assert_eq!(backbone.image().unwrap(), [3, 32, 32], "{}", fixture.name);
+        assert_eq!(backbone.fixed_batch().is_none(), fixture.dynamic, "{}", fixture.name);
+    }
+}
+
+#[test]
+fn the_feature_is_what_pytorch_gave_to_its_classifier() {
+    for fixture in fixtures::all().iter().filter(|f| ["fused", "split"].contains(&f.model.as_str())) {
+        let (whole, _) = fixture.backbone().whole(Blocks::All, Roles::Q).unwrap();
+        let off = distance(&features(&whole, 1, &[]), &fixture.expected("features", 0));
+        assert!(off < fixture.tolerance, "{}: off by {off}", fixture.name);
+    }
+}
+
+#[test]
+fn an_adapter_with_b_zero_changes_nothing() {
+    for fixture in fixtures::all() {
+        for roles in role_sets(&fixture) {
+            let (whole, sites) = fixture.backbone().whole(Blocks::All, roles).unwrap();
+            let (injected, slots) = inject(whole.clone(), &sites, &lora(roles), Sharing::Shared).unwrap();
+            let batch = largest(&fixture);
+            let off = distance(&features(&whole, batch, &[]), &features(&injected, batch, &pairs(&slots, 0.0, 1)));
+            assert!(off <= if fixture.half { 1e-2 } else { 1e-6 }, "{} {roles}: off by {off}", fixture.name);
+        }
+    }
+}
+
+#[test]
+fn merging_computes_what_injecting_computes() {
+    for fixture in fixtures::all() {
+        for roles in role_sets(&fixture) {
+            let (whole, sites) = fixture.backbone().whole(Blocks::All, roles).unwrap();
+            let lora = lora(roles);
+            let (injected, slots) = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap();
+            let adapters = pairs(&slots, 0.2, 2);
+            let mut merged = whole.clone();
+            for (site, pair) in sites.iter().zip(adapters.chunks(2)) {
+                merged = merge(merged, site, matrix(&pair[0]), matrix(&pair[1]), lora.scaling()).unwrap();
+            }
+            let batch = largest(&fixture);
+            let adapted = features(&injected, batch, &adapters);
+            let moved = distance(&adapted, &features(&whole, batch, &[]));
+            assert!(moved > 1e-2, "{} {roles}: the adapter moved the features by {moved} only", fixture.name);
+            let off = distance(&adapted, &features(&merged, batch, &[]));
+            let tolerance = if fixture.half { 5e-2 } else { 2e-5 };
+            assert!(off < tolerance, "{} {roles}: off by {off}", fixture.name);
+        }
+    }
+}
+
+/// Two different sets of A and B, stacked for a batch of two.
+fn stacked(one: &[Data], two: &[Data]) -> Vec<Data> {
+    let stack = |(a, b): (&Data, &Data)| {
+        Data::F32(ndarray::stack(Axis(0), &[a.as_f32().unwrap(), b.as_f32().unwrap()]).unwrap())
+    };
+    one.iter().zip(two).map(stack).collect()
+}
+
+#[test]
+fn an_adapter_an_image_is_that_image_alone() {
+    for fixture in fixtures::single().iter().filter(|f| f.dynamic) {
+        for roles in role_sets(fixture) {
+            let (whole, sites) = fixture.backbone().whole(Blocks::All, roles).unwrap();
+            let (shared, slots) = inject(whole.clone(), &sites, &lora(roles), Sharing::Shared).unwrap();
+            let (own, _) = inject(whole, &sites, &lora(roles), Sharing::PerImage).unwrap();
+            let [one, two] = [3, 4].map(|seed| pairs(&slots, 0.2, seed));
+            let (of_one, of_two) = (features(&shared, 2, &one), features(&shared, 2, &two));
+            let off = distance(&features(&own, 2, &stacked(&one, &one)), &of_one);
+            assert!(off < 1e-5, "{} {roles}: equal adapters, off by {off}", fixture.name);
+            let want: Vec<f32> = of_one[..32].iter().chain(&of_two[32..]).copied().collect();
+            let off = distance(&features(&own, 2, &stacked(&one, &two)), &want);
+            assert!(off < 1e-5, "{} {roles}: different adapters, off by {off}", fixture.name);
+            assert!(distance(&of_one, &of_two) > 1e-2, "{} {roles}: the adapters do the same", fixture.name);
+        }
+    }
+}
+
+#[test]
+fn the_suffix_of_the_prefix_is_the_whole() {
+    for fixture in fixtures::all() {
+        for blocks in [Blocks::Last(1), Blocks::Last(2), Blocks::All] {
+            let backbone = fixture.backbone();
+            let parts = backbone.parts(blocks, Roles::Q).unwrap();
+            let batch = largest(&fixture);
+            let tokens = run(&parts.prefix, batch, &[images(batch).into()]);
+            let cut = run(&parts.suffix, batch, &tokens);
+            let whole = features(&backbone.whole(blocks, Roles::Q).unwrap().0, batch, &[]);
+            let off = distance(&floats(&cut[0]), &whole);
+            let tolerance = if fixture.half { 1e-2 } else { 1e-6 };
+            assert!(off <= tolerance, "{} {blocks:?}: off by {off}", fixture.name);
+            let trunk = run(&parts.trunk, batch, &[images(batch).into()]);
+            assert!(distance(&floats(&trunk[0]), &floats(&tokens[0])) <= tolerance, "{}: boundary", fixture.name);
+            assert!(distance(&floats(&trunk[1]), &whole) <= tolerance, "{}: features", fixture.name);
+        }
+    }
+}
+
+#[test]
+fn a_merged_model_written_to_a_file_is_the_merged_model() {
+    let folder = tempfile::tempdir().unwrap();
+    for fixture in fixtures::single() {
+        let roles = Roles::Q | Roles::FC2;
+        let (mut merged, sites) = fixture.backbone().whole(Blocks::All, roles).unwrap();
+        let (_, slots) = inject(merged.clone(), &sites, &lora(roles), Sharing::Shared).unwrap();
+        for (site, pair) in sites.iter().zip(pairs(&slots, 0.2, 5).chunks(2)) {
+            merged = merge(merged, site, matrix(&pair[0]), matrix(&pair[1]), 0.5).unwrap();
+        }
+        let path = folder.path().join("merged.onnx");
+        onnx::write(&merged, &path).unwrap();
+        let again = onnx::read(&path).unwrap();
+        assert_eq!(features(&merged, 1, &[]), features(&again, 1, &[]), "{}", fixture.name);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_refused_with_what_is() {
+    let backbone = fixtures::one("split_legacy_op13_dynamic").backbone();
+    let error = select(backbone.anatomy(), Blocks::All, Roles::QKV).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("q, k, v, o, fc1, fc2"), "{error}");
+    for wrong in [Blocks::Last(0), Blocks::Last(3)] {
+        let error = select(backbone.anatomy(), wrong, Roles::Q).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
+    let (whole, sites) = backbone.whole(Blocks::All, Roles::Q).unwrap();
+    for rank in [0, 33] {
+        let lora = Lora { rank, ..lora(Roles::Q) };
+        let error = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
+    let (a, b) = (ndarray::Array2::zeros((2, 31)), ndarray::Array2::zeros((32, 2)));
+    assert_eq!(merge(whole, &sites[0], a.view(), b.view(), 1.0).unwrap_err().kind(), ErrorKind::Shape);
+    assert!("q,nosuch".parse::<Roles>().unwrap_err().to_string().contains("fc1"));
+}

@@ -1,0 +1,182 @@
+//! The program, as a user meets it: every command on a small model and drawn pictures.
+#![cfg(feature = "cli")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use perennial::data::Picture;
+use perennial::data::draw::Family;
+use serde_json::Value;
+
+fn model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/timm_legacy_op17_dynamic.onnx")
+}
+
+/// Runs the program in `folder`.
+fn perennial(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_perennial")).current_dir(folder).args(args).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn succeeded(output: Output) -> Output {
+    assert!(output.status.success(), "exit {:?}\n{}", output.status.code(), stderr(&output));
+    output
+}
+
+/// The JSON document on stdout, which must be alone there.
+fn json(folder: &Path, args: &[&str]) -> Value {
+    let args: Vec<&str> = ["--json"].into_iter().chain(args.iter().copied()).collect();
+    let output = succeeded(perennial(folder, &args));
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stdout)))
+}
+
+/// A message that names all of `parts`, and exit status 1.
+fn refused(folder: &Path, args: &[&str], parts: &[&str]) {
+    let output = perennial(folder, args);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{args:?}\n{text}");
+    for part in parts {
+        assert!(text.contains(part), "{args:?} does not mention {part:?}:\n{text}");
+    }
+}
+
+/// `folder/<theme>/<class>/<i>.png` for two classes of every theme; the themes' names.
+fn draw(folder: &Path, per_class: u64) -> Vec<String> {
+    let write = |family: &Family| {
+        for class in 0..2 {
+            let to = folder.join(family.theme()).join(family.name(class));
+            std::fs::create_dir_all(&to).unwrap();
+            for i in 0..per_class {
+                let picture = Picture::new(48, 48, family.draw(class, 1, i, 48)).unwrap();
+                std::fs::write(to.join(format!("{i}.png")), picture.to_png().unwrap()).unwrap();
+            }
+        }
+        family.theme().to_string()
+    };
+    Family::themes().iter().map(write).collect()
+}
+
+/// `learn` with small settings.
+fn learn<'a>(model: &'a str, theme: &'a str, state: &'a str) -> Vec<&'a str> {
+    let fixed = "--blocks 1 --rank 2 --random-features 64 --epochs 2 --seed 3";
+    let mut args = vec!["learn", "--backbone", model, "--data", theme, "--task", theme, "--state", state];
+    args.extend(fixed.split(' '));
+    args
+}
+
+#[test]
+fn inspect_shows_blocks_and_memory() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let document = json(folder.path(), &["inspect", model.to_str().unwrap(), "--blocks", "2"]);
+    assert_eq!(document["blocks"].as_array().unwrap().len(), 2);
+    assert_eq!(document["blocks"][1]["sites"][0]["name"], "block1.q");
+    assert_eq!(document["image"], serde_json::json!([3, 32, 32]));
+    assert!(document["footprint_total"].as_u64().unwrap() > 1 << 20);
+    let text = succeeded(perennial(folder.path(), &["inspect", model.to_str().unwrap(), "--blocks", "2"])).stdout;
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("qkv: 32x96") && text.contains("total"), "{text}");
+}
+
+#[test]
+fn compile_writes_graphs_that_pass_the_gradient_check() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let args = ["compile", model.to_str().unwrap(), "--blocks", "1", "--out", "step", "--gradcheck"];
+    let document = json(folder.path(), &args);
+    assert!(document["worst"].as_f64().unwrap() < 1e-3, "{}", document["worst"]);
+    assert_eq!(document["gradcheck"].as_array().unwrap().len(), 6, "head, and A and B of q and v");
+    for name in ["prefix", "suffix", "joint"] {
+        perennial::onnx::read(folder.path().join(format!("step/{name}.onnx"))).unwrap().verify().unwrap();
+    }
+    let manifest = std::fs::read_to_string(folder.path().join("step/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["files"]["joint.onnx"]["outputs"][0]["name"], "loss");
+}
+
+#[test]
+fn learning_twice_gives_the_same_files_and_predicting_finds_the_classes() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let themes = draw(folder, 8);
+    for theme in &themes {
+        let report = json(folder, &learn(model, theme, "one.state"));
+        assert_eq!(report["report"]["images"], 16, "{report}");
+        succeeded(perennial(folder, &learn(model, theme, "two.state")));
+    }
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    assert!(read("one.state") == read("two.state"), "the same commands gave other bytes");
+
+    let state = json(folder, &["state", "one.state"]);
+    assert_eq!(state["tasks"].as_array().unwrap().len(), 5);
+    assert_eq!(state["classes"].as_array().unwrap().len(), 10);
+    assert_eq!(state["strategy"], "pegp");
+
+    std::fs::write(folder.join("broken.png"), b"no picture").unwrap();
+    let pictures: Vec<String> = Family::themes()
+        .iter()
+        .flat_map(|f| (0..2).map(move |c| format!("{}/{}/0.png", f.theme(), f.name(c))))
+        .chain(["broken.png".to_string()])
+        .collect();
+    let mut args = vec!["predict", "--backbone", model, "--state", "one.state"];
+    args.extend(pictures.iter().map(String::as_str));
+    let answers = json(folder, &args);
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 11);
+    assert!(answers[10]["error"].as_str().unwrap().contains("broken.png"));
+    let right = answers.iter().take(10).filter(|a| {
+        let name = a["prediction"]["name"].as_str().unwrap();
+        a["image"].as_str().unwrap().contains(&format!("/{name}/"))
+    });
+    let right = right.count();
+    assert!(right >= 5, "{right} of 10 learned pictures are right; one is chance");
+}
+
+#[test]
+fn an_unreadable_picture_is_skipped_with_a_message() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let theme = draw(folder, 6).remove(0);
+    let class = Family::themes()[0].name(0);
+    std::fs::write(folder.join(&theme).join(class).join("broken.png"), b"no picture").unwrap();
+    let output = succeeded(perennial(folder, &learn(model, &theme, "a.state")));
+    assert!(stderr(&output).contains("skipped") && stderr(&output).contains("broken.png"), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("12 pictures"));
+}
+
+#[test]
+fn errors_exit_with_one_and_say_what_to_do() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let theme = draw(folder, 6).remove(0);
+    refused(folder, &["inspect", "nosuch.onnx"], &["nosuch.onnx"]);
+    std::fs::write(folder.join("text.onnx"), "no model").unwrap();
+    refused(folder, &["inspect", "text.onnx"], &["text.onnx"]);
+    refused(folder, &["inspect", model, "--blocks", "7"], &["7", "2"]);
+    refused(folder, &["compile", model, "--blocks", "1", "--rank", "99", "--out", "step"], &["rank 99", "32"]);
+    refused(folder, &["state", "nosuch.state"], &["nosuch.state"]);
+    refused(folder, &["predict", "--backbone", model, "--state", "nosuch.state", "a.png"], &["nosuch.state"]);
+
+    let mut small = learn(model, &theme, "a.state");
+    small.extend(["--ram", "1"]);
+    refused(folder, &small, &["budget of", "would do"]);
+    assert!(!folder.join("a.state").exists(), "a refused task left a state");
+    let mut unknown = learn(model, &theme, "a.state");
+    unknown.extend(["--strategy", "nosuch"]);
+    refused(folder, &unknown, &["nosuch", "pegp"]);
+    let mut empty = learn(model, "nosuch", "a.state");
+    empty.truncate(empty.len() - 2);
+    refused(folder, &empty, &["nosuch"]);
+
+    succeeded(perennial(folder, &learn(model, &theme, "a.state")));
+    refused(folder, &learn(model, &theme, "a.state"), &["already", "choose another name"]);
+    let other = Path::new(model).with_file_name("split_legacy_op13_dynamic.onnx");
+    refused(folder, &["predict", "--backbone", other.to_str().unwrap(), "--state", "a.state", "a.png"], &["backbone"]);
+    let mut bytes = std::fs::read(folder.join("a.state")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(folder.join("a.state"), bytes).unwrap();
+    refused(folder, &["state", "a.state"], &["a.state"]);
+}

@@ -1,0 +1,394 @@
+//! The learner: phases, errors that change nothing, rollback, restarts, determinism, protection, budgets.
+#![cfg(feature = "tract")]
+
+mod fixtures;
+
+use std::path::Path;
+
+use ndarray::{Array2, Array4, Axis, s};
+use perennial::adapter::{Blocks, Lora, Roles};
+use perennial::learner::{Budget, Learner, Settings, State};
+use perennial::{ErrorKind, store, strategy};
+use rand::Rng;
+
+/// Two classes a task.
+const TASKS: [[&str; 2]; 5] = [["ant", "bee"], ["cat", "dog"], ["elk", "fox"], ["gnu", "hen"], ["ibis", "jay"]];
+const PER_CLASS: usize = 10;
+
+fn settings() -> Settings {
+    let lora = Lora { rank: 2, alpha: 2.0, blocks: Blocks::Last(1), roles: Roles::Q | Roles::V };
+    Settings { lora, batch: 8, micro: 2, learning_rate: 5e-3, random_features: 64, ..Settings::default() }
+}
+
+fn learner(strategy: &str) -> Learner {
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    Learner::builder(backbone).strategy(strategy).settings(settings()).build().unwrap()
+}
+
+fn resumed(state: State) -> Learner {
+    Learner::builder(fixtures::one("timm_legacy_op17_dynamic").backbone()).resume(state).build().unwrap()
+}
+
+/// Pictures of the classes of `task`: a pattern a class, with noise; classes take turns.
+fn pictures(task: usize, per_class: usize, noise: u64) -> (Array4<f32>, Vec<&'static str>) {
+    let patterns: Vec<Array4<f32>> = (0..2)
+        .map(|class| {
+            let mut rng = fixtures::rng(1000 + 2 * task as u64 + class);
+            let coarse: Vec<f32> = (0..3 * 8 * 8).map(|_| rng.gen_range(-1.5..1.5)).collect();
+            Array4::from_shape_fn((1, 3, 32, 32), |(_, c, y, x)| coarse[64 * c + 8 * (y / 4) + x / 4])
+        })
+        .collect();
+    let mut rng = fixtures::rng(noise);
+    let mut images = Array4::zeros((2 * per_class, 3, 32, 32));
+    for (i, mut row) in images.axis_iter_mut(Axis(0)).enumerate() {
+        row.assign(&patterns[i % 2].index_axis(Axis(0), 0));
+        row.mapv_inplace(|x| x + rng.gen_range(-0.7f32..0.7));
+    }
+    let labels = (0..2 * per_class).map(|i| TASKS[task][i % 2]).collect();
+    (images, labels)
+}
+
+/// Learns `task` up to the decision.
+fn learn(learner: &mut Learner, task: usize) {
+    let (images, labels) = pictures(task, PER_CLASS, task as u64);
+    learner.begin_task(&format!("task {task}")).unwrap();
+    learner.observe(images.view(), &labels).unwrap();
+    learner.epoch().unwrap();
+    learner.end_task().unwrap();
+}
+
+fn learn_and_commit(learner: &mut Learner, task: usize) {
+    learn(learner, task);
+    learner.commit().unwrap();
+}
+
+fn bytes(learner: &Learner) -> Vec<u8> {
+    postcard::to_allocvec(learner.state()).unwrap()
+}
+
+/// Share of fresh pictures of `tasks` that get their class.
+fn accuracy(learner: &Learner, tasks: std::ops::Range<usize>) -> f64 {
+    let mut right = Vec::new();
+    for task in tasks {
+        let (images, labels) = pictures(task, 8, 77);
+        let answers = learner.predict(images.view()).unwrap();
+        right.extend(answers.iter().zip(&labels).map(|(a, l)| a.name == *l));
+    }
+    right.iter().filter(|r| **r).count() as f64 / right.len() as f64
+}
+
+fn kind<T>(result: perennial::Result<T>) -> ErrorKind {
+    result.err().expect("an error").kind()
+}
+
+#[test]
+fn every_strategy_learns_two_tasks_and_predicts() {
+    for name in strategy::NAMES {
+        let mut learner = learner(name);
+        learn_and_commit(&mut learner, 0);
+        let first = accuracy(&learner, 0..1);
+        learn_and_commit(&mut learner, 1);
+        let both = accuracy(&learner, 0..2);
+        println!("{name:<18} first task {first:.2}, both {both:.2}, {} bytes", learner.state().bytes());
+        assert_eq!(learner.classes(), ["ant", "bee", "cat", "dog"]);
+        assert_eq!(learner.tasks().len(), 2);
+        assert!(first >= 0.8, "{name}: {first} after one task");
+        // Training on one task after the other without protection may forget; nothing else may.
+        let floor = if ["sequential", "joint"].contains(&name) { 0.4 } else { 0.8 };
+        assert!(both >= floor, "{name}: {both} after two tasks");
+    }
+}
+
+#[test]
+fn calls_in_the_wrong_phase_are_state_errors_and_change_nothing() {
+    let mut learner = learner("pegp");
+    let (images, labels) = pictures(0, PER_CLASS, 0);
+    let fresh = bytes(&learner);
+    assert_eq!(kind(learner.predict(images.view())), ErrorKind::State);
+    assert_eq!(kind(learner.observe(images.view(), &labels)), ErrorKind::State);
+    assert_eq!(kind(learner.epoch()), ErrorKind::State);
+    assert_eq!(kind(learner.end_task()), ErrorKind::State);
+    assert_eq!(kind(learner.commit()), ErrorKind::State);
+    assert_eq!(kind(learner.rollback()), ErrorKind::State);
+    assert_eq!(bytes(&learner), fresh);
+    assert!(learner.classes().is_empty());
+
+    learner.begin_task("a").unwrap();
+    assert_eq!(kind(learner.begin_task("b")), ErrorKind::State);
+    assert_eq!(kind(learner.commit()), ErrorKind::State);
+    assert_eq!(kind(learner.end_task()), ErrorKind::State, "a task without images");
+    learner.observe(images.view(), &labels).unwrap();
+    learner.end_task().unwrap();
+    assert_eq!(bytes(&learner), fresh, "nothing is stored before the commit");
+    assert_eq!(kind(learner.begin_task("b")), ErrorKind::State);
+    assert_eq!(kind(learner.observe(images.view(), &labels)), ErrorKind::State);
+    assert_eq!(kind(learner.end_task()), ErrorKind::State);
+    learner.predict(images.view()).unwrap();
+    learner.commit().unwrap();
+    assert_ne!(bytes(&learner), fresh);
+    assert_eq!(kind(learner.commit()), ErrorKind::State);
+    assert_eq!(kind(learner.rollback()), ErrorKind::State);
+}
+
+#[test]
+fn bad_input_is_refused_and_the_task_goes_on_as_if_it_had_not_come() {
+    let (mut disturbed, mut quiet) = (learner("pegp"), learner("pegp"));
+    let (images, labels) = pictures(0, PER_CLASS, 0);
+    for learner in [&mut disturbed, &mut quiet] {
+        learner.begin_task("a").unwrap();
+        learner.observe(images.view(), &labels).unwrap();
+    }
+    let classes = disturbed.classes().to_vec();
+    let mut broken = images.clone();
+    broken[[3, 1, 5, 5]] = f32::NAN;
+    let strangers = vec!["never met"; labels.len()];
+    let error = disturbed.observe(broken.view(), &strangers).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Numeric, "{error}");
+    assert_eq!(kind(disturbed.predict(broken.view())), ErrorKind::Numeric);
+    let small = images.slice(s![.., .., ..16, ..]);
+    let error = disturbed.observe(small, &strangers).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Shape);
+    assert!(error.to_string().contains("[n, 3, 32, 32]"), "{error}");
+    assert_eq!(kind(disturbed.observe(images.view(), &strangers[1..])), ErrorKind::InvalidArgument);
+    assert_eq!(kind(disturbed.observe(images.slice(s![..0, .., .., ..]), &[])), ErrorKind::InvalidArgument);
+    assert_eq!(disturbed.classes(), classes, "a refused batch left its classes behind");
+    for learner in [&mut disturbed, &mut quiet] {
+        learner.epoch().unwrap();
+        learner.end_task().unwrap();
+        learner.commit().unwrap();
+    }
+    assert_eq!(bytes(&disturbed), bytes(&quiet));
+}
+
+#[test]
+fn rollback_returns_every_bit() {
+    let mut learner = learner("pegp");
+    learn_and_commit(&mut learner, 0);
+    let (before, (images, _)) = (bytes(&learner), pictures(0, 4, 5));
+    let answers = learner.predict(images.view()).unwrap();
+    for ended in [false, true] {
+        learner.begin_task("mistake").unwrap();
+        let (wrong, labels) = pictures(1, PER_CLASS, 9);
+        learner.observe(wrong.view(), &labels).unwrap();
+        if ended {
+            learner.end_task().unwrap();
+            assert_ne!(learner.predict(images.view()).unwrap(), answers);
+        }
+        assert_eq!(bytes(&learner), before, "the stored state is the committed one");
+        learner.rollback().unwrap();
+        assert_eq!(bytes(&learner), before);
+        assert_eq!(learner.classes(), ["ant", "bee"]);
+        assert_eq!(learner.predict(images.view()).unwrap(), answers);
+    }
+    // And what is learned next is what would have been learned without the mistake.
+    let mut straight = self::learner("pegp");
+    learn_and_commit(&mut straight, 0);
+    for learner in [&mut learner, &mut straight] {
+        learn_and_commit(learner, 1);
+    }
+    assert_eq!(bytes(&learner), bytes(&straight));
+}
+
+fn save(learner: &Learner, path: &Path) {
+    store::save(path, learner.backbone_sha256(), learner.tasks().len() as u64, learner.state()).unwrap();
+}
+
+#[test]
+fn five_tasks_in_one_learner_are_five_restarts() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["pegp", "sequential", "pegp-shared-down", "ranpac-first"] {
+        let (one, many) = (folder.path().join("one.state"), folder.path().join("many.state"));
+        let mut steady = learner(name);
+        (0..5).for_each(|task| learn_and_commit(&mut steady, task));
+        save(&steady, &one);
+        save(&learner(name), &many);
+        for task in 0..5 {
+            let (_, state) = store::load(&many, steady.backbone_sha256()).unwrap();
+            let mut restarted = resumed(state);
+            learn_and_commit(&mut restarted, task);
+            save(&restarted, &many);
+        }
+        assert!(std::fs::read(&one).unwrap() == std::fs::read(&many).unwrap(), "{name}: the files differ");
+        let (_, state) = store::load(&many, steady.backbone_sha256()).unwrap();
+        let (images, _) = pictures(2, 6, 3);
+        assert_eq!(resumed(state).predict(images.view()).unwrap(), steady.predict(images.view()).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit_and_seeds_do() {
+    let run = |threads: usize, seed: u64| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+            let settings = Settings { seed, ..settings() };
+            let mut learner = Learner::builder(backbone).settings(settings).build().unwrap();
+            (0..2).for_each(|task| learn_and_commit(&mut learner, task));
+            bytes(&learner)
+        })
+    };
+    let one = run(1, 5);
+    assert!(one == run(2, 5), "two threads give other bytes than one");
+    assert!(one == run(1, 5), "the same seed gives other bytes");
+    assert!(one != run(1, 6), "another seed gives the same bytes");
+}
+
+/// `B A` of every slot, as the network applies it.
+fn products(learner: &Learner) -> Vec<Array2<f32>> {
+    let memory = &learner.state().memory;
+    (0..memory.slots.len()).map(|slot| memory.sum(slot).map(|p| p.b.dot(&p.a)).unwrap()).collect()
+}
+
+fn norm(m: &Array2<f32>) -> f32 {
+    m.iter().map(|x| x * x).sum::<f32>().sqrt()
+}
+
+/// The part of each slot's change that reads directions protected before, against the whole change.
+fn leaks(strategy: &str) -> (Vec<f32>, Vec<usize>) {
+    let mut learner = learner(strategy);
+    learn_and_commit(&mut learner, 0);
+    let (before, memory) = (products(&learner), learner.state().memory.clone());
+    learn_and_commit(&mut learner, 1);
+    let mut leaks = Vec::new();
+    for ((slot, new), old) in products(&learner).into_iter().enumerate().zip(before) {
+        let change = new - old;
+        let mut free = change.clone();
+        memory.inputs[memory.slots[slot].tap].project(free.view_mut()).unwrap();
+        assert!(norm(&change) > 1e-3, "{strategy} slot {slot} did not learn");
+        leaks.push(norm(&(&change - &free)) / norm(&change));
+    }
+    (leaks, memory.inputs.iter().map(|b| b.protected()).collect())
+}
+
+#[test]
+fn pegp_changes_nothing_in_protected_directions() {
+    let (leaks, protected) = leaks("pegp");
+    println!("leaks {leaks:?}, protected directions {protected:?}");
+    assert!(protected.iter().all(|&k| k > 0), "nothing is protected");
+    // The settled sum is stored in halves, of which 1e-3 is one unit in the last place.
+    assert!(leaks.iter().all(|&l| l <= 1e-3), "{leaks:?}");
+}
+
+#[test]
+fn the_measure_of_leaks_can_fail() {
+    // `ranpac-first` protects nothing and `sequential` records nothing: give it the bases of `pegp`.
+    let mut guarded = learner("pegp");
+    learn_and_commit(&mut guarded, 0);
+    let basis = &guarded.state().memory.inputs[0];
+    let mut delta = Array2::from_shape_fn((4, basis.width()), |(i, j)| ((7 * i + 3 * j) % 11) as f32 - 5.0);
+    let before = delta.clone();
+    basis.project(delta.view_mut()).unwrap();
+    assert!(norm(&(&before - &delta)) > 0.1 * norm(&before), "the basis protects almost nothing");
+}
+
+/// How far the features behind the answers to old pictures move by learning the next task.
+fn drift(strategy: &str) -> f64 {
+    let mut learner = learner(strategy);
+    learn_and_commit(&mut learner, 0);
+    let (images, _) = pictures(0, 8, 21);
+    let graph = |l: &Learner| adapted_features(l, &images);
+    let before = graph(&learner);
+    learn_and_commit(&mut learner, 1);
+    let after = graph(&learner);
+    f64::from(norm(&(&after - &before)) / norm(&before))
+}
+
+/// Features of the network with the learner's adapters merged.
+fn adapted_features(learner: &Learner, images: &Array4<f32>) -> Array2<f32> {
+    use perennial::adapter::merge;
+    let lora = learner.settings().lora;
+    let (mut graph, sites) =
+        fixtures::one("timm_legacy_op17_dynamic").backbone().whole(lora.blocks, lora.roles).unwrap();
+    for (slot, site) in sites.iter().enumerate() {
+        let pair = learner.state().memory.sum(slot).unwrap();
+        graph = merge(graph, site, pair.a.view(), pair.b.view(), lora.scaling()).unwrap();
+    }
+    let n = images.shape()[0];
+    let outputs = fixtures::run(&graph, n, &[images.clone().into()]);
+    Array2::from_shape_vec((n, 32), fixtures::floats(&outputs[0])).unwrap()
+}
+
+#[test]
+fn pegp_moves_old_features_less_than_unprotected_training() {
+    let (pegp, sequential) = (drift("pegp"), drift("sequential"));
+    println!("old features move by {pegp:.4} with pegp, {sequential:.4} unprotected");
+    assert!(pegp < 0.5 * sequential, "{pegp} against {sequential}");
+}
+
+#[test]
+fn the_cache_stays_within_its_limit() {
+    let (images, labels) = pictures(0, PER_CLASS, 0);
+    let backbone = || fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let probe = learner("pegp").encode(images.view()).unwrap();
+    let row = probe.row_bytes();
+    assert_eq!(row, 17 * 32 * 2 + 32 * 4);
+    for limit in [5, 12, 20, 100] {
+        let budget = Budget { cache: limit * row + row / 2, ..Budget::default() };
+        let mut learner = Learner::builder(backbone()).settings(settings()).budget(budget).build().unwrap();
+        learner.begin_task("a").unwrap();
+        learner.observe(images.view(), &labels).unwrap();
+        let report = learner.end_task().unwrap();
+        assert_eq!((report.images, report.kept), (20, limit.min(20)));
+    }
+}
+
+#[test]
+fn a_budget_that_is_too_small_says_which_would_do() {
+    let build = |ram: usize| {
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let budget = Budget { ram: Some(ram), cache: 1 << 20 };
+        Learner::builder(backbone).settings(settings()).budget(budget).build()
+    };
+    let error = build(1 << 20).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Budget);
+    let text = error.to_string();
+    let would_do = text.split("a budget of ").nth(1).and_then(|t| t.split(' ').next()).unwrap().parse().unwrap();
+    let learner = build(would_do).unwrap();
+    assert_eq!(learner.footprint().total(), would_do);
+    assert_eq!(kind(build(would_do - 1)), ErrorKind::Budget);
+}
+
+#[test]
+fn a_state_of_another_backbone_or_other_layers_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.state");
+    let mut learner = learner("pegp");
+    learn_and_commit(&mut learner, 0);
+    save(&learner, &path);
+    let other = fixtures::one("split_legacy_op13_dynamic").backbone();
+    assert_eq!(kind(store::load::<State>(&path, other.sha256())), ErrorKind::Mismatch);
+    let mut state = learner.state().clone();
+    state.memory.slots[0].name = "block9.q".into();
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    assert_eq!(kind(Learner::builder(backbone).resume(state).build()), ErrorKind::Mismatch);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    for wrong in [
+        Settings { batch: 0, ..settings() },
+        Settings { micro: 0, ..settings() },
+        Settings { learning_rate: f32::NAN, ..settings() },
+        Settings { learning_rate: -1.0, ..settings() },
+    ] {
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        assert_eq!(kind(Learner::builder(backbone).settings(wrong).build()), ErrorKind::InvalidArgument);
+    }
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let error = Learner::builder(backbone).settings(settings()).strategy("nosuch").build().err().unwrap();
+    assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("pegp"), "{error}");
+}
+
+#[test]
+fn more_classes_than_the_head_was_made_for_are_no_obstacle() {
+    let mut learner = learner("sequential");
+    let (images, _) = pictures(0, PER_CLASS, 0);
+    let names: Vec<String> = (0..20).map(|i| format!("class {i}")).collect();
+    let labels: Vec<&str> = names.iter().map(String::as_str).collect();
+    learner.begin_task("many").unwrap();
+    learner.observe(images.view(), &labels).unwrap();
+    learner.end_task().unwrap();
+    learner.commit().unwrap();
+    assert_eq!(learner.classes().len(), 20);
+    assert_eq!(learner.predict(images.view()).unwrap().len(), 20);
+}
