@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::restart::Check;
 use super::{Args, STRATEGY, say};
-use crate::adapter::{Blocks, Lora};
+use crate::adapter::{Blocks, Lora, Roles};
 use crate::backbone::Backbone;
 use crate::cli::options::{self, Pixels};
 use crate::cli::{Global, embedded, show};
@@ -13,12 +13,16 @@ use crate::data::{Dataset, Picture, Split};
 use crate::engine::{self, Engine};
 use crate::error::Result;
 use crate::eval::{self, Bank, Course, EvalResult, Plan, Scenario, Trace};
-use crate::learner::{Builder, Learner, Settings};
+use crate::learner::{Builder, Learner, Prediction, Settings};
 use crate::report::{GalleryRow, LossCurve, Report, Thumbnail};
 
 /// Seeds of the drawings, apart so that no test picture is learned from.
 const TRAIN_SEED: u64 = 1;
 const TEST_SEED: u64 = 2;
+
+/// Where the network is adapted, and with how much.
+const RANK: usize = 8;
+const BLOCKS: usize = 4;
 
 /// Pictures a row of the gallery.
 const SHOWN: usize = 9;
@@ -91,12 +95,10 @@ impl<'a> Stage<'a> {
 
     /// What is known before a run.
     pub fn facts(&self) -> EvalResult {
-        let lora = lora();
-        let Blocks::Last(blocks) = lora.blocks else { return EvalResult::default() };
         let config = [
-            ("blocks", format!("the last {blocks}")),
-            ("rank", lora.rank.to_string()),
-            ("roles", lora.roles.to_string()),
+            ("blocks", format!("the last {BLOCKS}")),
+            ("rank", RANK.to_string()),
+            ("roles", lora().roles.to_string()),
             ("epochs", self.args.epochs.to_string()),
         ];
         let sha = show::hex(&self.backbone.sha256());
@@ -121,7 +123,7 @@ impl<'a> Stage<'a> {
             let shown = SHOWN.min(ids.len());
             let spread: Vec<usize> = (0..shown).map(|i| ids[i * ids.len() / shown]).collect();
             let (ids, answers) = self.course().predictions(learner, &spread)?;
-            let thumbnail = |(id, answer): (&usize, &crate::learner::Prediction)| {
+            let thumbnail = |(id, answer): (&usize, &Prediction)| {
                 let sample = &self.data.test[*id];
                 let class = &self.data.classes[sample.class];
                 let said = if answer.unknown { "unknown" } else { &answer.name };
@@ -158,8 +160,10 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// Every linear layer of the last blocks.
 fn lora() -> Lora {
-    Lora::default()
+    let roles = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
+    Lora { rank: RANK, alpha: RANK as f32, blocks: Blocks::Last(BLOCKS), roles }
 }
 
 /// Themes and strangers as one data set, pictures as large as the model takes them.
