@@ -16,9 +16,12 @@ fn lora(roles: Roles) -> Lora {
     Lora { rank: RANK, alpha: 1.5, blocks: Blocks::All, roles }
 }
 
-/// Sets of roles that the fixture's layers have.
+/// Sets of roles to try: one by one for one fixture of each architecture, all together for the others.
 fn role_sets(fixture: &Fixture) -> Vec<Roles> {
     let all = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
+    if !["op17_dynamic", "split_legacy_op13_dynamic"].iter().any(|end| fixture.name.ends_with(end)) {
+        return vec![all];
+    }
     let mut sets = vec![Roles::Q, Roles::V, Roles::O, Roles::FC1, Roles::FC2, Roles::Q | Roles::V, all];
     if fixture.model != "split" {
         sets.push(Roles::QKV);

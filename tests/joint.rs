@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use fixtures::{Fixture, distance, floats, images, random, rng, session};
 use ndarray::{Array1, Array2, Array4, ArrayD, Axis, concatenate};
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
-use perennial::engine::{Data, Session, Tract};
+use perennial::engine::{Data, Port, Session, Tract};
 use perennial::graph::Node;
 use perennial::joint::{Joint, joint};
 use perennial::optim::{AdamW, Optimizer};
@@ -63,14 +63,13 @@ fn the_half_precision_fixtures_too() {
     }
 }
 
-/// Inputs by name for `batch` rows, random but for the ones given in `own`.
+/// Inputs of `session`, random but for the ones given in `own`. A parameter is the same for every batch size.
 fn inputs(session: &dyn Session, own: &BTreeMap<&str, Data>, seed: u64) -> Vec<Data> {
-    let mut rng = rng(seed);
-    let value = |port: &perennial::engine::Port| {
-        let sample = random(&port.shape.known().unwrap(), 0.2, &mut rng);
-        own.get(port.name.as_str()).cloned().unwrap_or(sample)
+    let value = |(i, port): (usize, &Port)| {
+        let sample = || random(&port.shape.known().unwrap(), 0.2, &mut rng(seed + 100 * i as u64));
+        own.get(port.name.as_str()).cloned().unwrap_or_else(sample)
     };
-    session.inputs().iter().map(value).collect()
+    session.inputs().iter().enumerate().map(value).collect()
 }
 
 fn mask(classes: usize) -> Data {
@@ -143,7 +142,8 @@ fn micro_batches_add_up_to_the_batch() {
     let whole = outputs(all.as_ref(), &inputs(all.as_ref(), &rows(&images, &labels, &[0.25; 4]), 3));
     let part = |from: usize| {
         let images = images.slice_axis(Axis(0), (from..from + 2).into()).to_owned();
-        outputs(two.as_ref(), &inputs_like(two.as_ref(), all.as_ref(), &rows(&images, &labels[from..from + 2], &[0.25; 2])))
+        let own = rows(&images, &labels[from..from + 2], &[0.25; 2]);
+        outputs(two.as_ref(), &inputs(two.as_ref(), &own, 3))
     };
     let (first, second) = (part(0), part(2));
     for (name, want) in whole.iter().filter(|(name, _)| *name != "logits") {
@@ -153,13 +153,6 @@ fn micro_batches_add_up_to_the_batch() {
         let off = distance(&want, &sum);
         assert!(size > 0.0 && off <= 1e-5 * size, "{name}: off by {off} of {size}");
     }
-}
-
-/// Inputs of `session` with the same random parameters that [`inputs`] gives `whole` at seed 3.
-fn inputs_like(session: &dyn Session, whole: &dyn Session, own: &BTreeMap<&str, Data>) -> Vec<Data> {
-    let parameters = inputs(whole, &BTreeMap::new(), 3);
-    let pick = |(port, parameter): (&perennial::engine::Port, Data)| own.get(port.name.as_str()).cloned().unwrap_or(parameter);
-    session.inputs().iter().zip(parameters).map(pick).collect()
 }
 
 #[test]
