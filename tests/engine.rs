@@ -19,7 +19,12 @@ fn check(fixture: &Fixture, session: &dyn Session) -> f32 {
         let (all, width) = (floats(output), output.shape()[1]);
         for row in 0..batch {
             let off = distance(&all[row * width..(row + 1) * width], &fixture.expected(&port.name, row));
-            assert!(off < fixture.tolerance, "{} {} batch {batch} row {row}: off by {off}", fixture.name, port.name);
+            assert!(
+                off < fixture.tolerance,
+                "{} {} batch {batch} row {row}: off by {off}",
+                fixture.name,
+                port.name
+            );
             worst = worst.max(off);
         }
     }

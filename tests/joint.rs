@@ -147,7 +147,8 @@ fn micro_batches_add_up_to_the_batch() {
     };
     let (first, second) = (part(0), part(2));
     for (name, want) in whole.iter().filter(|(name, _)| *name != "logits") {
-        let sum: Vec<f32> = floats(&first[name]).iter().zip(floats(&second[name])).map(|(a, b)| a + b).collect();
+        let sum: Vec<f32> =
+            floats(&first[name]).iter().zip(floats(&second[name])).map(|(a, b)| a + b).collect();
         let want = floats(want);
         let size = want.iter().fold(0.0f32, |a, x| a.max(x.abs()));
         let off = distance(&want, &sum);
@@ -157,7 +158,8 @@ fn micro_batches_add_up_to_the_batch() {
 
 #[test]
 fn an_operator_without_a_rule_is_named() {
-    let (whole, sites) = fixtures::one("fused_legacy_op17_dynamic").backbone().whole(Blocks::All, Roles::Q).unwrap();
+    let (whole, sites) =
+        fixtures::one("fused_legacy_op17_dynamic").backbone().whole(Blocks::All, Roles::Q).unwrap();
     let lora = Lora { rank: 2, alpha: 2.0, blocks: Blocks::All, roles: Roles::Q };
     let (graph, slots) = inject(whole, &sites, &lora, Sharing::Shared).unwrap();
     let mut strange = graph;
@@ -253,7 +255,11 @@ mod real {
     const FILE: &str = "vit_tiny_patch16_224.augreg_in21k_ft_in1k.onnx";
 
     fn numbers(path: PathBuf) -> Vec<f32> {
-        std::fs::read(path).unwrap().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+        std::fs::read(path)
+            .unwrap()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect()
     }
 
     #[test]

@@ -119,7 +119,10 @@ fn imports_go_down() {
 fn the_check_can_fail() {
     let names = |text: &str| named(text).into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(names("use crate::{error::Result, learner::{Learner, State}, graph};"), "error graph learner");
-    assert_eq!(names("use crate::{\n    graph,\n    onnx::{self, read::{a, b}},\n};\nuse crate::plan;"), "graph onnx plan");
+    assert_eq!(
+        names("use crate::{\n    graph,\n    onnx::{self, read::{a, b}},\n};\nuse crate::plan;"),
+        "graph onnx plan"
+    );
     assert_eq!(names("let x = crate::store::load(crate::engine::names());"), "engine store");
     assert_eq!(names("use ndarray::{graph, store};"), "");
 }
@@ -135,7 +138,10 @@ fn no_unsafe_and_no_unwrap_in_src() {
         let tests = ["#[cfg(test)]", "#[cfg(all(test"].iter().filter_map(|mark| text.find(mark)).min();
         let before_tests = &text[..tests.unwrap_or(text.len())];
         for (i, line) in code(before_tests).enumerate() {
-            if [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unsafe "].iter().any(|w| line.contains(w)) {
+            if [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!(", "unsafe "]
+                .iter()
+                .any(|w| line.contains(w))
+            {
                 complaints.push(format!("{}:{}: {}", path.display(), i + 1, line.trim()));
             }
         }
