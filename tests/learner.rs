@@ -399,5 +399,8 @@ fn more_classes_than_the_head_was_made_for_are_no_obstacle() {
     learner.end_task().unwrap();
     learner.commit().unwrap();
     assert_eq!(learner.classes().len(), 20);
-    assert_eq!(learner.predict(images.view()).unwrap().len(), 20);
+    let answers = learner.predict(images.view()).unwrap();
+    assert_eq!(answers.len(), 20);
+    // All classes of a batch compete, not only the newest.
+    assert!(answers.iter().any(|a| a.class != answers[0].class), "every picture is a {:?}", answers[0].name);
 }
