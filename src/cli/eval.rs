@@ -167,7 +167,7 @@ impl Bench<'_> {
         test.sort_unstable();
         test.dedup();
         let bar = show::bar(self.global, train.len() + test.len(), "frozen network");
-        let mut encode = |split, ids: &[usize]| {
+        let encode = |split, ids: &[usize]| {
             Bank::encode(&learner, &self.data, split, ids, preprocess, &mut |n| bar.inc(n as u64))
         };
         let banks = (encode(Split::Train, &train)?, encode(Split::Test, &test)?);

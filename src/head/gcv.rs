@@ -40,7 +40,8 @@ pub(super) fn best_lambda(gram: &PackedGram<impl Real>, moments: &Array2<f64>, r
         (at, right, here) = (at - 1, here, left);
         left = log_gcv(at - 1);
     }
-    while at < HIGHEST && right < here {
+    // From a handful of rows nothing near the start can be judged: go up until something can.
+    while at < HIGHEST && (right < here || !here.is_finite()) {
         (at, left, here) = (at + 1, here, right);
         right = log_gcv(at + 1);
     }

@@ -82,7 +82,7 @@ pub(super) fn slice(e: &mut Emit, s: &Step) -> Result<Grads> {
         let axis = forms::axis(*a, shape.rank())?;
         let (start, end, step) = (starts[i], ends[i], steps[i]);
         let whole = start == 0 && step == 1 && end >= i64::from(i32::MAX);
-        if start != 0 || step != 1 || end < i64::from(i32::MAX) {
+        if !whole {
             let n = forms::length(e, x, axis)?;
             g = scatter(e, g, axis, &Rows::At(taken(n, start, end, step)?), n)?;
         }
