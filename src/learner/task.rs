@@ -83,8 +83,10 @@ impl Learner {
         let s = &self.state.settings;
         let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
         let base = features::merged(&self.suffix, &self.sites, &self.state, false)?;
-        let optimizer = Box::new(AdamW::new(s.learning_rate * self.strategy.rate(index)).with_weight_decay(s.weight_decay));
-        Trainer::new(self.engine.as_ref(), &base, &self.sites, &s.lora, head, s.micro, optimizer, s.clip)
+        let optimizer = Box::new(
+            AdamW::new(s.learning_rate * self.strategy.rate(index)).with_weight_decay(s.weight_decay),
+        );
+        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, optimizer)
     }
 
     /// As [`Learner::observe`], from encoded images.

@@ -17,7 +17,11 @@ pub fn opening(stage: &Stage<'_>) {
         return;
     }
     let [train, test] = stage.pictures();
-    println!("model      {}, {} parameters", stage.facts().backbone, show::thousands(stage.backbone.parameters()));
+    println!(
+        "model      {}, {} parameters",
+        stage.facts().backbone,
+        show::thousands(stage.backbone.parameters())
+    );
     println!("pictures   {train} drawn to learn from, {test} others to measure on");
     println!("strategy   {STRATEGY}; no picture is kept after its task\n");
     let names: String = stage.scenario.tasks.iter().map(|t| format!("{:>COLUMN$}", t.name)).collect();
@@ -39,7 +43,9 @@ pub fn row(stage: &Stage<'_>, bar: &ProgressBar, event: &Event<'_>) {
 /// Keeps the bar speaking.
 pub fn progress(bar: &ProgressBar, name: &str, event: &Event<'_>) {
     match event {
-        Event::Step { task, loss: Some(loss) } => bar.set_message(format!("{name} task {} loss {loss:.2}", task + 1)),
+        Event::Step { task, loss: Some(loss) } => {
+            bar.set_message(format!("{name} task {} loss {loss:.2}", task + 1))
+        }
         Event::Measured { .. } => bar.inc(1),
         Event::Step { .. } | Event::Learned { .. } => {}
     }
@@ -81,12 +87,22 @@ pub fn comparison(global: &Global, results: &[EvalResult]) {
     println!("\n{:<16}{head}", "strategy");
     for r in results {
         let m = &r.metrics;
-        let figures =
-            [Some(m.last), m.incremental_avg, m.forgetting, m.retrieval, r.unknown_auroc, Some(r.train_seconds)];
-        let text: String =
-            figures.iter().map(|f| f.map_or_else(|| format!("{:>12}", "-"), |f| format!("{f:>12.1}"))).collect();
+        let figures = [
+            Some(m.last),
+            m.incremental_avg,
+            m.forgetting,
+            m.retrieval,
+            r.unknown_auroc,
+            Some(r.train_seconds),
+        ];
+        let text: String = figures
+            .iter()
+            .map(|f| f.map_or_else(|| format!("{:>12}", "-"), |f| format!("{f:>12.1}")))
+            .collect();
         println!("{:<16}{text}", r.strategy);
     }
     let chance = results.first().map_or(0.0, |r| r.metrics.chance);
-    println!("percent; chance {chance:.1}. unknown: area under ROC against classes never learned, 50 is chance");
+    println!(
+        "percent; chance {chance:.1}. unknown: area under ROC against classes never learned, 50 is chance"
+    );
 }

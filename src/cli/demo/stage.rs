@@ -46,7 +46,8 @@ impl<'a> Stage<'a> {
         let engine = engine::by_name("tract", 1)?;
         let (data, scenario) = draw(args, backbone.image()?)?;
         let preprocess = Pixels { preprocess: None }.resolve(global, &backbone, &args.backbone, &data)?;
-        let frozen = Learner::builder(backbone.clone()).engine(engine.clone()).strategy("ncm-frozen").build()?;
+        let frozen =
+            Learner::builder(backbone.clone()).engine(engine.clone()).strategy("ncm-frozen").build()?;
         let bar = show::bar(global, data.train.len() + data.test.len(), "frozen network");
         let encode = |split: Split| {
             let ids: Vec<usize> = (0..data.samples(split).len()).collect();
@@ -75,7 +76,10 @@ impl<'a> Stage<'a> {
     /// A learner to be built, with the settings of the demonstration.
     pub fn learner(&self, strategy: &str) -> Builder {
         let settings = Settings { lora: lora(), seed: self.global.seed, ..Settings::default() };
-        Learner::builder(self.backbone.clone()).engine(self.engine.clone()).strategy(strategy).settings(settings)
+        Learner::builder(self.backbone.clone())
+            .engine(self.engine.clone())
+            .strategy(strategy)
+            .settings(settings)
     }
 
     /// A strategy on the same course, without a restart.
@@ -130,14 +134,23 @@ impl<'a> Stage<'a> {
                 let right = if known.contains(&sample.class) { said == class } else { answer.unknown };
                 Thumbnail::new(&self.data.picture(sample)?, class, said, right)
             };
-            Ok(GalleryRow { task: name.into(), pictures: ids.iter().zip(&answers).map(thumbnail).collect::<Result<_>>()? })
+            Ok(GalleryRow {
+                task: name.into(),
+                pictures: ids.iter().zip(&answers).map(thumbnail).collect::<Result<_>>()?,
+            })
         };
         let themes = self.scenario.tasks.iter().map(|t| row(&t.name, &t.test));
         themes.chain([row("never learned", &self.scenario.unknown)]).collect()
     }
 
     /// The page.
-    pub fn report(&self, results: &[EvalResult], trace: Trace, gallery: Vec<GalleryRow>, check: &Check) -> Report {
+    pub fn report(
+        &self,
+        results: &[EvalResult],
+        trace: Trace,
+        gallery: Vec<GalleryRow>,
+        check: &Check,
+    ) -> Report {
         let mut command = vec!["perennial".to_string()];
         command.extend(std::env::args().skip(1));
         Report {
