@@ -56,7 +56,8 @@ fn prints_one_json_document_and_writes_a_report() {
 fn prints_a_row_a_task_and_goes_on_after_the_restart() {
     let dir = tempfile::tempdir().unwrap();
     let text = String::from_utf8(demo(dir.path(), &[]).stdout).unwrap();
-    let rows: Vec<&str> = text.lines().filter(|l| l.starts_with("after ") || l.starts_with("-- power")).collect();
+    let rows: Vec<&str> =
+        text.lines().filter(|l| l.starts_with("after ") || l.starts_with("-- power")).collect();
     assert_eq!(rows.len(), 6, "{text}");
     assert!(rows[3].starts_with("-- power off; restored from "), "{text}");
     assert!(dir.path().join("perennial-report.html").exists());

@@ -100,8 +100,12 @@ pub fn run(
 impl Course<'_> {
     fn infos(&self) -> Vec<TaskInfo> {
         let names = |t: &TaskSplit| t.classes.iter().map(|&c| self.data.classes[c].clone()).collect();
-        let info =
-            |t: &TaskSplit| TaskInfo { name: t.name.clone(), classes: names(t), train: t.train.len(), test: t.test.len() };
+        let info = |t: &TaskSplit| TaskInfo {
+            name: t.name.clone(),
+            classes: names(t),
+            train: t.train.len(),
+            test: t.test.len(),
+        };
         self.scenario.tasks.iter().map(info).collect()
     }
 
@@ -171,7 +175,8 @@ impl<'a> Run<'a> {
         let (ids, images) = self.course.train.get(&ids)?;
         let batch = learner.settings().batch.max(1);
         for chunk in (0..ids.len()).collect::<Vec<_>>().chunks(batch) {
-            let class = |&i: &usize| self.course.data.classes[self.course.class(Split::Train, ids[i])].as_str();
+            let class =
+                |&i: &usize| self.course.data.classes[self.course.class(Split::Train, ids[i])].as_str();
             let labels: Vec<&str> = chunk.iter().map(class).collect();
             let steps = learner.observe_encoded(&images.select(chunk), &labels)?;
             self.note(t, steps.iter().map(|s| s.loss), on);
@@ -223,9 +228,15 @@ impl<'a> Run<'a> {
         let names = self.course.data.classes.iter().enumerate();
         let index: BTreeMap<&str, usize> = names.map(|(i, name)| (name.as_str(), i)).collect();
         let outcome = |(id, p): (&usize, &Prediction)| {
-            let predicted = *index.get(p.name.as_str()).ok_or_else(|| crate::err!(Bug, "a class of another data set"))?;
+            let predicted =
+                *index.get(p.name.as_str()).ok_or_else(|| crate::err!(Bug, "a class of another data set"))?;
             let retrieved = (!self.plan.jointly).then_some(p.task);
-            Ok(Outcome { class: self.course.class(Split::Test, *id), predicted, retrieved, within_task: None })
+            Ok(Outcome {
+                class: self.course.class(Split::Test, *id),
+                predicted,
+                retrieved,
+                within_task: None,
+            })
         };
         ids.iter().zip(&predictions).map(outcome).collect()
     }

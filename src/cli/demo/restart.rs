@@ -78,8 +78,13 @@ pub fn run(stage: &Stage<'_>) -> Result<Shown> {
     if saved(&unstopped, &file)? != state {
         crate::bail!(Bug, "the restored learner went on otherwise than the one that was never stopped");
     }
-    let check =
-        Check { after_task: AFTER, file_bytes, same_predictions, tasks_after: tasks - AFTER, same_state_bytes: state.len() };
+    let check = Check {
+        after_task: AFTER,
+        file_bytes,
+        same_predictions,
+        tasks_after: tasks - AFTER,
+        same_state_bytes: state.len(),
+    };
     run.meet_unknown(&learner, tasks)?;
     let gallery = stage.gallery(&learner)?;
     let (result, trace) = run.finish(&learner)?;

@@ -17,7 +17,11 @@ pub fn opening(stage: &Stage<'_>) {
         return;
     }
     let [train, test] = stage.pictures();
-    println!("model      {}, {} parameters", stage.facts().backbone, show::thousands(stage.backbone.parameters()));
+    println!(
+        "model      {}, {} parameters",
+        stage.facts().backbone,
+        show::thousands(stage.backbone.parameters())
+    );
     println!("pictures   {train} drawn to learn from, {test} others to measure on");
     println!("strategy   {STRATEGY}; no picture is kept after its task\n");
     let names: String = stage.scenario.tasks.iter().map(|t| format!("{:>COLUMN$}", t.name)).collect();
@@ -39,7 +43,9 @@ pub fn row(stage: &Stage<'_>, bar: &ProgressBar, event: &Event<'_>) {
 /// Keeps the bar speaking.
 pub fn progress(bar: &ProgressBar, name: &str, event: &Event<'_>) {
     match event {
-        Event::Step { task, loss: Some(loss) } => bar.set_message(format!("{name} task {} loss {loss:.2}", task + 1)),
+        Event::Step { task, loss: Some(loss) } => {
+            bar.set_message(format!("{name} task {} loss {loss:.2}", task + 1))
+        }
         Event::Measured { .. } => bar.inc(1),
         Event::Step { .. } | Event::Learned { .. } => {}
     }
@@ -48,7 +54,7 @@ pub fn progress(bar: &ProgressBar, name: &str, event: &Event<'_>) {
 /// In the middle of the live table.
 pub fn restored(global: &Global, bar: &ProgressBar, bytes: usize) {
     if !global.json {
-        bar.suspend(|| println!("-- power off; restored from {} KiB on disk --", bytes.div_ceil(1024)));
+        bar.suspend(|| println!("-- power off; restored from {} on disk --", show::mib(bytes)));
     }
 }
 
@@ -56,11 +62,11 @@ pub fn restored(global: &Global, bar: &ProgressBar, bytes: usize) {
 pub fn check(check: &Check) -> String {
     format!(
         "Restart after task {}: the restored learner gave the same answer for all {} test pictures, and after {} more \
-         tasks its state ({} KiB) was byte for byte that of a learner never stopped.",
+         tasks its state ({}) was byte for byte that of a learner never stopped.",
         check.after_task,
         check.same_predictions,
         check.tasks_after,
-        check.same_state_bytes.div_ceil(1024),
+        show::mib(check.same_state_bytes),
     )
 }
 
@@ -81,12 +87,22 @@ pub fn comparison(global: &Global, results: &[EvalResult]) {
     println!("\n{:<16}{head}", "strategy");
     for r in results {
         let m = &r.metrics;
-        let figures =
-            [Some(m.last), m.incremental_avg, m.forgetting, m.retrieval, r.unknown_auroc, Some(r.train_seconds)];
-        let text: String =
-            figures.iter().map(|f| f.map_or_else(|| format!("{:>12}", "-"), |f| format!("{f:>12.1}"))).collect();
+        let figures = [
+            Some(m.last),
+            m.incremental_avg,
+            m.forgetting,
+            m.retrieval,
+            r.unknown_auroc,
+            Some(r.train_seconds),
+        ];
+        let text: String = figures
+            .iter()
+            .map(|f| f.map_or_else(|| format!("{:>12}", "-"), |f| format!("{f:>12.1}")))
+            .collect();
         println!("{:<16}{text}", r.strategy);
     }
     let chance = results.first().map_or(0.0, |r| r.metrics.chance);
-    println!("percent; chance {chance:.1}. unknown: area under ROC against classes never learned, 50 is chance");
+    println!(
+        "percent; chance {chance:.1}. unknown: area under ROC against classes never learned, 50 is chance"
+    );
 }

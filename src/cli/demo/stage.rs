@@ -21,7 +21,7 @@ const TRAIN_SEED: u64 = 1;
 const TEST_SEED: u64 = 2;
 
 /// Where the network is adapted, and with how much.
-const RANK: usize = 8;
+const RANK: usize = 4;
 const BLOCKS: usize = 4;
 
 /// Pictures a row of the gallery.
@@ -46,7 +46,8 @@ impl<'a> Stage<'a> {
         let engine = engine::by_name("tract", 1)?;
         let (data, scenario) = draw(args, backbone.image()?)?;
         let preprocess = Pixels { preprocess: None }.resolve(global, &backbone, &args.backbone, &data)?;
-        let frozen = Learner::builder(backbone.clone()).engine(engine.clone()).strategy("ncm-frozen").build()?;
+        let frozen =
+            Learner::builder(backbone.clone()).engine(engine.clone()).strategy("ncm-frozen").build()?;
         let bar = show::bar(global, data.train.len() + data.test.len(), "frozen network");
         let encode = |split: Split| {
             let ids: Vec<usize> = (0..data.samples(split).len()).collect();
@@ -75,7 +76,10 @@ impl<'a> Stage<'a> {
     /// A learner to be built, with the settings of the demonstration.
     pub fn learner(&self, strategy: &str) -> Builder {
         let settings = Settings { lora: lora(), seed: self.global.seed, ..Settings::default() };
-        Learner::builder(self.backbone.clone()).engine(self.engine.clone()).strategy(strategy).settings(settings)
+        Learner::builder(self.backbone.clone())
+            .engine(self.engine.clone())
+            .strategy(strategy)
+            .settings(settings)
     }
 
     /// A strategy on the same course, without a restart.
@@ -130,25 +134,34 @@ impl<'a> Stage<'a> {
                 let right = if known.contains(&sample.class) { said == class } else { answer.unknown };
                 Thumbnail::new(&self.data.picture(sample)?, class, said, right)
             };
-            Ok(GalleryRow { task: name.into(), pictures: ids.iter().zip(&answers).map(thumbnail).collect::<Result<_>>()? })
+            Ok(GalleryRow {
+                task: name.into(),
+                pictures: ids.iter().zip(&answers).map(thumbnail).collect::<Result<_>>()?,
+            })
         };
         let themes = self.scenario.tasks.iter().map(|t| row(&t.name, &t.test));
         themes.chain([row("never learned", &self.scenario.unknown)]).collect()
     }
 
     /// The page.
-    pub fn report(&self, results: &[EvalResult], trace: Trace, gallery: Vec<GalleryRow>, check: &Check) -> Report {
+    pub fn report(
+        &self,
+        results: &[EvalResult],
+        trace: Trace,
+        gallery: Vec<GalleryRow>,
+        check: &Check,
+    ) -> Report {
         let mut command = vec!["perennial".to_string()];
         command.extend(std::env::args().skip(1));
         Report {
             title: "Five lessons, one after another".into(),
             summary: format!(
                 "{STRATEGY} learns {} classes of drawn pictures in {} tasks and keeps no picture. After task {} it was \
-                 switched off and restored from {} KiB on disk.",
+                 switched off and restored from {} on disk.",
                 results[0].tasks.iter().map(|t| t.classes.len()).sum::<usize>(),
                 results[0].tasks.len(),
                 check.after_task,
-                check.file_bytes.div_ceil(1024),
+                show::mib(check.file_bytes),
             ),
             command: command.join(" "),
             results: results.to_vec(),
@@ -160,10 +173,8 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Every linear layer of the last blocks.
 fn lora() -> Lora {
-    let roles = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
-    Lora { rank: RANK, alpha: RANK as f32, blocks: Blocks::Last(BLOCKS), roles }
+    Lora { rank: RANK, alpha: RANK as f32, blocks: Blocks::Last(BLOCKS), roles: Roles::Q | Roles::V }
 }
 
 /// Themes and strangers as one data set, pictures as large as the model takes them.
