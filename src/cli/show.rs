@@ -45,6 +45,11 @@ pub fn thousands(n: usize) -> String {
     out
 }
 
+/// `8.0 MiB`.
+pub fn mib(bytes: usize) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
 /// A bar on stderr for `length` steps; silent with `--json` or when stderr is no terminal.
 pub fn bar(global: &Global, length: usize, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);

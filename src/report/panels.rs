@@ -160,7 +160,8 @@ fn loss(curve: &LossCurve, result: &EvalResult) -> Markup {
         x_title: "optimizer step",
         y_title: "loss",
         x: (0.0, steps.saturating_sub(1).max(1) as f64),
-        y: (0.0, if high > 0.0 { high * 1.05 } else { 1.0 }),
+        // Room above the curve for the names of the tasks.
+        y: (0.0, if high > 0.0 { high * 1.2 } else { 1.0 }),
         x_marks: Vec::new(),
         bands: curve.task_starts.iter().enumerate().map(|(at, &start)| (start as f64, name(at))).collect(),
         series: vec![

@@ -54,7 +54,7 @@ pub fn progress(bar: &ProgressBar, name: &str, event: &Event<'_>) {
 /// In the middle of the live table.
 pub fn restored(global: &Global, bar: &ProgressBar, bytes: usize) {
     if !global.json {
-        bar.suspend(|| println!("-- power off; restored from {} KiB on disk --", bytes.div_ceil(1024)));
+        bar.suspend(|| println!("-- power off; restored from {} on disk --", show::mib(bytes)));
     }
 }
 
@@ -62,11 +62,11 @@ pub fn restored(global: &Global, bar: &ProgressBar, bytes: usize) {
 pub fn check(check: &Check) -> String {
     format!(
         "Restart after task {}: the restored learner gave the same answer for all {} test pictures, and after {} more \
-         tasks its state ({} KiB) was byte for byte that of a learner never stopped.",
+         tasks its state ({}) was byte for byte that of a learner never stopped.",
         check.after_task,
         check.same_predictions,
         check.tasks_after,
-        check.same_state_bytes.div_ceil(1024),
+        show::mib(check.same_state_bytes),
     )
 }
 
