@@ -19,7 +19,7 @@ type Sum = f32;
 /// cross-validation. With [`Lift::random_relu`] this is RanPAC's head, without its held-out split and 17 solves.
 ///
 /// State: `2 M (M + 1)` bytes of `G` (8 MB at M = 2000) and `8 M C` of `Q`. [`Ridge::solve_bytes`] says what a solve
-/// needs beside it. The sums are f32 and the solve is f64: f64 sums gave the same accuracy to the last image, while
+/// needs beside it. The sums are f32 and the solve is f64: f64 sums gave the same accuracy in five streams, while
 /// λ cannot be chosen in f32.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ridge {
