@@ -32,7 +32,8 @@ fn main() -> perennial::Result<()> {
 
     let engine = engine::by_name("tract", 1)?;
     let prefix = engine.compile(&parts.prefix, BATCH)?;
-    let pixels = ArrayD::from_shape_fn(vec![BATCH, 3, 32, 32], |i| ((7 * i[0] + i[1] + i[2] * i[3]) % 5) as f32 - 2.0);
+    let pixels =
+        ArrayD::from_shape_fn(vec![BATCH, 3, 32, 32], |i| ((7 * i[0] + i[1] + i[2] * i[3]) % 5) as f32 - 2.0);
     let tokens = prefix.run(&[Data::F32(pixels)])?.remove(0);
 
     // The inputs by name; adapters start with B = 0, the head with zeros.
@@ -41,13 +42,21 @@ fn main() -> perennial::Result<()> {
         ("labels".into(), Array1::from(vec![0i64, 1]).into()),
         ("class_mask".into(), Array1::from(vec![1.0f32, 1.0, 0.0, 0.0]).into()),
         ("sample_weights".into(), Array1::from_elem(BATCH, 1.0 / BATCH as f32).into()),
-        ("head_weight".into(), Array2::from_shape_fn((4, 32), |(i, j)| ((i + j) % 3) as f32 * 0.1 - 0.1).into()),
+        (
+            "head_weight".into(),
+            Array2::from_shape_fn((4, 32), |(i, j)| ((i + j) % 3) as f32 * 0.1 - 0.1).into(),
+        ),
         ("head_bias".into(), Array1::<f32>::zeros(4).into()),
     ]);
     for slot in &slots {
-        let a = Array2::from_shape_fn((lora.rank, slot.inputs()), |(i, j)| ((3 * i + j) % 7) as f32 * 0.05 - 0.15);
+        let a = Array2::from_shape_fn((lora.rank, slot.inputs()), |(i, j)| {
+            ((3 * i + j) % 7) as f32 * 0.05 - 0.15
+        });
         values.insert(format!("{}.lora_a", slot.name), a.into());
-        values.insert(format!("{}.lora_b", slot.name), Array2::<f32>::zeros((slot.outputs(), lora.rank)).into());
+        values.insert(
+            format!("{}.lora_b", slot.name),
+            Array2::<f32>::zeros((slot.outputs(), lora.rank)).into(),
+        );
     }
 
     let session = engine.compile(&step.graph, BATCH)?;

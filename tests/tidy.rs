@@ -119,7 +119,10 @@ fn imports_go_down() {
 fn the_check_can_fail() {
     let names = |text: &str| named(text).into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(names("use crate::{error::Result, learner::{Learner, State}, graph};"), "error graph learner");
-    assert_eq!(names("use crate::{\n    graph,\n    onnx::{self, read::{a, b}},\n};\nuse crate::plan;"), "graph onnx plan");
+    assert_eq!(
+        names("use crate::{\n    graph,\n    onnx::{self, read::{a, b}},\n};\nuse crate::plan;"),
+        "graph onnx plan"
+    );
     assert_eq!(names("let x = crate::store::load(crate::engine::names());"), "engine store");
     assert_eq!(names("use ndarray::{graph, store};"), "");
 }

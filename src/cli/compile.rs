@@ -66,7 +66,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     std::fs::create_dir_all(&args.out).at(|| args.out.display().to_string())?;
     let mut files = serde_json::Map::new();
     for (name, graph) in &graphs {
-        onnx::write(graph, &args.out.join(format!("{name}.onnx")))?;
+        onnx::write(graph, args.out.join(format!("{name}.onnx")))?;
         files.insert(format!("{name}.onnx"), json!(Manifest::describe(graph)?));
     }
     let manifest = json!({

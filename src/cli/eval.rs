@@ -171,7 +171,7 @@ impl Bench<'_> {
         test.sort_unstable();
         test.dedup();
         let bar = show::bar(self.global, train.len() + test.len(), "frozen network");
-        let mut encode = |split, ids: &[usize]| {
+        let encode = |split, ids: &[usize]| {
             Bank::encode(&learner, &self.data, split, ids, preprocess, &mut |n| bar.inc(n as u64))
         };
         let banks = (encode(Split::Train, &train)?, encode(Split::Test, &test)?);
@@ -187,12 +187,9 @@ impl Bench<'_> {
         let course = Course { data: &self.data, scenario: &self.scenario, train, test };
         let plan = Plan { epochs: self.args.train.epochs, jointly: name == "joint" };
         let bar = show::bar(self.global, self.scenario.tasks.len(), name);
-        eval::run::run(&mut learner, &course, plan, self.facts(), &mut |event| tell(&bar, name, &event)).map(
-            |done| {
-                bar.finish_and_clear();
-                done
-            },
-        )
+        let done = eval::run::run(&mut learner, &course, plan, self.facts(), &mut |e| tell(&bar, name, &e));
+        bar.finish_and_clear();
+        done
     }
 
     /// What is known before a run.

@@ -108,7 +108,7 @@ fn check(
             central,
             relative_error: (analytic - central).abs() / scale,
         };
-        if best.as_ref().is_none_or(|b| !(b.relative_error <= check.relative_error)) {
+        if best.as_ref().is_none_or(|b| check.relative_error.total_cmp(&b.relative_error).is_lt()) {
             best = Some(check);
         }
     }

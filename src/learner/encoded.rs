@@ -151,9 +151,4 @@ impl Cache {
     pub fn seen(&self) -> usize {
         self.seen
     }
-
-    /// Bytes in use.
-    pub fn bytes(&self) -> usize {
-        self.images.as_ref().map_or(0, |e| e.len() * e.row_bytes())
-    }
 }

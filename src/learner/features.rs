@@ -32,7 +32,8 @@ impl Features {
             View::Beside => {
                 let blocks: Vec<_> = self.blocks().into_iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
                 let views: Vec<_> = blocks.iter().map(Array2::view).collect();
-                concatenate(Axis(1), &views).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
+                concatenate(Axis(1), &views)
+                    .map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
             }
         }
     }

@@ -74,15 +74,3 @@ pub fn pad(x: ArrayViewD<'_, f32>, rows: usize) -> ArrayD<f32> {
     out.slice_axis_mut(Axis(0), Slice::from(..have)).assign(&x);
     out
 }
-
-/// `slice_axis` of an owned array.
-trait SliceAxisMove {
-    fn slice_axis_move(self, axis: Axis, slice: Slice) -> Self;
-}
-
-impl SliceAxisMove for ArrayD<f32> {
-    fn slice_axis_move(mut self, axis: Axis, slice: Slice) -> Self {
-        self.slice_axis_inplace(axis, slice);
-        self
-    }
-}

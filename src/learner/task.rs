@@ -83,8 +83,10 @@ impl Learner {
         let s = &self.state.settings;
         let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
         let base = features::merged(&self.suffix, &self.sites, &self.state, false)?;
-        let optimizer = Box::new(AdamW::new(s.learning_rate * self.strategy.rate(index)).with_weight_decay(s.weight_decay));
-        Trainer::new(self.engine.as_ref(), &base, &self.sites, &s.lora, head, s.micro, optimizer, s.clip)
+        let optimizer = Box::new(
+            AdamW::new(s.learning_rate * self.strategy.rate(index)).with_weight_decay(s.weight_decay),
+        );
+        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, optimizer)
     }
 
     /// As [`Learner::observe`], from encoded images.
@@ -97,7 +99,7 @@ impl Learner {
         }
         self.task()?;
         let labels: Vec<usize> = labels.iter().map(|name| self.state.intern(name)).collect();
-        self.make_room()?;
+        self.make_room(&labels)?;
         let task = self.task()?;
         task.classes.extend(&labels);
         let indices: Vec<usize> = (0..labels.len()).collect();
@@ -140,11 +142,15 @@ impl Learner {
         order.chunks(state.settings.batch.max(1)).map(step).collect()
     }
 
-    /// Doubles the training head where a new class does not fit. The graph is compiled again then, and only then.
-    fn make_room(&mut self) -> Result<()> {
-        let last = self.state.classes.len() - 1;
+    /// Makes the labels known to the training head, doubling it where they do not fit. The graph is compiled again
+    /// then, and only then.
+    fn make_room(&mut self, labels: &[usize]) -> Result<()> {
         let Some(head) = &mut self.state.linear else { return Ok(()) };
-        if !head.add_class(last)? {
+        let mut grown = false;
+        for &label in labels {
+            grown |= head.add_class(label)?;
+        }
+        if !grown {
             return Ok(());
         }
         let trainer = self.trainer(self.state.tasks.len())?;

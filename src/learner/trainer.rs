@@ -5,8 +5,9 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayD, ArrayView3, Axis, Slice};
 use rayon::prelude::*;
 
+use super::Settings;
 use super::runner::pad;
-use crate::adapter::{Lora, Sharing, Site, inject};
+use crate::adapter::{Sharing, Site, inject};
 use crate::engine::{Data, Engine, Session};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -50,15 +51,14 @@ impl Trainer {
         engine: &dyn Engine,
         suffix: &Graph,
         sites: &[Site],
-        lora: &Lora,
+        settings: &Settings,
         head: &Linear,
-        micro: usize,
         optimizer: Box<dyn Optimizer + Send + Sync>,
-        clip: f32,
     ) -> Result<Self> {
-        let (graph, slots) = inject(suffix.clone(), sites, lora, Sharing::Shared)?;
+        let (graph, slots) = inject(suffix.clone(), sites, &settings.lora, Sharing::Shared)?;
         let Joint { graph, capacity, .. } = joint(graph, &slots, head.capacity())?;
-        Ok(Self { session: engine.compile(&graph, micro)?, capacity, optimizer, clip })
+        let session = engine.compile(&graph, settings.micro)?;
+        Ok(Self { session, capacity, optimizer, clip: settings.clip })
     }
 
     /// Rows of the training head that the graph was compiled for.
@@ -158,7 +158,7 @@ impl Trainer {
             deltas.push(delta);
         }
         let mut weights = head.weights_mut();
-        weights += &(weight * &mask.view().insert_axis(Axis(1)));
+        weights += &(weight * mask.view().insert_axis(Axis(1)));
         let mut biases = head.bias_mut();
         biases += &(&bias.row(0) * mask);
         for (now, delta) in memory.current.iter_mut().zip(&deltas) {

@@ -67,7 +67,7 @@ pub fn count(value: usize) -> String {
     let digits = value.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -104,6 +104,6 @@ mod tests {
         assert_eq!([0.84, 93.2, 725.0, 7560.0].map(duration), ["0.8 s", "93 s", "12 min", "2.1 h"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!((short("sketch", 6), short("art painting", 5)), ("sketch".into(), "art…".into()));
-        assert_eq!([3.0, 3.14, -0.96].map(px), ["3", "3.1", "-1"]);
+        assert_eq!([3.0, 3.12, -0.96].map(px), ["3", "3.1", "-1"]);
     }
 }
