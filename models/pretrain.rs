@@ -1,7 +1,8 @@
 //! Makes `models/perennial-tiny.onnx` with the library's own means: the graph is built by [`vit`], differentiated with
 //! respect to every weight, run by tract, and stepped by AdamW on drawn pictures that are never seen twice.
 //!
-//! `cargo run --release --example pretrain -- [--steps N] [--out FILE]`
+//! `cargo run --release --example pretrain -- [--steps N | --weights FILE] [--out FILE]`; with `--weights` it trains
+//! nothing and ships what `pretrain.py` has trained.
 //!
 //! Each step draws its pictures from the step number alone and sums the gradients of the two halves of a batch in a
 //! fixed order, so the same machine gives the same file whatever its threads do.
@@ -10,7 +11,7 @@ mod judge;
 mod objective;
 mod vit;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -42,38 +43,67 @@ const CLIP: f32 = 1.0;
 const SEED: u64 = 20;
 
 fn main() -> Result<()> {
-    let (steps, out) = arguments()?;
+    let options = Options::read()?;
     let lessons = Family::lessons();
     let classes = lessons.classes();
     let sizes = Sizes { image: 64, patch: 8, width: 96, depth: 6, heads: 3, hidden: 384, classes };
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut weights = sizes.untrained(&mut rng);
+    if let Some(path) = &options.weights {
+        load(path, &mut weights)?;
+        return ship(sizes, &weights, &options.out);
+    }
     let helpers = objective::helpers(&sizes, &mut rng);
     let (own, count) = (weights.len(), weights.iter().map(|w| w.data.len()).sum::<usize>());
-    println!("{count} weights, {classes} classes, {steps} steps of {} pictures", HALVES * HALF);
+    println!("{count} weights, {classes} classes, {} steps of {} pictures", options.steps, HALVES * HALF);
     let session = Tract::new(1).compile(&objective::step(&sizes, HALF, &weights, &helpers)?, HALF)?;
     weights.extend(helpers);
-    Trainer { session, sizes, lessons }.train(steps, &mut weights)?;
+    Trainer { session, sizes, lessons }.train(options.steps, &mut weights)?;
     weights.truncate(own);
-    ship(sizes, &weights, &out)
+    ship(sizes, &weights, &options.out)
 }
 
-fn arguments() -> Result<(u32, PathBuf)> {
-    let (mut steps, mut out) = (7000, PathBuf::from("models/perennial-tiny.onnx"));
-    let mut args = std::env::args().skip(1);
-    while let Some(flag) = args.next() {
-        let value = args.next();
-        match (flag.as_str(), value) {
-            ("--steps", Some(n)) => {
-                steps = n.parse().map_err(|_| err!(InvalidArgument, "--steps needs a number"))?;
-            }
-            ("--out", Some(path)) => out = path.into(),
-            _ => {
-                return Err(err!(InvalidArgument, "usage: pretrain [--steps N] [--out FILE]"));
+struct Options {
+    steps: u32,
+    /// Weights to ship instead of training.
+    weights: Option<PathBuf>,
+    out: PathBuf,
+}
+
+impl Options {
+    fn read() -> Result<Self> {
+        let usage = || err!(InvalidArgument, "usage: pretrain [--steps N | --weights FILE] [--out FILE]");
+        let mut options = Self { steps: 5000, weights: None, out: "models/perennial-tiny.onnx".into() };
+        let mut args = std::env::args().skip(1);
+        while let Some(flag) = args.next() {
+            let value = args.next().ok_or_else(usage)?;
+            match flag.as_str() {
+                "--steps" => options.steps = value.parse().map_err(|_| usage())?,
+                "--weights" => options.weights = Some(value.into()),
+                "--out" => options.out = value.into(),
+                _ => return Err(usage()),
             }
         }
+        Ok(options)
     }
-    Ok((steps, out))
+}
+
+/// Reads little-endian floats, weight after weight.
+fn load(path: &Path, weights: &mut [Weight]) -> Result<()> {
+    let bytes = std::fs::read(path)?;
+    let mut numbers = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+    let count: usize = weights.iter().map(|w| w.data.len()).sum();
+    if bytes.len() != 4 * count {
+        return Err(err!(
+            Mismatch,
+            "{} holds {} bytes; {count} weights need {}",
+            path.display(),
+            bytes.len(),
+            4 * count
+        ));
+    }
+    weights.iter_mut().flat_map(|w| &mut w.data).zip(&mut numbers).for_each(|(w, x)| *w = x);
+    Ok(())
 }
 
 /// The compiled training step.
@@ -194,7 +224,7 @@ fn matrix(w: &Weight) -> Result<ArrayView2<'_, f32>> {
 }
 
 /// Writes the model, reads it back, and reports hash and accuracy.
-fn ship(sizes: Sizes, weights: &[Weight], out: &std::path::Path) -> Result<()> {
+fn ship(sizes: Sizes, weights: &[Weight], out: &Path) -> Result<()> {
     let Vit { mut graph, features, logits, .. } = sizes.graph(Form::Shipping, &Dim::symbol("N"), weights)?;
     graph.outputs = vec![features, logits];
     let facts = [

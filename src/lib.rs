@@ -1,5 +1,33 @@
-//! Perennial: a runtime that lets robots and cameras keep learning after they have shipped.
-#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+//! Perennial: a runtime that lets robots and cameras keep learning after they have shipped, without forgetting,
+//! without old images, inside a promised memory budget.
+//!
+//! The idea that carries everything: **training is compiled into an inference graph**. A frozen ONNX vision
+//! transformer is read ([`onnx`], [`graph`]), its blocks are found by structure and LoRA is injected ([`adapter`]),
+//! the graph is differentiated into standard ONNX operators ([`autodiff`], [`joint`]), and any engine that runs
+//! inference ([`engine`]) becomes a trainer. What crosses back to the host is small; the optimizer ([`optim`]),
+//! the gradient projection ([`subspace`], [`strategy`]), the classifiers ([`head`]) and the signatures that
+//! recognise tasks ([`mixture`], [`signature`]) work on that.
+//!
+//! [`learner::Learner`] is the one object that most users hold:
+//!
+//! ```text
+//! builder ── build ── begin_task ── observe .. epoch .. ── end_task ── commit | rollback
+//!                                predict, at any time
+//! ```
+//!
+//! It does no I/O. [`store`] saves its state: atomically, checksummed, bound to the backbone by SHA-256.
+//!
+//! Invariants: nothing grows without a limit that was planned; the same data and seed give the same bytes,
+//! whatever the number of threads; on an error the state is what it was; no image is kept after its task.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tract` (default) | the pure-Rust engine |
+//! | `eval` | `data`, `eval`, `report`: pictures and data sets, scenarios and metrics, the HTML report |
+//! | `cli` (default) | the `perennial` program, with both of the above |
+//!
+//! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod error;
 pub mod graph;

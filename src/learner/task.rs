@@ -15,7 +15,7 @@ use super::trainer::{Batch, Step, Trainer};
 use super::{Encoded, Learner, Phase, TaskRecord};
 use crate::error::Result;
 use crate::graph::{ValueId, rewrite};
-use crate::head::Linear;
+use crate::head::{Head, Linear};
 use crate::optim::AdamW;
 use crate::strategy::{TaskContext, View};
 use crate::subspace::SecondMoment;
@@ -98,14 +98,39 @@ impl Learner {
             crate::bail!(InvalidArgument, "{} images, {} labels", images.len(), labels.len());
         }
         self.task()?;
+        let before = self.state.classes.len();
         let labels: Vec<usize> = labels.iter().map(|name| self.state.intern(name)).collect();
-        self.make_room(&labels)?;
-        let task = self.task()?;
-        task.classes.extend(&labels);
+        match self.learn_rows(images, &labels) {
+            Ok(steps) => {
+                self.task()?.cache.add(images, &labels);
+                Ok(steps)
+            }
+            Err(e) => {
+                self.unlearn_names(before);
+                Err(e)
+            }
+        }
+    }
+
+    fn learn_rows(&mut self, images: &Encoded, labels: &[usize]) -> Result<Vec<Step>> {
+        self.make_room(labels)?;
+        self.task()?.classes.extend(labels);
         let indices: Vec<usize> = (0..labels.len()).collect();
-        let steps = self.train(images, &labels, &indices)?;
-        self.task()?.cache.add(images, &labels);
-        Ok(steps)
+        self.train(images, labels, &indices)
+    }
+
+    /// Takes the classes that came with a failed call out again.
+    fn unlearn_names(&mut self, before: usize) {
+        for class in before..self.state.classes.len() {
+            if let Some(head) = &mut self.state.linear {
+                // A class that the head never met needs no forgetting.
+                let _ = head.forget(class);
+            }
+        }
+        self.state.classes.truncate(before);
+        if let Phase::Open { task, .. } = &mut self.phase {
+            task.classes.retain(|&class| class < before);
+        }
     }
 
     /// One more pass over the images kept of the open task, shuffled by the seed.

@@ -23,7 +23,10 @@ pub(super) const FAMILY: &[(&str, Evaluate)] = &[
     ("Where", choose),
 ];
 
-const UNARY: &[(&str, fn(f64) -> f64)] = &[
+/// An operator and what it computes of one number.
+type Unary = (&'static str, fn(f64) -> f64);
+
+const UNARY: &[Unary] = &[
     ("Abs", f64::abs),
     ("Ceil", f64::ceil),
     ("Cos", f64::cos),
@@ -47,7 +50,10 @@ const UNARY: &[(&str, fn(f64) -> f64)] = &[
     ("Tanh", f64::tanh),
 ];
 
-const BINARY: &[(&str, fn(f64, f64) -> f64)] = &[
+/// An operator and what it computes of two numbers.
+type Binary = (&'static str, fn(f64, f64) -> f64);
+
+const BINARY: &[Binary] = &[
     ("Add", |a, b| a + b),
     ("And", |a, b| truth(a != 0.0 && b != 0.0)),
     ("Div", |a, b| a / b),
