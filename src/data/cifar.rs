@@ -48,7 +48,7 @@ pub fn open(dir: &Path, limits: Limits) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// The files behind [`Origin::Tile`] and the decoded sheets.
+/// The files behind tile samples and the decoded sheets.
 #[derive(Debug, Default)]
 pub struct Tiles {
     files: Vec<TileFile>,

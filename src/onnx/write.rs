@@ -35,7 +35,7 @@ pub fn write(graph: &Graph, path: impl AsRef<Path>) -> Result<()> {
 /// A power cut leaves the old pair, no model file, or the new pair, but never a model with weights of another.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_external(graph: &Graph, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let store = || {
