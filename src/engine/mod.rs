@@ -92,8 +92,11 @@ pub fn names() -> Vec<&'static str> {
     ]
 }
 
-/// Checks `inputs` against `ports`, for engines to call before they run.
-fn check(ports: &[Port], inputs: &[Data]) -> Result<()> {
+/// Checks `inputs` against `ports`; engines, those of callers too, call it before they run.
+///
+/// # Errors
+/// [`Shape`](crate::ErrorKind::Shape) names the first input that does not fit, and what would.
+pub fn check(ports: &[Port], inputs: &[Data]) -> Result<()> {
     if ports.len() != inputs.len() {
         crate::bail!(Shape, "{} inputs given, the session takes {}", inputs.len(), ports.len());
     }

