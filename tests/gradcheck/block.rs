@@ -162,7 +162,7 @@ fn frozen_weights_cost_nothing() {
     let count = |wrt: &[ValueId]| {
         let (joint, _) = differentiate(problem.graph.clone(), loss, wrt).unwrap();
         let added = &joint.nodes()[problem.graph.nodes().len()..];
-        added.iter().filter(|n| n.is("MatMul")).count()
+        added.iter().filter(|n| n.is("MatMul") || n.is("Gemm")).count()
     };
     // The head alone: one product. fc2 alone: through the head, then its own. All: two for each of 6 linear
     // layers, 4 in attention, 2 in the patch embedding.

@@ -92,6 +92,10 @@ fn arithmetic() -> Vec<Case> {
         rows.push(plain(op, ENDS, "2,3", &[]));
     }
     rows.push(case("Mul", ENDS, "N,3", |e, x| e.mul(x[0], x[0])));
+    rows.push(case("Div", ENDS, "N,3", |e, x| {
+        let b = scalar(e, 8.0);
+        e.div(x[0], b)
+    }));
     rows.push(plain("Pow", ENDS, "+N,3|3", &[]));
     rows.push(plain("Pow", ENDS, "+3|N,1", &[]));
     for p in [0.0, 0.5, 1.0, 2.0, 3.0, -1.0] {

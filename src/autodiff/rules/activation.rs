@@ -118,9 +118,8 @@ fn exact_gelu(e: &mut Emit, x: ValueId) -> Result<ValueId> {
     let erf = forms::shift(e, erf, 1.0)?;
     let area = e.scale(erf, 0.5)?;
     let square = forms::square(e, narrow)?;
-    let square = e.neg(square)?;
-    let bell = e.op("Exp", &[square], &[])?;
-    let bell = e.scale(bell, 1.0 / (2.0 * PI).sqrt())?;
+    let exponent = forms::complement(e, -(2.0 * PI).sqrt().ln(), square)?;
+    let bell = e.op("Exp", &[exponent], &[])?;
     let tail = e.mul(x, bell)?;
     e.add(area, tail)
 }

@@ -42,7 +42,10 @@ pub(super) fn mul(e: &mut Emit, s: &Step) -> Result<Grads> {
 /// `y = a / b`: `(g / b, -g y / b)`.
 pub(super) fn div(e: &mut Emit, s: &Step) -> Result<Grads> {
     let (y, b) = (s.y()?, s.x(1)?);
-    let share = e.div(s.grad()?, b)?;
+    let share = match e.graph().constant(b).filter(|b| b.len() == 1).map(|b| b.to_f64()[0]) {
+        Some(b) => e.scale(s.grad()?, 1.0 / b)?,
+        None => e.div(s.grad()?, b)?,
+    };
     let by_b = s.when(1, || {
         let gy = e.mul(share, y)?;
         e.neg(gy)
@@ -203,13 +206,12 @@ pub(super) fn cos(e: &mut Emit, s: &Step) -> Result<Grads> {
     })
 }
 
-/// `y = erf x`: `g 2/sqrt(pi) e^(-x^2)`.
+/// `y = erf x`: `g 2/sqrt(pi) e^(-x^2)`, the factor written into the exponent.
 pub(super) fn erf(e: &mut Emit, s: &Step) -> Result<Grads> {
     slope(e, s, |e, x, _| {
         let square = forms::square(e, x)?;
-        let square = e.neg(square)?;
-        let bell = e.op("Exp", &[square], &[])?;
-        e.scale(bell, 2.0 / PI.sqrt())
+        let exponent = forms::complement(e, (2.0 / PI.sqrt()).ln(), square)?;
+        e.op("Exp", &[exponent], &[])
     })
 }
 

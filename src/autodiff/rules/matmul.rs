@@ -6,11 +6,13 @@ use crate::graph::{Emit, Shape, ValueId};
 
 /// `y = A B`, batched and broadcast: `(g B^T, A^T g)`.
 ///
-/// An operand of rank 1 stands for a row (left) or a column (right). A matrix `B` shared by a whole batch
-/// (a weight) gets its gradient from one product over all rows, not from one product per image.
+/// An operand of rank 1 stands for a row (left) or a column (right).
 pub(super) fn matmul(e: &mut Emit, s: &Step) -> Result<Grads> {
     let (a, b) = (s.x(0)?, s.x(1)?);
     let (row, column) = (e.shape(a)?.rank() == 1, e.shape(b)?.rank() == 1);
+    if !row && e.shape(b)?.rank() == 2 {
+        return shared(e, s);
+    }
     let missing: Vec<i64> = [(row, -2), (column, -1)].iter().filter(|m| m.0).map(|m| m.1).collect();
     let g = if missing.is_empty() { s.grad()? } else { e.unsqueeze(s.grad()?, &missing)? };
     let by_a = s.when(0, || {
@@ -24,10 +26,25 @@ pub(super) fn matmul(e: &mut Emit, s: &Step) -> Result<Grads> {
             let transposed = e.swap(g)?;
             return e.matmul(transposed, a);
         }
-        let shared = e.shape(b)?.rank() == 2;
-        let (a, g) = if shared { (rows(e, a)?, rows(e, g)?) } else { (a, g) };
         let transposed = e.swap(a)?;
         e.matmul(transposed, g)
+    })?;
+    Ok(vec![by_a, by_b])
+}
+
+/// `y = A B` with one matrix `B` for all rows of `A`, as a weight is. One product over all rows gives `dB`, not one
+/// per image; and as `Gemm` turns its operands itself, no transposed copy of a frozen weight is kept.
+fn shared(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let (a, b) = (s.x(0)?, s.x(1)?);
+    let g = rows(e, s.grad()?)?;
+    let by_a = s.when(0, || {
+        let flat = e.op("Gemm", &[g, b], &[("transB", 1.into())])?;
+        let shape = e.shape(a)?;
+        e.reshape(flat, &shape)
+    })?;
+    let by_b = s.when(1, || {
+        let a = rows(e, a)?;
+        e.op("Gemm", &[a, g], &[("transA", 1.into())])
     })?;
     Ok(vec![by_a, by_b])
 }
