@@ -1,8 +1,7 @@
 //! Makes `models/perennial-tiny.onnx` with the library's own means: the graph is built by [`vit`], differentiated with
 //! respect to every weight, run by tract, and stepped by AdamW on drawn pictures that are never seen twice.
 //!
-//! `cargo run --release --example pretrain -- [--steps N | --weights FILE] [--out FILE]`; with `--weights` it trains
-//! nothing and ships what `pretrain.py` has trained.
+//! `cargo run --release --example pretrain -- [--steps N] [--out FILE]`
 //!
 //! Each step draws its pictures from the step number alone and sums the gradients of the two halves of a batch in a
 //! fixed order, so the same machine gives the same file whatever its threads do.
@@ -49,10 +48,6 @@ fn main() -> Result<()> {
     let sizes = Sizes { image: 64, patch: 8, width: 96, depth: 6, heads: 3, hidden: 384, classes };
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let mut weights = sizes.untrained(&mut rng);
-    if let Some(path) = &options.weights {
-        load(path, &mut weights)?;
-        return ship(sizes, &weights, &options.out);
-    }
     let helpers = objective::helpers(&sizes, &mut rng);
     let (own, count) = (weights.len(), weights.iter().map(|w| w.data.len()).sum::<usize>());
     println!("{count} weights, {classes} classes, {} steps of {} pictures", options.steps, HALVES * HALF);
@@ -65,45 +60,24 @@ fn main() -> Result<()> {
 
 struct Options {
     steps: u32,
-    /// Weights to ship instead of training.
-    weights: Option<PathBuf>,
     out: PathBuf,
 }
 
 impl Options {
     fn read() -> Result<Self> {
-        let usage = || err!(InvalidArgument, "usage: pretrain [--steps N | --weights FILE] [--out FILE]");
-        let mut options = Self { steps: 5000, weights: None, out: "models/perennial-tiny.onnx".into() };
+        let usage = || err!(InvalidArgument, "usage: pretrain [--steps N] [--out FILE]");
+        let mut options = Self { steps: 5000, out: "models/perennial-tiny.onnx".into() };
         let mut args = std::env::args().skip(1);
         while let Some(flag) = args.next() {
             let value = args.next().ok_or_else(usage)?;
             match flag.as_str() {
                 "--steps" => options.steps = value.parse().map_err(|_| usage())?,
-                "--weights" => options.weights = Some(value.into()),
                 "--out" => options.out = value.into(),
                 _ => return Err(usage()),
             }
         }
         Ok(options)
     }
-}
-
-/// Reads little-endian floats, weight after weight.
-fn load(path: &Path, weights: &mut [Weight]) -> Result<()> {
-    let bytes = std::fs::read(path)?;
-    let mut numbers = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
-    let count: usize = weights.iter().map(|w| w.data.len()).sum();
-    if bytes.len() != 4 * count {
-        return Err(err!(
-            Mismatch,
-            "{} holds {} bytes; {count} weights need {}",
-            path.display(),
-            bytes.len(),
-            4 * count
-        ));
-    }
-    weights.iter_mut().flat_map(|w| &mut w.data).zip(&mut numbers).for_each(|(w, x)| *w = x);
-    Ok(())
 }
 
 /// The compiled training step.

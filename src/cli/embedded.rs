@@ -24,7 +24,7 @@ mod tests {
     use crate::cli::show;
 
     /// State files name the model by this sum: another model under the same name would refuse them.
-    const SHA256: &str = "1f150c63ce3807706718986248035733841e0d4f85d9f8b36497f289f797c348";
+    const SHA256: &str = "8dd405c9337ee9fab31b3bf9814937b74987264d7cd64b5b7806cddc122bea50";
 
     #[test]
     fn is_the_model_that_state_files_name() {
