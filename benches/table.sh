@@ -20,7 +20,7 @@ measure() { # name, strategies, options..
 }
 p_small=(--data "cifar100:$cifar" --tasks 10 --order "$order" --train-per-class 100 --test-per-class 20)
 stream=(--data "folder:$omniglot" --tasks folders)
-frozen=ncm-frozen,ridge-frozen,ranpac-frozen,ranpac-frozen-beside
+frozen=ncm-frozen,ridge-frozen,lda-frozen,ranpac-frozen,best-frozen
 
 measure cifar_wide "$frozen,ranpac-first,pegp" "${p_small[@]}" "${wide[@]}"
 measure omniglot_wide "$frozen,ranpac-first,pegp" "${stream[@]}" "${wide[@]}"

@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, Axis, array, s};
 use perennial::ErrorKind;
-use perennial::head::{ClassMeans, Head, Lda, Lift, Linear, MAX_CLASSES, Ridge};
+use perennial::head::{Better, ClassMeans, Head, Lda, Lift, Linear, MAX_CLASSES, Novelty, Ridge};
 use perennial::linalg::gaussian;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -274,4 +274,176 @@ fn the_linear_head_doubles_and_masks() {
     assert_eq!(head.classes(), 3);
     assert_eq!(head.forget(9).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(head.add_class(MAX_CLASSES).is_err());
+}
+
+fn novelty(x: &Array2<f32>, labels: &[usize]) -> Novelty {
+    let mut novelty = Novelty::new(x.ncols());
+    novelty.observe(x.view(), labels).unwrap();
+    novelty.solve().unwrap();
+    novelty
+}
+
+/// Unit rows.
+fn directions(mut x: Array2<f32>) -> Array2<f32> {
+    x.rows_mut().into_iter().for_each(|mut row| {
+        let length = row.dot(&row).sqrt();
+        row /= length;
+    });
+    x
+}
+
+#[test]
+fn novelty_is_the_difference_of_two_mahalanobis_distances() {
+    let golden = Golden::load();
+    let novelty = novelty(&golden.x, &golden.labels);
+    let expected: Vec<f64> =
+        golden.json["novelty"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let scores = novelty.score(golden.test.view()).unwrap();
+    let worst =
+        scores.iter().zip(&expected).map(|(a, b)| (a - b).abs() / b.abs().max(1.0)).fold(0.0, f64::max);
+    println!("worst relative difference {worst:.1e}");
+    assert_eq!(scores.len(), expected.len());
+    assert!(worst < 1e-3, "{worst}");
+}
+
+#[test]
+fn strangers_are_novel_and_held_out_rows_are_what_they_would_be() {
+    let (x, labels) = blobs(5, 48);
+    let learned = novelty(&x, &labels);
+    let held_out = learned.held_out(x.view(), &labels).unwrap();
+    // A fit without the row, for some of them.
+    let (mut errors, mut optimism) = (0.0, 0.0);
+    for i in 0..48 {
+        let rest: Vec<usize> = (0..48).filter(|&j| j != i).collect();
+        let others: Vec<usize> = rest.iter().map(|&j| labels[j]).collect();
+        let without = novelty(&x.select(Axis(0), &rest), &others);
+        let expected = without.score(x.select(Axis(0), &[i]).view()).unwrap()[0];
+        let fitted = learned.score(x.select(Axis(0), &[i]).view()).unwrap()[0];
+        errors += (held_out[i] - expected).abs();
+        optimism += (fitted - expected).abs();
+    }
+    assert!(errors < 0.25 * optimism, "off by {errors} in all where the fitted scores are off by {optimism}");
+    println!("held out: off by {errors:.3} in all; fitted: by {optimism:.3}");
+    // The same noise around places where no class is.
+    let far = directions(gaussian(8, 50, 8)) * 8.0;
+    let strange = learned.score(far.view()).unwrap();
+    let known = held_out.mean().unwrap();
+    assert!(strange.mean().unwrap() > known + 10.0, "{} against {known}", strange.mean().unwrap());
+}
+
+#[test]
+fn novelty_survives_storage_single_rows_and_refuses_what_it_cannot_know() {
+    let (x, labels) = blobs(3, 40);
+    let learned = novelty(&x, &labels);
+    let stored = postcard::to_allocvec(&learned).unwrap();
+    let mut restored: Novelty = postcard::from_bytes(&stored).unwrap();
+    assert_eq!(restored.score(x.view()).unwrap_err().kind(), ErrorKind::State);
+    restored.solve().unwrap();
+    assert_eq!(restored.score(x.view()).unwrap(), learned.score(x.view()).unwrap());
+
+    // One row a class: its own class is gone without it, the other one is not.
+    let single = novelty(&x.slice(s![..2, ..]).to_owned(), &labels[..2]);
+    assert!(single.score(x.view()).unwrap().iter().all(|s| s.is_finite()));
+    assert!(single.held_out(x.slice(s![..2, ..]), &labels[..2]).unwrap().iter().all(|s| s.is_finite()));
+    assert_eq!(learned.held_out(x.view(), &vec![7; 40]).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(learned.score(gaussian(0, 2, 3).view()).unwrap_err().kind(), ErrorKind::Shape);
+}
+
+/// Scores of row `i` by a head that never saw it.
+fn without<H: Head>(head: impl Fn() -> H, x: &Array2<f32>, labels: &[usize], i: usize) -> Array2<f32> {
+    let rest: Vec<usize> = (0..labels.len()).filter(|&j| j != i).collect();
+    let others: Vec<usize> = rest.iter().map(|&j| labels[j]).collect();
+    let head = fitted(head(), &x.select(Axis(0), &rest), &others);
+    head.scores(x.select(Axis(0), &[i]).view()).unwrap()
+}
+
+/// Spread of a row after its mean or scale, which carry no meaning, is taken away.
+fn comparable(row: ndarray::ArrayView1<'_, f32>, scale: bool) -> Vec<f32> {
+    let known: Vec<f32> = row.iter().copied().filter(|s| s.is_finite()).collect();
+    let mean = known.iter().sum::<f32>() / known.len() as f32;
+    let norm = known.iter().map(|s| s * s).sum::<f32>().sqrt();
+    known.iter().map(|s| if scale { s / norm } else { s - mean }).collect()
+}
+
+fn worst(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_ridge_holds_rows_out_exactly() {
+    let (x, labels) = blobs(9, 60);
+    let lift = Lift::random_relu(40, 3);
+    let mut ridge = fitted(Ridge::new(8, lift), &x, &labels);
+    ridge.set_lambda(2.0).unwrap();
+    ridge.solve().unwrap();
+    let held_out = ridge.held_out(x.view(), &labels).unwrap();
+    let fresh = || {
+        let mut ridge = Ridge::new(8, lift);
+        ridge.set_lambda(2.0).unwrap();
+        ridge
+    };
+    for i in 0..60 {
+        let rest: Vec<usize> = (0..60).filter(|&j| j != i).collect();
+        let others: Vec<usize> = rest.iter().map(|&j| labels[j]).collect();
+        let mut ridge = fresh();
+        ridge.observe(x.select(Axis(0), &rest).view(), &others).unwrap();
+        ridge.set_lambda(2.0).unwrap();
+        ridge.solve().unwrap();
+        let expected = ridge.scores(x.select(Axis(0), &[i]).view()).unwrap();
+        let error = worst(&comparable(held_out.row(i), true), &comparable(expected.row(0), true));
+        assert!(error < 1e-3, "row {i}: {error}");
+    }
+    assert_eq!(ridge.held_out(x.view(), &[2; 60]).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn discriminants_hold_rows_out_nearly_exactly() {
+    // Few rows in many dimensions, where a row weighs much in its own statistics.
+    let labels: Vec<usize> = (0..36).map(|i| [0, 3, 4][i % 3]).collect();
+    let mut x = gaussian(2, 36, 12);
+    x.rows_mut().into_iter().zip(&labels).for_each(|(mut row, &c)| row[c] += 2.0);
+    let lda = fitted(Lda::new(12), &x, &labels);
+    let held_out = lda.held_out(x.view(), &labels).unwrap();
+    let fitted = lda.scores(x.view()).unwrap();
+    let (mut errors, mut optimism) = (0.0, 0.0);
+    for i in 0..36 {
+        let expected = without(|| Lda::new(12), &x, &labels, i);
+        let expected = comparable(expected.row(0), false);
+        errors += worst(&comparable(held_out.row(i), false), &expected);
+        optimism += worst(&comparable(fitted.row(i), false), &expected);
+    }
+    // Only the amount of shrinkage differs.
+    println!("held out: off by {errors:.2} in all; fitted: by {optimism:.2}");
+    assert!(errors < 0.2 * optimism, "{errors} against {optimism}");
+}
+
+#[test]
+fn the_better_head_speaks() {
+    // Opposite quadrants, which no straight line separates; and few rows of many classes that share their spread.
+    let quadrants = gaussian(4, 200, 2);
+    let parity = quadrants.rows().into_iter().map(|p| usize::from(p[0] * p[1] > 0.0)).collect::<Vec<_>>();
+    let (centres, mut long) = (gaussian(6, 20, 16), gaussian(5, 160, 16));
+    for (i, mut row) in long.rows_mut().into_iter().enumerate() {
+        row.slice_mut(s![..8]).mapv_inplace(|x| 10.0 * x);
+        row.slice_mut(s![8..]).mapv_inplace(|x| 0.4 * x);
+        row += &centres.row(i % 20);
+    }
+    let cases = [(quadrants, parity, 0), (long, (0..160).map(|i| i % 20).collect(), 1)];
+    for (x, labels, winner) in cases {
+        let width = x.ncols();
+        let head = || Better::new(Ridge::new(width, Lift::random_relu(100, 1)), Lda::new(width));
+        let better = fitted(head(), &x, &labels);
+        let right = better.right();
+        println!("right of {}: {right:?}", labels.len());
+        assert!(right[winner] > right[1 - winner], "{right:?}");
+        let ridge = fitted(Ridge::new(width, Lift::random_relu(100, 1)), &x, &labels);
+        let lda = fitted(Lda::new(width), &x, &labels);
+        let expected = if winner == 0 { ridge.scores(x.view()) } else { lda.scores(x.view()) };
+        assert_eq!(better.scores(x.view()).unwrap(), expected.unwrap());
+        // Asked once, and stored.
+        let mut again: Better = postcard::from_bytes(&postcard::to_allocvec(&better).unwrap()).unwrap();
+        again.solve().unwrap();
+        assert_eq!(again.right(), right);
+        assert_eq!(again.scores(x.view()).unwrap(), better.scores(x.view()).unwrap());
+    }
 }

@@ -4,10 +4,14 @@
 mod fixtures;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array2, Array4, Axis, s};
 use perennial::adapter::{Blocks, Lora, Roles};
-use perennial::learner::{Budget, Learner, Settings, State};
+use perennial::engine::{Data, Engine, Port, Session, Tract};
+use perennial::graph::Graph;
+use perennial::learner::{Budget, Descent, Learner, Settings, State};
 use perennial::{ErrorKind, store, strategy};
 use rand::Rng;
 
@@ -163,6 +167,116 @@ fn bad_input_is_refused_and_the_task_goes_on_as_if_it_had_not_come() {
         learner.commit().unwrap();
     }
     assert_eq!(bytes(&disturbed), bytes(&quiet));
+}
+
+/// tract, but one run of a training step fails.
+struct Flaky {
+    inner: Tract,
+    runs: Arc<AtomicUsize>,
+    fails: usize,
+}
+
+impl Engine for Flaky {
+    fn name(&self) -> &'static str {
+        "flaky"
+    }
+
+    fn compile(&self, graph: &Graph, batch: usize) -> perennial::Result<Arc<dyn Session>> {
+        let session = self.inner.compile(graph, batch)?;
+        let trains = session.outputs().iter().any(|o| o.name == "loss");
+        Ok(if trains {
+            Arc::new(FlakySession { session, runs: self.runs.clone(), fails: self.fails })
+        } else {
+            session
+        })
+    }
+}
+
+struct FlakySession {
+    session: Arc<dyn Session>,
+    runs: Arc<AtomicUsize>,
+    fails: usize,
+}
+
+impl Session for FlakySession {
+    fn inputs(&self) -> &[Port] {
+        self.session.inputs()
+    }
+
+    fn outputs(&self) -> &[Port] {
+        self.session.outputs()
+    }
+
+    fn batch(&self) -> usize {
+        self.session.batch()
+    }
+
+    fn run(&self, inputs: &[Data]) -> perennial::Result<Vec<Data>> {
+        if self.runs.fetch_add(1, Ordering::SeqCst) == self.fails {
+            return Err(perennial::err!(Engine, "the accelerator went away"));
+        }
+        self.session.run(inputs)
+    }
+
+    fn resize(&self, batch: usize) -> perennial::Result<Arc<dyn Session>> {
+        self.session.resize(batch)
+    }
+}
+
+#[test]
+fn a_call_that_fails_half_way_takes_its_first_steps_back() {
+    // Twenty images in steps of eight: the first two steps run eight micro-batches, the third fails. Then again in an
+    // epoch, whose two whole steps are taken back.
+    for fails in [9, 10 + 9] {
+        let mut quiet = learner("pegp");
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let runs = Arc::new(AtomicUsize::new(0));
+        let engine = Flaky { inner: Tract::new(1), runs: runs.clone(), fails };
+        let mut flaky = Learner::builder(backbone)
+            .engine(Arc::new(engine))
+            .strategy("pegp")
+            .settings(settings())
+            .build()
+            .unwrap();
+        let (images, labels) = pictures(0, PER_CLASS, 0);
+        for learner in [&mut flaky, &mut quiet] {
+            learner.begin_task("a").unwrap();
+        }
+        if fails == 9 {
+            assert_eq!(kind(flaky.observe(images.view(), &labels)), ErrorKind::Engine);
+            assert!(flaky.classes().is_empty());
+        }
+        for learner in [&mut flaky, &mut quiet] {
+            learner.observe(images.view(), &labels).unwrap();
+        }
+        quiet.epoch().unwrap();
+        if fails > 9 {
+            assert_eq!(kind(flaky.epoch()), ErrorKind::Engine);
+        }
+        assert!(runs.load(Ordering::SeqCst) > fails, "nothing failed");
+        flaky.epoch().unwrap();
+        for learner in [&mut flaky, &mut quiet] {
+            learner.end_task().unwrap();
+            learner.commit().unwrap();
+        }
+        assert_eq!(bytes(&flaky), bytes(&quiet));
+    }
+}
+
+#[test]
+fn both_optimizers_learn_and_the_head_learns_at_its_full_rate_in_later_tasks() {
+    for descent in [Descent::AdamW, Descent::Sgd] {
+        let settings = Settings { descent, learning_rate: 5.0 * descent.usual_rate(), ..settings() };
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let mut learner = Learner::builder(backbone).settings(settings).build().unwrap();
+        learn_and_commit(&mut learner, 0);
+        let (images, labels) = pictures(1, PER_CLASS, 1);
+        learner.begin_task("b").unwrap();
+        let first = learner.observe(images.view(), &labels).unwrap()[0].loss;
+        let last = (0..12).map(|_| learner.epoch().unwrap()[0].loss).last().unwrap();
+        println!("{descent:?}: loss of the second task {first:.3} -> {last:.3}");
+        assert!(last < 0.5 * first, "{descent:?}: the loss of the second task went from {first} to {last}");
+    }
 }
 
 #[test]

@@ -146,6 +146,15 @@ pub enum Blocks {
     Last(usize),
 }
 
+impl std::fmt::Display for Blocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Last(k) => write!(f, "last {k}"),
+        }
+    }
+}
+
 /// Finds the blocks and their sites.
 ///
 /// # Errors

@@ -54,7 +54,7 @@ enum From {
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
     let backbone = options::backbone(&args.model)?;
-    let lora = args.adapt.lora();
+    let lora = args.adapt.lora(&backbone);
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, &backbone, &parts)?;
     let (suffix, _) = inject(parts.suffix.clone(), &parts.sites, &lora, sharing(args))?;
@@ -80,7 +80,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         true => check(args, &backbone, global.seed)?,
         false => Vec::new(),
     };
-    report(global, args, &manifest, &checks)
+    report(global, args, &manifest, &checks, gradcheck::tolerance(&graphs[2].1))
 }
 
 fn sharing(args: &Args) -> Sharing {
@@ -88,7 +88,7 @@ fn sharing(args: &Args) -> Sharing {
 }
 
 fn training_step(args: &Args, backbone: &Backbone, parts: &Parts) -> Result<Joint> {
-    let lora = args.adapt.lora();
+    let lora = args.adapt.lora(backbone);
     let (start, sites) = match args.from {
         From::Boundary => (parts.suffix.clone(), parts.sites.clone()),
         From::Images => backbone.whole(lora.blocks, lora.roles)?,
@@ -105,7 +105,7 @@ fn bound(args: &Args, graph: Graph) -> Result<Graph> {
 }
 
 fn check(args: &Args, backbone: &Backbone, seed: u64) -> Result<Vec<Check>> {
-    let lora = args.adapt.lora();
+    let lora = args.adapt.lora(backbone);
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, backbone, &parts)?;
     gradcheck::run(engine::by_name("tract", 1)?.as_ref(), &step.graph, args.batch.max(2), seed)
@@ -116,7 +116,13 @@ fn save(path: &Path, value: &serde_json::Value) -> Result<()> {
     std::fs::write(path, text + "\n").at(|| path.display().to_string())
 }
 
-fn report(global: &Global, args: &Args, manifest: &serde_json::Value, checks: &[Check]) -> Result<()> {
+fn report(
+    global: &Global,
+    args: &Args,
+    manifest: &serde_json::Value,
+    checks: &[Check],
+    tolerance: f64,
+) -> Result<()> {
     let worst = checks.iter().map(|c| c.relative_error).fold(0.0, f64::max);
     if global.json {
         show::json(&json!({ "out": args.out, "manifest": manifest, "gradcheck": checks, "worst": worst }))?;
@@ -129,11 +135,10 @@ fn report(global: &Global, args: &Args, manifest: &serde_json::Value, checks: &[
             );
         }
     }
-    if worst > gradcheck::TOLERANCE {
+    if worst > tolerance {
         crate::bail!(
             Numeric,
-            "a gradient is off by {worst:.1e}, more than {:.0e}; please report the model",
-            gradcheck::TOLERANCE
+            "a gradient is off by {worst:.1e}, more than {tolerance:.0e}; please report the model"
         );
     }
     if !checks.is_empty() && !global.json {

@@ -143,7 +143,7 @@ impl Bench<'_> {
     }
 
     fn settings(&self) -> Settings {
-        self.args.train.settings(self.args.adapt.lora(), self.global.seed)
+        self.args.train.settings(self.args.adapt.lora(&self.backbone), self.global.seed)
     }
 
     fn learner(&self, strategy: &str) -> Result<Learner> {
@@ -194,14 +194,15 @@ impl Bench<'_> {
 
     /// What is known before a run.
     fn facts(&self) -> EvalResult {
-        let (adapt, train) = (&self.args.adapt, &self.args.train);
+        let (adapt, train, settings) = (&self.args.adapt, &self.args.train, self.settings());
         let config = [
-            ("blocks", adapt.blocks.to_string()),
+            ("blocks", settings.lora.blocks.to_string()),
             ("rank", adapt.rank.to_string()),
             ("roles", adapt.roles.to_string()),
             ("epochs", train.epochs.to_string()),
             ("batch", train.batch.to_string()),
-            ("learning_rate", train.learning_rate.to_string()),
+            ("optimizer", format!("{:?}", settings.descent)),
+            ("learning_rate", settings.learning_rate.to_string()),
             ("random_features", train.random_features.to_string()),
         ];
         EvalResult {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use indicatif::HumanCount;
 use serde_json::json;
 
 use super::options::{Adapt, Train};
@@ -31,7 +32,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         print!("{}", backbone.graph());
         return Ok(());
     }
-    let settings = args.train.settings(args.adapt.lora(), global.seed);
+    let settings = args.train.settings(args.adapt.lora(&backbone), global.seed);
     let plan = Learner::builder(backbone.clone()).settings(settings).budget(args.train.budget()).plan()?;
     match global.json {
         true => show::json(&document(&backbone, &plan)?),
@@ -73,7 +74,7 @@ fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {
         println!("output      {} {}{}", graph.value(v).name, graph.dtype(v)?.name(), graph.shape(v)?);
     }
     println!("feature     {} (width {})", graph.value(backbone.feature()).name, backbone.width()?);
-    println!("parameters  {}", show::thousands(backbone.parameters()));
+    println!("parameters  {}", HumanCount(backbone.parameters() as u64));
     println!("\nblock  sites (role: in x out)");
     for (i, block) in backbone.anatomy().blocks.iter().enumerate() {
         let site =

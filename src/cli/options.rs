@@ -9,7 +9,7 @@ use crate::adapter::{Blocks, Lora, Roles};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::error::Result;
-use crate::learner::{Budget, Settings};
+use crate::learner::{Budget, Descent, Settings};
 
 /// The model in the file `model`, or the embedded one for `default`.
 pub fn backbone(model: &Path) -> Result<Backbone> {
@@ -22,9 +22,9 @@ pub fn backbone(model: &Path) -> Result<Backbone> {
 /// Where to adapt, and with how much.
 #[derive(Args, Clone, Debug)]
 pub struct Adapt {
-    /// Adapt the last K transformer blocks; 0 means all
-    #[arg(long, default_value_t = 4, value_name = "K")]
-    pub blocks: usize,
+    /// Adapt the last K transformer blocks; 0 means all [default: 4, or all where there are fewer]
+    #[arg(long, value_name = "K")]
+    pub blocks: Option<usize>,
     /// Rank of every adapter
     #[arg(long, default_value_t = 4)]
     pub rank: usize,
@@ -38,11 +38,15 @@ pub struct Adapt {
 
 impl Adapt {
     /// As the library takes it.
-    pub fn lora(&self) -> Lora {
+    pub fn lora(&self, backbone: &Backbone) -> Lora {
         Lora {
             rank: self.rank,
             alpha: self.alpha.unwrap_or(self.rank as f32),
-            blocks: if self.blocks == 0 { Blocks::All } else { Blocks::Last(self.blocks) },
+            blocks: match self.blocks {
+                Some(0) => Blocks::All,
+                Some(k) => Blocks::Last(k),
+                None => Blocks::Last(backbone.anatomy().blocks.len().min(4)),
+            },
             roles: self.roles,
         }
     }
@@ -60,9 +64,12 @@ pub struct Train {
     /// Pictures a pass through the engine
     #[arg(long, default_value_t = 4)]
     pub micro: usize,
-    /// Learning rate of AdamW
-    #[arg(long, default_value_t = 1e-3)]
-    pub learning_rate: f32,
+    /// adamw, or sgd (Nesterov momentum 0.9; half the memory, needs a larger rate)
+    #[arg(long, default_value = "adamw", value_name = "NAME")]
+    pub optimizer: Descent,
+    /// Learning rate [default: 0.001, with sgd 0.05]
+    #[arg(long)]
+    pub learning_rate: Option<f32>,
     /// Columns of a random-feature head
     #[arg(long, default_value_t = 2000)]
     pub random_features: usize,
@@ -82,7 +89,8 @@ impl Train {
             seed,
             batch: self.batch,
             micro: self.micro,
-            learning_rate: self.learning_rate,
+            descent: self.optimizer,
+            learning_rate: self.learning_rate.unwrap_or(self.optimizer.usual_rate()),
             random_features: self.random_features,
             ..Settings::default()
         }

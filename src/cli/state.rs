@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use indicatif::HumanCount;
 use serde_json::json;
 
 use super::{Global, show};
@@ -36,7 +37,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     }
     println!("bytes");
     for (name, bytes) in parts {
-        println!("  {name:<22} {:>12}", show::thousands(bytes));
+        println!("  {name:<22} {:>12}", HumanCount(bytes as u64).to_string());
     }
     Ok(())
 }

@@ -17,10 +17,19 @@ use serde::Serialize;
 
 use crate::engine::{Data, Engine, Port, Session};
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::graph::{DType, Graph};
 
-/// Largest relative error that passes.
+/// Largest relative error that passes for a step in f32.
 pub const TOLERANCE: f64 = 1e-3;
+
+/// The same in f16, whose loss has 11 bits: a central difference cannot see more.
+pub const HALF_TOLERANCE: f64 = 5e-2;
+
+/// What passes for `step`.
+pub fn tolerance(step: &Graph) -> f64 {
+    let half = |v: &crate::graph::ValueId| step.value(*v).dtype == Some(DType::F16);
+    if step.outputs.iter().any(half) { HALF_TOLERANCE } else { TOLERANCE }
+}
 
 /// One compared gradient.
 #[derive(Clone, Debug, PartialEq, Serialize)]

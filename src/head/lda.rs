@@ -3,10 +3,11 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::metric::Metric;
 use super::sums::{ClassSums, masked};
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
-use crate::linalg::{Cholesky, PackedGram};
+use crate::linalg::PackedGram;
 
 /// Score of class `c`: `xᵀ S⁻¹ μ_c - μ_cᵀ S⁻¹ μ_c / 2`, with `S` the within-class covariance shrunk towards a multiple
 /// of the identity. The amount is Chen and others' oracle-approximating shrinkage (arXiv 0907.4698), which needs nothing
@@ -46,34 +47,33 @@ impl Lda {
         self.gram.add_rows(rows.view(), -1.0)
     }
 
-    /// Class means `[classes, E]`; zero without rows.
-    fn means(&self) -> Array2<f64> {
-        let mut means = Array2::zeros((self.classes.classes(), self.classes.width()));
-        for (class, mut row) in means.rows_mut().into_iter().enumerate() {
-            if let Some(mean) = self.classes.mean(class) {
-                row.assign(&mean);
-            }
+    /// The shrunk covariance and what it makes of the class means.
+    ///
+    /// # Errors
+    /// As [`Head::solve`].
+    pub(super) fn metric(&self) -> Result<Metric> {
+        if self.classes.total() == 0 {
+            crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
         }
-        means
+        self.gram.check()?;
+        Metric::new(self.gram.dense(), &self.classes)
     }
 
-    /// Pooled within-class covariance and its degrees of freedom.
-    fn within(&self, means: &Array2<f64>) -> (Array2<f64>, f64) {
-        let present = self.classes.counts().iter().filter(|&&c| c > 0).count();
-        let freedom = (self.classes.total() as f64 - present as f64).max(1.0);
-        let scatter = self.gram.dense() - self.classes.sums().t().dot(means);
-        (scatter / freedom, freedom)
+    /// Scores `[n, classes]`, up to a constant a row, that observed rows would have if they had not been.
+    ///
+    /// # Errors
+    /// As [`Head::solve`]; `Shape` on another width, `NotFound` for a label without rows.
+    pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array2<f32>> {
+        self.check_observed(features, labels)?;
+        let distances = self.metric()?.held_out(&features.mapv(f64::from), labels);
+        Ok(distances.mapv(|d| (-0.5 * d) as f32))
     }
-}
 
-/// Share of the identity in the shrunk covariance (equation 23 of the paper).
-fn shrinkage(covariance: &Array2<f64>, freedom: f64) -> f64 {
-    let p = covariance.nrows() as f64;
-    let trace = covariance.diag().sum();
-    let squares = covariance.iter().map(|x| x * x).sum::<f64>();
-    let numerator = (1.0 - 2.0 / p) * squares + trace * trace;
-    let denominator = (freedom + 1.0 - 2.0 / p) * (squares - trace * trace / p);
-    if denominator > 0.0 { (numerator / denominator).min(1.0) } else { 1.0 }
+    /// Refuses rows that cannot have been observed.
+    pub(super) fn check_observed(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
+        check_batch(self.classes.width(), features, labels)?;
+        self.classes.check_observed(labels)
+    }
 }
 
 impl Head for Lda {
@@ -85,17 +85,7 @@ impl Head for Lda {
     }
 
     fn solve(&mut self) -> Result<()> {
-        if self.classes.total() == 0 {
-            crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
-        }
-        self.gram.check()?;
-        let means = self.means();
-        let (covariance, freedom) = self.within(&means);
-        let share = shrinkage(&covariance, freedom);
-        let spherical = covariance.diag().sum() / covariance.nrows() as f64;
-        // A single image a class has no within-class spread: distances are then plain Euclidean.
-        let floor = if spherical > 0.0 { share * spherical } else { 1.0 };
-        let weights = Cholesky::new((covariance * (1.0 - share)).view(), floor)?.solve(means.t())?;
+        let Metric { means, weights, .. } = self.metric()?;
         let bias = Array1::from_iter((0..means.nrows()).map(|c| -0.5 * means.row(c).dot(&weights.column(c))));
         self.solved = Some(Solved {
             weights: weights.mapv(|w| w as f32),
@@ -117,13 +107,7 @@ impl Head for Lda {
 
     /// Not possible from these sums: every class is in the shared covariance.
     fn forget(&mut self, class: usize) -> Result<()> {
-        if self.classes.counts().get(class).is_none_or(|&count| count == 0) {
-            crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes());
-        }
-        crate::bail!(
-            Unsupported,
-            "a shared covariance cannot forget class {class} without its rows; call forget_rows, or use ClassMeans"
-        )
+        Err(self.classes.inseparable(class, "a shared covariance"))
     }
 
     fn bytes(&self) -> usize {

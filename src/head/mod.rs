@@ -11,7 +11,10 @@
 //! | `gcv` | the ridge parameter in closed form | |
 //! | `lift` | [`Lift`]: the map from features to ridge inputs | one seed |
 //! | `lda` | [`Lda`]: shared covariance, shrunk | `G [E, E]`, `C` sums of `E` |
+//! | `metric` | the covariance and its distances | |
+//! | `better` | [`Better`]: ridge and discriminants, chosen by rows held out | both |
 //! | `linear` | [`Linear`]: weights that the joint graph trains | `W [capacity, E]` |
+//! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
 //! | `sums` | per-class sums and counts | |
 //!
 //! On frozen `vit_tiny` features, ten tasks of equally many classes, in percent and megabytes of state (command in
@@ -28,20 +31,25 @@
 //! gives the very same scores. Statistics are sums of what the backbone gave *when they were taken*: a head cannot know
 //! that an adapter has moved the features since, and does not correct for it.
 
+mod better;
 mod class_means;
 mod gcv;
 mod lda;
 mod lift;
 mod linear;
+mod metric;
+mod novelty;
 mod ridge;
 mod sums;
 
 use ndarray::{Array2, ArrayView2};
 
+pub use better::Better;
 pub use class_means::ClassMeans;
 pub use lda::Lda;
 pub use lift::Lift;
 pub use linear::Linear;
+pub use novelty::Novelty;
 pub use ridge::Ridge;
 
 use crate::error::Result;
@@ -88,14 +96,16 @@ pub trait Head {
     /// # Errors
     /// As [`Head::scores`].
     fn predict(&self, features: ArrayView2<'_, f32>) -> Result<Vec<usize>> {
-        let best = |row: ndarray::ArrayView1<'_, f32>| {
-            row.iter()
-                .enumerate()
-                .fold((0, f32::NEG_INFINITY), |b, (i, &s)| if s > b.1 { (i, s) } else { b })
-                .0
-        };
-        Ok(self.scores(features)?.rows().into_iter().map(best).collect())
+        Ok(best_of(&self.scores(features)?))
     }
+}
+
+/// Index of the best score of each row, the first of equals.
+fn best_of(scores: &Array2<f32>) -> Vec<usize> {
+    let best = |row: ndarray::ArrayView1<'_, f32>| {
+        row.iter().enumerate().fold((0, f32::NEG_INFINITY), |b, (i, &s)| if s > b.1 { (i, s) } else { b }).0
+    };
+    scores.rows().into_iter().map(best).collect()
 }
 
 /// What every `observe` refuses.

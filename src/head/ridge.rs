@@ -87,6 +87,29 @@ impl Ridge {
         size_of::<f64>() * m * (m + Cholesky::PANEL + 3 * c)
     }
 
+    /// Scores `[n, classes]`, up to a positive factor a row, that observed rows would have if they had not been, λ staying:
+    /// `(s_c - h [c = own]) / (1 - h)` with the leverage `h = phiᵀ (G + λ I)⁻¹ phi`.
+    ///
+    /// # Errors
+    /// `State` before [`Head::solve`], `Shape` on another width, `NotFound` for a label without rows.
+    pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array2<f32>> {
+        check_batch(self.features as usize, features, labels)?;
+        self.classes.check_observed(labels)?;
+        let (Some((weights, absent)), Some(random), Some(lambda)) =
+            (&self.weights, &self.random, self.lambda)
+        else {
+            return Err(unsolved());
+        };
+        let phi = self.lift.apply(features, random.view())?;
+        let mut scores = matmul(phi.view(), weights.view())?;
+        let phi = phi.mapv(f64::from);
+        let solved = Cholesky::of_gram(&self.gram, lambda)?.solve(phi.t())?;
+        for (i, &own) in labels.iter().enumerate() {
+            scores[[i, own]] -= phi.row(i).dot(&solved.column(i)) as f32;
+        }
+        Ok(masked(scores, absent))
+    }
+
     /// `phi`, drawing the random matrix when it is not there.
     fn lifted(&mut self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let random = match self.random.take() {
@@ -144,13 +167,7 @@ impl Head for Ridge {
 
     /// Not possible from these sums: every class is in `G`, and keeping each class's part would cost `M²` a class.
     fn forget(&mut self, class: usize) -> Result<()> {
-        if self.classes.counts().get(class).is_none_or(|&count| count == 0) {
-            crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes());
-        }
-        crate::bail!(
-            Unsupported,
-            "a ridge cannot forget class {class} without its rows; call forget_rows with its features, or use ClassMeans"
-        )
+        Err(self.classes.inseparable(class, "a ridge"))
     }
 
     fn bytes(&self) -> usize {

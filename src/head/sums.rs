@@ -1,9 +1,9 @@
 //! Per-class sums of rows.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// `sums[c] = Σ x` over the rows of class `c`, and how many there were. Grows by rows as classes come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,15 +97,30 @@ impl ClassSums {
         Ok(())
     }
 
-    /// Mean row of a class; `None` without rows.
-    pub(super) fn mean(&self, class: usize) -> Option<Array1<f64>> {
-        let count = *self.counts.get(class)?;
-        (count > 0).then(|| self.sums.row(class).mapv(|x| x / count as f64))
-    }
-
     /// Indices without rows: gaps in the numbering and forgotten classes.
     pub(super) fn absent(&self) -> Vec<usize> {
         (0..self.classes()).filter(|&class| self.counts[class] == 0).collect()
+    }
+
+    /// Refuses labels that no row was observed with.
+    pub(super) fn check_observed(&self, labels: &[usize]) -> Result<()> {
+        match labels.iter().find(|&&label| self.counts.get(label).is_none_or(|&count| count == 0)) {
+            Some(label) => {
+                crate::bail!(NotFound, "class {label} was not observed; hold out only rows that were")
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Why a head whose other sums mix all classes cannot forget one.
+    pub(super) fn inseparable(&self, class: usize, head: &str) -> Error {
+        if self.counts.get(class).is_none_or(|&count| count == 0) {
+            return crate::err!(NotFound, "class {class} is not known; {} classes are", self.classes());
+        }
+        crate::err!(
+            Unsupported,
+            "{head} cannot forget class {class} without its rows; call forget_rows with its features, or use ClassMeans"
+        )
     }
 
     /// Bytes held.

@@ -159,11 +159,12 @@ fn slots(sites: &[Site]) -> Vec<SlotShape> {
     sites.iter().map(shape).collect()
 }
 
-/// A stored state holds sums; the classifier's weights are solved for again.
+/// A stored state holds sums; what predicts is solved for again.
 fn solved(mut state: State) -> Result<State> {
     if let (Some(statistics), false) = (&mut state.statistics, state.tasks.is_empty()) {
         statistics.head_mut().solve()?;
     }
+    state.recognition.solve()?;
     Ok(state)
 }
 

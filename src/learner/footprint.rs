@@ -68,8 +68,8 @@ impl Footprint {
                 item("boundary cache", budget.cache, "limit for the open task".into()),
                 item(
                     "adapters and optimizer",
-                    parameters * 4 * 5,
-                    "parameters, gradients, two moments, rollback copy".into(),
+                    parameters * 4 * 8,
+                    "parameters, gradients, two moments, copies to go back to".into(),
                 ),
                 item(
                     "protected subspaces",

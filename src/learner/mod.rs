@@ -35,7 +35,7 @@ pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};
 pub use prediction::Prediction;
 pub use recognition::Recognition;
-pub use settings::{Budget, Settings};
+pub use settings::{Budget, Descent, Settings};
 pub use state::{State, TaskRecord};
 pub use task::TaskReport;
 pub use trainer::Step;
@@ -160,8 +160,8 @@ impl Learner {
     ///
     /// # Errors
     /// [`State`](crate::ErrorKind::State) outside a task, [`Shape`](crate::ErrorKind::Shape) for images of
-    /// another size, [`Numeric`](crate::ErrorKind::Numeric) for NaN or an exploding loss. The step that
-    /// failed changed nothing.
+    /// another size, [`Numeric`](crate::ErrorKind::Numeric) for NaN or an exploding loss. A call that failed
+    /// changed nothing, not even by the steps before the one that failed.
     pub fn observe(&mut self, images: ArrayView4<'_, f32>, labels: &[&str]) -> Result<Vec<Step>> {
         let encoded = self.encode(images)?;
         self.observe_encoded(&encoded, labels)

@@ -21,8 +21,8 @@ pub struct Prediction {
     pub task: usize,
     /// Whether the image looks like nothing that was learned.
     pub unknown: bool,
-    /// How well the best signature explains the image, in standard deviations of that task's own held-out
-    /// images; below zero is worse than their mean.
+    /// How close the image is to the nearest class, in standard deviations of the newest task's held-out images;
+    /// below zero is farther than their mean.
     pub familiarity: f32,
 }
 

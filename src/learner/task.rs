@@ -11,12 +11,11 @@ use super::classifier::Statistics;
 use super::encoded::Cache;
 use super::features::{self, Features, Scale};
 use super::runner::Runner;
-use super::trainer::{Batch, Step, Trainer};
+use super::trainer::{Batch, Before, Step, Trainer};
 use super::{Encoded, Learner, Phase, TaskRecord};
 use crate::error::Result;
 use crate::graph::{ValueId, rewrite};
 use crate::head::{Head, Linear};
-use crate::optim::AdamW;
 use crate::strategy::{TaskContext, View};
 use crate::subspace::SecondMoment;
 
@@ -83,10 +82,7 @@ impl Learner {
         let s = &self.state.settings;
         let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
         let base = features::merged(&self.suffix, &self.sites, &self.state, false)?;
-        let optimizer = Box::new(
-            AdamW::new(s.learning_rate * self.strategy.rate(index)).with_weight_decay(s.weight_decay),
-        );
-        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, optimizer)
+        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, self.strategy.rate(index))
     }
 
     /// As [`Learner::observe`], from encoded images.
@@ -140,13 +136,14 @@ impl Learner {
     pub fn epoch(&mut self) -> Result<Vec<Step>> {
         let seed = self.state.settings.seed;
         let task = self.task()?;
-        task.epochs += 1;
-        let (index, epoch) = (task.context.index as u64, task.epochs);
+        let (index, epoch) = (task.context.index as u64, task.epochs + 1);
         let Some(images) = task.cache.images().cloned() else { return Ok(Vec::new()) };
         let labels = task.cache.labels().to_vec();
         let mut order: Vec<usize> = (0..labels.len()).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ (index << 32) ^ epoch));
-        self.train(&images, &labels, &order)
+        let steps = self.train(&images, &labels, &order)?;
+        self.task()?.epochs = epoch;
+        Ok(steps)
     }
 
     /// Steps over `images` in `order`, where the open task adapts.
@@ -158,13 +155,20 @@ impl Learner {
         };
         let mut mask = Array1::zeros(trainer.capacity());
         task.classes.iter().for_each(|&c| mask[c] = 1.0);
-        let step = |indices: &[usize]| {
+        let batches = order.chunks(state.settings.batch.max(1));
+        // One step is all or nothing by itself; of several, those before the failing one are taken back.
+        let before = (batches.len() > 1).then(|| Before::of(trainer, &state.memory, head));
+        let mut step = |indices: &[usize]| {
             let tokens = images.tokens(indices);
             let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
             let batch = Batch { tokens: tokens.view(), labels: &labels, mask: &mask };
             trainer.step(strategy.as_ref(), &mut state.memory, head, &batch)
         };
-        order.chunks(state.settings.batch.max(1)).map(step).collect()
+        let steps: Result<Vec<Step>> = batches.map(&mut step).collect();
+        if let (Err(_), Some(before)) = (&steps, before) {
+            before.restore(trainer, &mut state.memory, head);
+        }
+        steps
     }
 
     /// Makes the labels known to the training head, doubling it where they do not fit. The graph is compiled again

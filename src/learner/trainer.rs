@@ -32,7 +32,29 @@ pub struct Trainer {
     session: Arc<dyn Session>,
     capacity: usize,
     optimizer: Box<dyn Optimizer + Send + Sync>,
+    /// Factor on the adapters' deltas.
+    rate: f32,
     clip: f32,
+}
+
+/// What a failed call goes back to.
+pub struct Before {
+    adapters: Vec<Pair>,
+    head: Linear,
+    optimizer: Box<dyn Optimizer + Send + Sync>,
+}
+
+impl Before {
+    /// As everything is now.
+    pub fn of(trainer: &Trainer, memory: &Memory, head: &Linear) -> Self {
+        let (adapters, optimizer) = (memory.current.clone(), trainer.optimizer.duplicate());
+        Self { adapters, head: head.clone(), optimizer }
+    }
+
+    /// Everything as it was.
+    pub fn restore(self, trainer: &mut Trainer, memory: &mut Memory, head: &mut Linear) {
+        (memory.current, trainer.optimizer, *head) = (self.adapters, self.optimizer, self.head);
+    }
 }
 
 /// The rows of one step.
@@ -53,12 +75,12 @@ impl Trainer {
         sites: &[Site],
         settings: &Settings,
         head: &Linear,
-        optimizer: Box<dyn Optimizer + Send + Sync>,
+        rate: f32,
     ) -> Result<Self> {
         let (graph, slots) = inject(suffix.clone(), sites, &settings.lora, Sharing::Shared)?;
         let Joint { graph, capacity, .. } = joint(graph, &slots, head.capacity())?;
         let session = engine.compile(&graph, settings.micro)?;
-        Ok(Self { session, capacity, optimizer, clip: settings.clip })
+        Ok(Self { session, capacity, optimizer: settings.optimizer(), rate, clip: settings.clip })
     }
 
     /// Rows of the training head that the graph was compiled for.
@@ -153,7 +175,7 @@ impl Trainer {
         for (slot, now) in memory.current.iter().enumerate() {
             let a = optimizer.step(2 + 2 * slot, now.a.view(), gradients[2 + 2 * slot].view())?;
             let b = optimizer.step(3 + 2 * slot, now.b.view(), gradients[3 + 2 * slot].view())?;
-            let mut delta = Pair { a, b };
+            let mut delta = Pair { a: a * self.rate, b: b * self.rate };
             strategy.delta(memory, slot, &mut delta)?;
             deltas.push(delta);
         }

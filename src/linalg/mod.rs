@@ -9,6 +9,7 @@
 //! | `eigen` | [`eigh`], [`svd_thin`] |
 //! | `orthogonal` | [`qr`], [`complement`] |
 //! | `cholesky` | [`Cholesky`], [`cholesky_solve`], [`ridge`] |
+//! | `rows` | [`unit_rows`] |
 //! | `random` | [`gaussian`], a matrix that a state can keep as one seed |
 //!
 //! Invariants: everything runs on the calling thread, so results do not depend on a thread count (faer's parallel
@@ -22,6 +23,7 @@ mod eigen;
 mod orthogonal;
 mod product;
 mod random;
+mod rows;
 mod view;
 
 pub use cholesky::{Cholesky, cholesky_solve, ridge};
@@ -29,6 +31,7 @@ pub use eigen::{Eigh, Svd, eigh, svd_thin};
 pub use orthogonal::{complement, qr};
 pub use product::{PackedGram, matmul};
 pub use random::{GAUSSIAN, gaussian};
+pub use rows::unit_rows;
 pub use view::Real;
 
 use faer::Par;

@@ -99,15 +99,8 @@ impl Optimizer for AdamW {
         let root = self.correction(beta2).sqrt() as f32;
         let decay = self.lr * self.weight_decay;
         let zeros = || Array2::zeros(param.dim());
-        let moments = slot(&mut self.moments, index, || Moments { mean: zeros(), square: zeros() });
-        if moments.mean.dim() != param.dim() {
-            crate::bail!(
-                Shape,
-                "parameter {index} is {:?} but was {:?}; reset the optimizer when shapes change",
-                param.dim(),
-                moments.mean.dim()
-            );
-        }
+        let new = || Moments { mean: zeros(), square: zeros() };
+        let moments = slot(&mut self.moments, index, param.dim(), new, |m| m.mean.dim())?;
         let mut delta = param.mapv(|p| -decay * p);
         Zip::from(&mut delta).and(&mut moments.mean).and(&mut moments.square).and(grad).for_each(
             |d, m, v, &g| {
@@ -134,5 +127,9 @@ impl Optimizer for AdamW {
 
     fn bytes(&self) -> usize {
         self.moments.iter().flatten().map(|m| size_of::<f32>() * (m.mean.len() + m.square.len())).sum()
+    }
+
+    fn duplicate(&self) -> Box<dyn Optimizer + Send + Sync> {
+        Box::new(self.clone())
     }
 }

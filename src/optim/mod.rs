@@ -61,6 +61,9 @@ pub trait Optimizer {
 
     /// Bytes of moments held.
     fn bytes(&self) -> usize;
+
+    /// A copy to go back to.
+    fn duplicate(&self) -> Box<dyn Optimizer + Send + Sync>;
 }
 
 /// Shapes and values that a step may start from.
@@ -77,10 +80,24 @@ fn check(index: usize, param: ArrayView2<'_, f32>, grad: ArrayView2<'_, f32>) ->
     Ok(())
 }
 
-/// The slot of parameter `index`, made by `new` when it is first seen and of the given shape ever after.
-fn slot<T>(slots: &mut Vec<Option<T>>, index: usize, new: impl FnOnce() -> T) -> &mut T {
+/// The moments of parameter `index`, made by `new` when it is first seen and of the given shape ever after.
+fn slot<T>(
+    slots: &mut Vec<Option<T>>,
+    index: usize,
+    shape: (usize, usize),
+    new: impl FnOnce() -> T,
+    dim: impl Fn(&T) -> (usize, usize),
+) -> Result<&mut T> {
     if slots.len() <= index {
         slots.resize_with(index + 1, || None);
     }
-    slots[index].get_or_insert_with(new)
+    let slot = slots[index].get_or_insert_with(new);
+    if dim(slot) != shape {
+        let was = dim(slot);
+        crate::bail!(
+            Shape,
+            "parameter {index} is {shape:?} but was {was:?}; reset the optimizer when shapes change"
+        );
+    }
+    Ok(slot)
 }

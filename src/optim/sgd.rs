@@ -59,15 +59,8 @@ impl Optimizer for Sgd {
         let mut delta = grad.to_owned();
         delta.scaled_add(decay, &param);
         if momentum != 0.0 {
-            let velocity = slot(&mut self.velocities, index, || Array2::zeros(param.dim()));
-            if velocity.dim() != param.dim() {
-                crate::bail!(
-                    Shape,
-                    "parameter {index} is {:?} but was {:?}; reset the optimizer when shapes change",
-                    param.dim(),
-                    velocity.dim()
-                );
-            }
+            let zeros = || Array2::zeros(param.dim());
+            let velocity = slot(&mut self.velocities, index, param.dim(), zeros, Array2::dim)?;
             Zip::from(&mut delta).and(velocity).for_each(|d, v| {
                 *v = momentum * *v + *d;
                 *d = if nesterov { *d + momentum * *v } else { *v };
@@ -91,5 +84,9 @@ impl Optimizer for Sgd {
 
     fn bytes(&self) -> usize {
         self.velocities.iter().flatten().map(|v| size_of::<f32>() * v.len()).sum()
+    }
+
+    fn duplicate(&self) -> Box<dyn Optimizer + Send + Sync> {
+        Box::new(self.clone())
     }
 }

@@ -21,7 +21,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::linalg::{eigh, matmul};
+use crate::linalg::{eigh, matmul, unit_rows};
 use crate::mixture::{from_halves, to_halves};
 use crate::{bail, err};
 
@@ -184,18 +184,6 @@ fn variances(z: &Array2<f64>) -> Array1<f64> {
     let mean_squares = z.map_axis(Axis(0), |column| column.dot(&column) / column.len() as f64);
     let floor = (1e-3 * mean_squares.sum() / mean_squares.len() as f64).max(f64::from(f32::MIN_POSITIVE));
     mean_squares.mapv(|v| v.max(floor))
-}
-
-/// Rows scaled to unit length in f64; a row of zeros stays.
-fn unit_rows(features: ArrayView2<f32>) -> Array2<f64> {
-    let mut x = features.mapv(f64::from);
-    for mut row in x.outer_iter_mut() {
-        let norm = row.dot(&row).sqrt();
-        if norm > 0.0 {
-            row /= norm;
-        }
-    }
-    x
 }
 
 /// `xᵀ x / n`.

@@ -8,12 +8,13 @@
 //! |---|---|---|---|
 //! | `ncm-frozen` | never | | cosine class means |
 //! | `ridge-frozen` | never | | ridge |
+//! | `lda-frozen` | never | | linear discriminants, a tenth of the memory of the next |
 //! | `ranpac-frozen` | never | | random-feature ridge (RanPAC, arXiv 2307.02251, without its first phase) |
-//! | `ranpac-frozen-beside` | never | | the same, on frozen features beside mean boundary tokens: what `pegp`'s head alone is worth |
+//! | `best-frozen` | never | | the better of the last two, on frozen features beside mean boundary tokens: what `pegp`'s head alone is worth |
 //! | `ranpac-first` | first task only | | random-feature ridge (RanPAC) |
 //! | `sequential` | every task | nothing | linear, masked loss |
 //! | `joint` | every task | nothing | linear (give it all classes as one task: the upper reference) |
-//! | `pegp` | every task, a new branch each | input subspaces (arXiv 2405.13383) | random-feature ridge on features side by side |
+//! | `pegp` | every task, a new branch each | input subspaces (arXiv 2405.13383) | the better of ridge and discriminants, on features side by side |
 //! | `pegp-shared` | every task | inputs and hidden rows of one adapter, as published | the same |
 //! | `pegp-shared-down` | every task | inputs; an anchor holds B | the same |
 //!
@@ -23,13 +24,13 @@ mod frozen;
 mod memory;
 mod pair;
 mod pegp;
-mod sequential;
+mod unprotected;
 
-pub use frozen::{Frozen, RanpacFirst};
+pub use frozen::Frozen;
 pub use memory::{Memory, SlotShape};
 pub use pair::Pair;
 pub use pegp::{Mode, Pegp};
-pub use sequential::Sequential;
+pub use unprotected::Unprotected;
 
 use std::fmt::Debug;
 
@@ -60,6 +61,13 @@ pub enum Classifier {
         /// Number of random features.
         features: usize,
     },
+    /// Linear discriminants under one shared covariance.
+    Discriminants,
+    /// The better of random-feature ridge and linear discriminants, by held-out rows.
+    Better {
+        /// Number of random features.
+        features: usize,
+    },
     /// The linear head that is trained with the adapters.
     Linear,
 }
@@ -86,7 +94,7 @@ pub trait Strategy: Debug + Send + Sync {
     /// Whether task `index` changes the network.
     fn adapts(&self, index: usize) -> bool;
 
-    /// Factor on the learning rate of task `index`.
+    /// Factor on the deltas of the adapters in task `index`. The training head learns at the full rate.
     fn rate(&self, _index: usize) -> f32 {
         1.0
     }
@@ -124,11 +132,12 @@ pub trait Strategy: Debug + Send + Sync {
 }
 
 /// Names of all strategies.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "ncm-frozen",
     "ridge-frozen",
+    "lda-frozen",
     "ranpac-frozen",
-    "ranpac-frozen-beside",
+    "best-frozen",
     "ranpac-first",
     "sequential",
     "pegp",
@@ -143,17 +152,19 @@ pub const NAMES: [&str; 10] = [
 /// [`NotFound`](crate::ErrorKind::NotFound) lists the names.
 pub fn by_name(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
     let ranpac = Classifier::RandomRidge { features: random_features };
+    let better = Classifier::Better { features: random_features };
     Ok(match name {
         "ncm-frozen" => Box::new(Frozen::new("ncm-frozen", Classifier::ClassMeans)),
         "ridge-frozen" => Box::new(Frozen::new("ridge-frozen", Classifier::Ridge)),
+        "lda-frozen" => Box::new(Frozen::new("lda-frozen", Classifier::Discriminants)),
         "ranpac-frozen" => Box::new(Frozen::new("ranpac-frozen", ranpac)),
-        "ranpac-frozen-beside" => Box::new(Frozen::new("ranpac-frozen-beside", ranpac).beside()),
-        "ranpac-first" => Box::new(RanpacFirst { classifier: ranpac }),
-        "sequential" => Box::new(Sequential::new("sequential")),
-        "joint" => Box::new(Sequential::new("joint")),
-        "pegp" => Box::new(Pegp::new(Mode::Expand, ranpac)),
-        "pegp-shared" => Box::new(Pegp::new(Mode::Shared, ranpac)),
-        "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, ranpac)),
+        "best-frozen" => Box::new(Frozen::new("best-frozen", better).beside()),
+        "ranpac-first" => Box::new(Unprotected::first("ranpac-first", ranpac)),
+        "sequential" => Box::new(Unprotected::always("sequential")),
+        "joint" => Box::new(Unprotected::always("joint")),
+        "pegp" => Box::new(Pegp::new(Mode::Expand, better)),
+        "pegp-shared" => Box::new(Pegp::new(Mode::Shared, better)),
+        "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, better)),
         _ => crate::bail!(NotFound, "no strategy {name:?}; use one of: {}", NAMES.join(", ")),
     })
 }

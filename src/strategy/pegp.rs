@@ -22,7 +22,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::memory::Anchor;
-use super::sequential::start_adapters;
+use super::unprotected::start_adapters;
 use super::{Classifier, Memory, Pair, Strategy, TaskContext, View};
 use crate::error::Result;
 use crate::subspace::{Energy, EnergySchedule, SecondMoment};
@@ -47,7 +47,7 @@ pub struct Pegp {
     pub energy: EnergySchedule,
     /// Settled branches are compressed to this rank a slot, which bounds the state.
     pub max_rank: usize,
-    /// Factor on the learning rate after the first task. Features must move little for statistics taken under
+    /// Factor on the adapters' deltas after the first task. Features must move little for statistics taken under
     /// older weights to stay true: see the table in ARCHITECTURE.md.
     pub later_rate: f32,
     /// Weight of the anchor of B in [`Mode::SharedDownOnly`].

@@ -1,4 +1,4 @@
-"""Writes head.json: class means, ridge with GCV, and shrunk LDA on a small set, from numpy, scipy and scikit-learn.
+"""Writes head.json: class means, ridge with GCV, shrunk LDA and novelty on a small set, from numpy, scipy and scikit-learn.
 
     python tests/golden/head_golden.py        (numpy, scipy, scikit-learn)
 """
@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.spatial.distance import cdist
 from sklearn.covariance import oas
 from sklearn.linear_model import Ridge
 
@@ -42,19 +43,34 @@ weights = Ridge(alpha=lam, fit_intercept=False, solver="cholesky").fit(phi, y).c
 
 # LDA: pooled within-class covariance, oracle-approximating shrinkage (equation 23 of arXiv 0907.4698; scikit-learn drops
 # the 2/p terms, so its value is kept only as a neighbour).
-centred = x.astype(float) - means[labels]
 freedom = N - C
-cov = centred.T @ centred / freedom
-squares, trace = (cov ** 2).sum(), np.trace(cov)
-share = ((1 - 2 / E) * squares + trace ** 2) / ((freedom + 1 - 2 / E) * (squares - trace ** 2 / E))
-shrunk = (1 - share) * cov + share * trace / E * np.eye(E)
-inverse = np.linalg.inv(shrunk)
+
+
+def shrunk(rows, means):
+    centred = rows - means[labels]
+    cov = centred.T @ centred / freedom
+    squares, trace = (cov ** 2).sum(), np.trace(cov)
+    share = ((1 - 2 / E) * squares + trace ** 2) / ((freedom + 1 - 2 / E) * (squares - trace ** 2 / E))
+    print("shrinkage", share, "scikit-learn's", oas(centred, assume_centered=True)[1])
+    return (1 - share) * cov + share * trace / E * np.eye(E)
+
+
+inverse = np.linalg.inv(shrunk(x.astype(float), means))
 lda = test @ inverse @ means.T - 0.5 * np.einsum("ce,ef,cf->c", means, inverse, means)
-print("shrinkage", share, "scikit-learn's", oas(centred, assume_centered=True)[1])
+
+# Novelty: relative Mahalanobis distance of unit rows, scipy's distances.
+ux, ut = unit(x.astype(float)), unit(test.astype(float))
+unit_means = np.stack([ux[labels == c].mean(0) for c in range(C)])
+within = shrunk(ux, unit_means)
+everything = within + np.cov(unit_means.T, fweights=np.bincount(labels), ddof=0)
+to_classes = cdist(ut, unit_means, "mahalanobis", VI=np.linalg.inv(within)) ** 2
+to_all = cdist(ut, ux.mean(0)[None], "mahalanobis", VI=np.linalg.inv(everything)) ** 2
+novelty = to_classes.min(1) - to_all[:, 0]
 
 out = {"width": E, "classes": C, "x": x.ravel().tolist(), "labels": labels.tolist(), "test": test.ravel().tolist(),
        "class_means": (unit(test.astype(float)) @ unit(means).T).ravel().tolist(),
-       "gcv": best.fun, "lambda": lam, "ridge": (phi_test @ weights).ravel().tolist(), "lda": lda.ravel().tolist()}
+       "gcv": best.fun, "lambda": lam, "ridge": (phi_test @ weights).ravel().tolist(), "lda": lda.ravel().tolist(),
+       "novelty": novelty.tolist()}
 path = pathlib.Path(__file__).with_name("head.json")
 path.write_text(json.dumps(out))
 print(path, path.stat().st_size, "bytes; lambda", lam)

@@ -1,6 +1,6 @@
 //! What the demonstration prints: text on stdout, bars on stderr, nothing with `--json`.
 
-use indicatif::ProgressBar;
+use indicatif::{HumanCount, ProgressBar};
 
 use super::STRATEGY;
 use super::restart::Check;
@@ -20,7 +20,7 @@ pub fn opening(stage: &Stage<'_>) {
     println!(
         "model      {}, {} parameters",
         stage.facts().backbone,
-        show::thousands(stage.backbone.parameters())
+        HumanCount(stage.backbone.parameters() as u64)
     );
     println!("pictures   {train} drawn to learn from, {test} others to measure on");
     println!("strategy   {STRATEGY}; no picture is kept after its task\n");

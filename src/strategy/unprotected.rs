@@ -1,4 +1,5 @@
-//! One adapter trained on task after task, unprotected; given all classes at once it is joint training.
+//! One adapter without protection: on the first task only (RanPAC's first phase), on task after task, or on all
+//! classes at once.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,14 +10,23 @@ use crate::subspace::SecondMoment;
 
 /// Unprotected adaptation.
 #[derive(Clone, Copy, Debug)]
-pub struct Sequential {
+pub struct Unprotected {
     name: &'static str,
+    classifier: Classifier,
+    /// Tasks that adapt the network; later ones leave it alone.
+    tasks: usize,
 }
 
-impl Sequential {
-    /// Under the name `sequential` or `joint`.
-    pub fn new(name: &'static str) -> Self {
-        Self { name }
+impl Unprotected {
+    /// Adapts on every task under the linear head that is trained with it; called `sequential`, or `joint` where all
+    /// classes come as one task.
+    pub fn always(name: &'static str) -> Self {
+        Self { name, classifier: Classifier::Linear, tasks: usize::MAX }
+    }
+
+    /// Adapts on the first task, then never again.
+    pub fn first(name: &'static str, classifier: Classifier) -> Self {
+        Self { name, classifier, tasks: 1 }
     }
 }
 
@@ -30,17 +40,17 @@ pub(super) fn start_adapters(task: &TaskContext, memory: &mut Memory) {
     }
 }
 
-impl Strategy for Sequential {
+impl Strategy for Unprotected {
     fn name(&self) -> &'static str {
         self.name
     }
 
     fn classifier(&self) -> (Classifier, View) {
-        (Classifier::Linear, View::Adapted)
+        (self.classifier, View::Adapted)
     }
 
-    fn adapts(&self, _: usize) -> bool {
-        true
+    fn adapts(&self, index: usize) -> bool {
+        index < self.tasks
     }
 
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {

@@ -1,0 +1,85 @@
+//! Two heads on one stream, of which the better one speaks.
+
+use ndarray::{Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::{Head, Lda, Ridge, best_of};
+use crate::error::Result;
+
+/// Rows that are held out after each observation.
+const ASKED: usize = 512;
+
+/// [`Ridge`] and [`Lda`] side by side. After each observation both are asked for the rows that came, each row held out of
+/// its own statistics (exactly, in closed form); who was right more often so far gives the scores.
+///
+/// Neither is better everywhere: random features separate classes that a linear rule cannot, and need more images than a
+/// shared covariance does. On held-out training images with `vit_tiny`, features side by side: CIFAR-100 74.3 and 73.0,
+/// Omniglot 72.7 and 80.7 (`perennial eval --validate 0.2`, ARCHITECTURE.md).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Better {
+    ridge: Ridge,
+    lda: Lda,
+    /// Held-out rows that the ridge and the discriminants had right.
+    right: [u64; 2],
+    /// Rows of the last observation, until they were asked.
+    #[serde(skip)]
+    fresh: Option<(Array2<f32>, Vec<usize>)>,
+}
+
+impl Better {
+    /// Two heads that have seen nothing, for features of one width.
+    pub fn new(ridge: Ridge, lda: Lda) -> Self {
+        Self { ridge, lda, right: [0; 2], fresh: None }
+    }
+
+    /// Held-out rows that the ridge and the discriminants had right so far.
+    pub fn right(&self) -> [u64; 2] {
+        self.right
+    }
+
+    /// The head that speaks.
+    fn speaker(&self) -> &dyn Head {
+        let [ridge, lda] = self.right;
+        if ridge >= lda { &self.ridge } else { &self.lda }
+    }
+}
+
+impl Head for Better {
+    fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
+        self.ridge.observe(features, labels)?;
+        self.lda.observe(features, labels)?;
+        let some: Vec<usize> = (0..labels.len()).step_by(labels.len().div_ceil(ASKED).max(1)).collect();
+        let asked = some.iter().map(|&i| labels[i]).collect();
+        self.fresh = Some((features.select(Axis(0), &some), asked));
+        Ok(())
+    }
+
+    fn solve(&mut self) -> Result<()> {
+        self.ridge.solve()?;
+        self.lda.solve()?;
+        if let Some((rows, labels)) = self.fresh.take() {
+            let answers =
+                [self.ridge.held_out(rows.view(), &labels)?, self.lda.held_out(rows.view(), &labels)?];
+            for (right, scores) in self.right.iter_mut().zip(answers) {
+                *right += best_of(&scores).iter().zip(&labels).filter(|(a, b)| a == b).count() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        self.speaker().scores(features)
+    }
+
+    fn classes(&self) -> usize {
+        self.ridge.classes()
+    }
+
+    fn forget(&mut self, class: usize) -> Result<()> {
+        self.ridge.forget(class)
+    }
+
+    fn bytes(&self) -> usize {
+        self.ridge.bytes() + self.lda.bytes() + size_of_val(&self.right)
+    }
+}
