@@ -3,8 +3,9 @@
 #
 #   benches/table.sh VIT_TINY.onnx CIFAR100_DIR ORDER_FILE OMNIGLOT_DIR [OUT_DIR]
 #
-# About an hour on two cores. CIFAR100_DIR holds the binary files or one WebP sheet a class; OMNIGLOT_DIR holds
-# {train,test}/<alphabet>/<character>/. Results: OUT_DIR/*.json, *.txt and a report with pictures.
+# About an hour on two cores; needs python3 to print the table. CIFAR100_DIR holds the binary files or one WebP sheet a
+# class; OMNIGLOT_DIR holds {train,test}/<alphabet>/<character>/. Results: the table on stdout, and in OUT_DIR *.json,
+# *.txt and reports with pictures.
 set -euo pipefail
 model=$1 cifar=$2 order=$3 omniglot=$4 out=${5:-table}
 mkdir -p "$out"
@@ -26,3 +27,33 @@ measure cifar_wide "$frozen,ranpac-first,pegp" "${p_small[@]}" "${wide[@]}"
 measure omniglot_wide "$frozen,ranpac-first,pegp" "${stream[@]}" "${wide[@]}"
 measure cifar_narrow ranpac-first,sequential,joint "${p_small[@]}"
 measure omniglot_narrow ranpac-first,sequential,joint "${stream[@]}"
+
+# The table itself, in Markdown.
+python3 - "$out" <<'END'
+import json, pathlib, sys
+
+out = pathlib.Path(sys.argv[1])
+columns = ["last", "incremental_avg", "forgetting"]
+
+
+def results(*names):
+    documents = (json.loads((out / f"{name}.json").read_text()) for name in names)
+    return {r["strategy"]: r for d in documents for r in (d if isinstance(d, list) else [d])}
+
+
+cifar, omniglot = results("cifar_narrow", "cifar_wide"), results("omniglot_narrow", "omniglot_wide")
+print("| strategy | P-small `last` | `incremental_avg` | `forgetting` | Omniglot `last` | `incremental_avg` | `forgetting` |")
+print("|---|---|---|---|---|---|---|")
+order = ["ncm-frozen", "ridge-frozen", "lda-frozen", "ranpac-frozen", "best-frozen", "ranpac-first", "pegp", "sequential", "joint"]
+for name in order:
+    config = cifar[name]["config"]
+    adapts = "" if "frozen" in name else f", rank {config['rank']}, {config['roles']}"
+    cells = [r[name].get(c) for r in (cifar, omniglot) for c in columns]
+    print(f"| `{name}`{adapts} | " + " | ".join("" if c is None else f"{c:.1f}" for c in cells) + " |")
+print()
+for stream, rows in (("P-small", cifar), ("Omniglot", omniglot)):
+    r = rows["pegp"]
+    print(f"{stream}, pegp: task found {r['retrieval']:.1f} (chance {r['retrieval_chance']:.1f}); "
+          f"unknown AUROC {r['unknown_auroc']:.1f}, accepted where 95 % of the known are "
+          f"{r['unknown_false_accept_at_95']:.0f} %; state {r['state_bytes_after_task'][-1] / 2**20:.1f} MiB")
+END

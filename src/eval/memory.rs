@@ -1,6 +1,13 @@
 //! What the operating system says about this process's memory. Linux only; `None` elsewhere.
 
-/// Largest resident set so far (`VmHWM`), in bytes.
+/// Starts the peak anew where the system allows it, so that one run after another has a peak of its own.
+pub fn restart_peak() {
+    // "5" resets VmHWM to the resident set of now (proc_pid_clear_refs(5)). Where it is refused the peak is that of the
+    // process so far, which is only larger.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// Largest resident set (`VmHWM`), in bytes.
 pub fn peak_rss_bytes() -> Option<u64> {
     status_field("VmHWM:")
 }
@@ -39,5 +46,9 @@ mod tests {
         let block = std::hint::black_box(vec![1u8; 64 << 20]);
         assert!(peak_rss_bytes().unwrap() > block.len() as u64);
         assert!(rss_bytes().unwrap() <= peak_rss_bytes().unwrap());
+        let before = peak_rss_bytes().unwrap();
+        drop(block);
+        restart_peak();
+        assert!(peak_rss_bytes().unwrap() < before);
     }
 }

@@ -57,7 +57,7 @@ pub struct EvalResult {
     pub state_bytes_after_task: Vec<u64>,
     /// Resident set after each task, in bytes.
     pub rss_bytes_after_task: Vec<Option<u64>>,
-    /// Largest resident set of the process, in bytes; `null` where the system does not tell.
+    /// Largest resident set of the process while this strategy ran, in bytes; `null` where the system does not tell.
     pub peak_rss_bytes: Option<u64>,
     /// Learning, all tasks, in seconds.
     pub train_seconds: f64,

@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::bank::Bank;
-use super::memory::{peak_rss_bytes, rss_bytes};
+use super::memory::{peak_rss_bytes, restart_peak, rss_bytes};
 use super::{EvalResult, Evaluation, Outcome, Scenario, TaskInfo, TaskSplit, Unknown};
 use crate::data::{Dataset, Split};
 use crate::error::Result;
@@ -84,6 +84,7 @@ pub fn run(
     result: EvalResult,
     on: &mut dyn FnMut(Event<'_>),
 ) -> Result<(EvalResult, Trace)> {
+    restart_peak();
     let mut run = Run::new(course, plan, result);
     let tasks = course.scenario.tasks.len();
     let halfway = tasks.div_ceil(2);
