@@ -27,10 +27,7 @@ fn pictures(task: &Family, from: u64, n: u64, side: usize) -> (Array4<f32>, Vec<
 }
 
 fn main() -> perennial::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shipped = root.join("models/perennial-tiny.onnx");
-    let small = root.join("tests/fixtures/timm_legacy_op17_dynamic.onnx");
-    let model = if shipped.exists() { shipped } else { small };
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/perennial-tiny.onnx");
     let backbone = Backbone::read(&model)?;
     let side = backbone.image()?[2];
     let lora = Lora { blocks: Blocks::Last(2), ..Lora::default() };

@@ -116,6 +116,21 @@ fn imports_go_down() {
 }
 
 #[test]
+fn pages_name_the_floor_of_the_table() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let mut named = 0;
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let Some((_, after)) = text.split_once("//! Floor ") else { continue };
+        let floor = after.split('.').next().and_then(|n| n.parse::<usize>().ok());
+        assert_eq!(floor, floors().get(&folder(&path)).copied(), "{}", path.display());
+        named += 1;
+    }
+    assert!(named > 10, "only {named} pages name their floor");
+}
+
+#[test]
 fn the_check_can_fail() {
     let names = |text: &str| named(text).into_iter().collect::<Vec<_>>().join(" ");
     assert_eq!(names("use crate::{error::Result, learner::{Learner, State}, graph};"), "error graph learner");

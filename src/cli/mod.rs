@@ -1,6 +1,6 @@
 //! The command line.
 //!
-//! Floor 8. One file a command; each parses its options, calls the library and prints. Errors go to stderr
+//! Floor 10. One file a command; each parses its options, calls the library and prints. Errors go to stderr
 //! and make the exit status 1; `--json` replaces the text on stdout by one JSON document.
 
 mod compile;
