@@ -8,7 +8,7 @@ use super::options::Adapt;
 use super::{Global, options, show};
 use crate::adapter::{Sharing, inject};
 use crate::backbone::{Backbone, Parts};
-use crate::engine;
+
 use crate::error::{Context, Result};
 use crate::gradcheck::{self, Check};
 use crate::graph::{Graph, fold};
@@ -77,7 +77,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     });
     save(&args.out.join("manifest.json"), &manifest)?;
     let checks = match args.gradcheck {
-        true => check(args, &backbone, global.seed)?,
+        true => check(global, args, &backbone)?,
         false => Vec::new(),
     };
     report(global, args, &manifest, &checks, gradcheck::tolerance(&graphs[2].1))
@@ -104,11 +104,11 @@ fn bound(args: &Args, graph: Graph) -> Result<Graph> {
     }
 }
 
-fn check(args: &Args, backbone: &Backbone, seed: u64) -> Result<Vec<Check>> {
+fn check(global: &Global, args: &Args, backbone: &Backbone) -> Result<Vec<Check>> {
     let lora = args.adapt.lora(backbone);
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, backbone, &parts)?;
-    gradcheck::run(engine::by_name("tract", 1)?.as_ref(), &step.graph, args.batch.max(2), seed)
+    gradcheck::run(options::engine(global)?.as_ref(), &step.graph, args.batch.max(2), global.seed)
 }
 
 fn save(path: &Path, value: &serde_json::Value) -> Result<()> {

@@ -10,7 +10,7 @@ use super::options::{Adapt, Pixels, Train};
 use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{ClassNames, DataSpec, Dataset, Layout, Limits, Preprocess, Split};
-use crate::engine::{self, Engine};
+use crate::engine::Engine;
 use crate::error::{Context, Result};
 use crate::eval::{self, Bank, ClassOrder, Course, EvalResult, Event, Plan, Scenario, Trace};
 use crate::learner::{Learner, Settings};
@@ -75,7 +75,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let backbone = options::backbone(&args.backbone)?;
     let (data, scenario) = open(global, args)?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
-    let engine = engine::by_name("tract", 1)?;
+    let engine = options::engine(global)?;
     let bench = Bench { global, args, backbone, data, scenario, engine };
     let (train, test) = bench.encode(&preprocess)?;
     let mut results = Vec::new();
@@ -196,6 +196,7 @@ impl Bench<'_> {
     fn facts(&self) -> EvalResult {
         let (adapt, train, settings) = (&self.args.adapt, &self.args.train, self.settings());
         let config = [
+            ("engine", self.global.engine.clone()),
             ("blocks", settings.lora.blocks.to_string()),
             ("rank", adapt.rank.to_string()),
             ("roles", adapt.roles.to_string()),

@@ -76,8 +76,11 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
     let settings = args.train.settings(args.adapt.lora(&backbone), global.seed);
     let sha256 = backbone.sha256();
-    let builder =
-        Learner::builder(backbone).strategy(&args.strategy).settings(settings).budget(args.train.budget());
+    let builder = Learner::builder(backbone)
+        .engine(options::engine(global)?)
+        .strategy(&args.strategy)
+        .settings(settings)
+        .budget(args.train.budget());
     match args.state.exists() {
         true => builder.resume(load(&args.state, sha256)?).build(),
         false => builder.build(),

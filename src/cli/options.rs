@@ -1,6 +1,7 @@
 //! Options shared by commands.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -8,6 +9,7 @@ use super::{Global, embedded};
 use crate::adapter::{Blocks, Lora, Roles};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
+use crate::engine::{self, Engine};
 use crate::error::Result;
 use crate::learner::{Budget, Descent, Settings};
 
@@ -17,6 +19,13 @@ pub fn backbone(model: &Path) -> Result<Backbone> {
         true => embedded::backbone(),
         false => Backbone::read(model),
     }
+}
+
+/// The engine of `--engine`.
+pub fn engine(global: &Global) -> Result<Arc<dyn Engine>> {
+    // tract's micro-batches run beside each other, one thread each; ONNX Runtime shares threads inside an operator.
+    let threads = if global.engine == "tract" { 1 } else { rayon::current_num_threads() };
+    engine::by_name(&global.engine, threads)
 }
 
 /// Where to adapt, and with how much.

@@ -31,7 +31,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let backbone = options::backbone(&args.backbone)?;
     let state = super::learn::load(&args.state, backbone.sha256())?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &Dataset::default())?;
-    let learner = Learner::builder(backbone).resume(state).build()?;
+    let learner = Learner::builder(backbone).engine(options::engine(global)?).resume(state).build()?;
     let mut pixels = vec![0.0; preprocess.output_len()?];
     let mut rows = Vec::new();
     let mut failed = 0;

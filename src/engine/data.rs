@@ -1,5 +1,7 @@
 //! What crosses the border of an engine.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use crate::error::Result;
@@ -27,6 +29,19 @@ impl Data {
         match self {
             Self::F32(a) => a.shape(),
             Self::I64(a) => a.shape(),
+        }
+    }
+
+    /// The same in row-major order; copied only where it is not.
+    pub fn row_major(&self) -> Cow<'_, Self> {
+        match self {
+            Self::F32(a) if !a.is_standard_layout() => {
+                Cow::Owned(Self::F32(a.as_standard_layout().into_owned()))
+            }
+            Self::I64(a) if !a.is_standard_layout() => {
+                Cow::Owned(Self::I64(a.as_standard_layout().into_owned()))
+            }
+            _ => Cow::Borrowed(self),
         }
     }
 

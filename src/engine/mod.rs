@@ -9,17 +9,21 @@
 //! Adding an engine means adding one file here and one row in [`by_name`].
 
 mod data;
+#[cfg(feature = "onnxruntime")]
+mod onnxruntime;
 #[cfg(feature = "tract")]
 mod tract;
 
 use std::sync::Arc;
 
 pub use data::Data;
+#[cfg(feature = "onnxruntime")]
+pub use onnxruntime::{OnnxRuntime, Provider};
 #[cfg(feature = "tract")]
 pub use tract::Tract;
 
 use crate::error::Result;
-use crate::graph::{DType, Graph, Shape};
+use crate::graph::{DType, Graph, Shape, ValueId};
 
 /// Name, dtype and shape of a graph input or output as a session takes or gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,16 @@ pub struct Port {
     pub dtype: DType,
     /// Shape; the batch is bound.
     pub shape: Shape,
+}
+
+/// The ports of `values`.
+#[cfg(any(feature = "tract", feature = "onnxruntime"))]
+fn ports(graph: &Graph, values: &[ValueId]) -> Result<Vec<Port>> {
+    let port = |&v: &ValueId| {
+        let name = graph.value(v).name.clone();
+        Ok(Port { name, dtype: graph.dtype(v)?, shape: graph.shape(v)?.clone() })
+    };
+    values.iter().map(port).collect()
 }
 
 /// Compiles graphs.
@@ -69,7 +83,8 @@ pub trait Session: Send + Sync {
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>>;
 }
 
-/// The engine called `name`, running one session on `threads` threads.
+/// The engine called `name`, running one session on `threads` threads. ONNX Runtime's name may be followed by an
+/// execution provider, and by `+cpu` where the CPU may compute what the provider cannot: `onnxruntime:cuda+cpu`.
 ///
 /// # Errors
 /// [`NotFound`](crate::ErrorKind::NotFound) lists the engines of this build.
@@ -77,6 +92,12 @@ pub fn by_name(name: &str, threads: usize) -> Result<Arc<dyn Engine>> {
     match name {
         #[cfg(feature = "tract")]
         "tract" => Ok(Arc::new(Tract::new(threads))),
+        #[cfg(feature = "onnxruntime")]
+        "onnxruntime" => Ok(Arc::new(OnnxRuntime::new(Provider::Cpu, threads)?)),
+        #[cfg(feature = "onnxruntime")]
+        _ if name.starts_with("onnxruntime:") => {
+            Ok(Arc::new(OnnxRuntime::parse(name.trim_start_matches("onnxruntime:"), threads)?))
+        }
         _ => {
             let _ = threads;
             Err(crate::err!(NotFound, "no engine {name:?}; this build has: {}", names().join(", ")))
@@ -89,6 +110,8 @@ pub fn names() -> Vec<&'static str> {
     vec![
         #[cfg(feature = "tract")]
         "tract",
+        #[cfg(feature = "onnxruntime")]
+        "onnxruntime",
     ]
 }
 

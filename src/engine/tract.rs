@@ -11,9 +11,9 @@ use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude as tr;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
 
-use super::{Data, Engine, Port, Session, check};
+use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{DType, Graph, ValueId, fold};
+use crate::graph::{DType, Graph, fold};
 use crate::onnx;
 
 /// The tract engine.
@@ -49,16 +49,6 @@ struct TractSession {
 
 fn failed(doing: &str) -> impl Fn(tr::TractError) -> Error {
     move |e| Error::new(ErrorKind::Engine, format!("tract failed while {doing}: {e:#}"))
-}
-
-fn ports(graph: &Graph, values: &[ValueId]) -> Result<Vec<Port>> {
-    values
-        .iter()
-        .map(|&v| {
-            let name = graph.value(v).name.clone();
-            Ok(Port { name, dtype: graph.dtype(v)?, shape: graph.shape(v)?.clone() })
-        })
-        .collect()
 }
 
 impl Engine for Tract {

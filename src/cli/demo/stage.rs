@@ -10,7 +10,7 @@ use crate::cli::options::{self, Pixels};
 use crate::cli::{Global, embedded, show};
 use crate::data::draw::Family;
 use crate::data::{Dataset, Picture, Split};
-use crate::engine::{self, Engine};
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::eval::{self, Bank, Course, EvalResult, Plan, Scenario, Trace};
 use crate::learner::{Builder, Learner, Prediction, Settings};
@@ -43,7 +43,7 @@ impl<'a> Stage<'a> {
     /// Draws the pictures and passes them through the frozen network, once for all strategies.
     pub fn set(global: &'a Global, args: &'a Args) -> Result<Self> {
         let backbone = options::backbone(&args.backbone)?;
-        let engine = engine::by_name("tract", 1)?;
+        let engine = options::engine(global)?;
         let (data, scenario) = draw(args, backbone.image()?)?;
         let preprocess = Pixels { preprocess: None }.resolve(global, &backbone, &args.backbone, &data)?;
         let frozen =
