@@ -3,7 +3,7 @@
 //! Nothing is linked and nothing is downloaded: the library is loaded when the first engine is made, from
 //! `ORT_DYLIB_PATH` or, without it, from where the system's loader looks. [`Provider`] says who computes. A provider
 //! that cannot take every node is an error, unless falling back to the CPU is asked for
-//! (`onnxruntime:cuda+cpu`): a silent fallback is ten times slower and looks like a working accelerator.
+//! (`onnxruntime:cuda+cpu`): a silent fallback looks like an accelerator that works.
 //!
 //! Sessions run one after another, each on its engine's threads; ONNX Runtime splits the work inside an operator.
 
