@@ -23,7 +23,7 @@ pub use onnxruntime::{OnnxRuntime, Provider};
 pub use tract::Tract;
 
 use crate::error::Result;
-use crate::graph::{DType, Graph, Shape, ValueId};
+use crate::graph::{DType, Graph, Shape};
 
 /// Name, dtype and shape of a graph input or output as a session takes or gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +38,8 @@ pub struct Port {
 
 /// The ports of `values`.
 #[cfg(any(feature = "tract", feature = "onnxruntime"))]
-fn ports(graph: &Graph, values: &[ValueId]) -> Result<Vec<Port>> {
-    let port = |&v: &ValueId| {
+fn ports(graph: &Graph, values: &[crate::graph::ValueId]) -> Result<Vec<Port>> {
+    let port = |&v: &crate::graph::ValueId| {
         let name = graph.value(v).name.clone();
         Ok(Port { name, dtype: graph.dtype(v)?, shape: graph.shape(v)?.clone() })
     };
