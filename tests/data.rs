@@ -2,6 +2,8 @@
 #![cfg(feature = "eval")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod skip;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -350,7 +352,7 @@ fn shared(what: &str) -> Option<PathBuf> {
         std::env::var_os("PERENNIAL_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
     let found = root.join(what).exists().then(|| root.join(what));
     if found.is_none() {
-        eprintln!("SKIPPED: {} is not there; set PERENNIAL_DATA", root.join(what).display());
+        skip::say(&format!("{} is not there; set PERENNIAL_DATA", root.join(what).display()));
     }
     found
 }

@@ -3,6 +3,7 @@
 #![cfg(feature = "tract")]
 
 mod fixtures;
+mod skip;
 
 use std::collections::BTreeMap;
 
@@ -248,7 +249,7 @@ mod real {
         if folder.is_dir() {
             return Some(folder);
         }
-        eprintln!("SKIPPED: no {}; set PERENNIAL_DATA to test the real ViT-Tiny", folder.display());
+        skip::say(&format!("no {}; set PERENNIAL_DATA to test the real ViT-Tiny", folder.display()));
         None
     }
 

@@ -1,6 +1,8 @@
 //! Fixtures of two exporters: what is read is written again, in one file or two, and reads back equal.
 #![allow(clippy::unwrap_used)]
 
+mod skip;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -176,7 +178,7 @@ fn the_real_model_round_trips() {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let model = data.join("vit_tiny_patch16_224/vit_tiny_patch16_224.augreg_in21k_ft_in1k.onnx");
     if !model.exists() {
-        eprintln!("SKIPPED: the real model is not there ({}); set PERENNIAL_DATA", model.display());
+        skip::say(&format!("the real model is not there ({}); set PERENNIAL_DATA", model.display()));
         return;
     }
     let graph = onnx::read(&model).unwrap();

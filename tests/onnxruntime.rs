@@ -3,6 +3,7 @@
 #![cfg(all(feature = "onnxruntime", feature = "tract"))]
 
 mod fixtures;
+mod skip;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use rand::Rng;
 
 fn engine(threads: usize) -> Option<OnnxRuntime> {
     if std::env::var_os("ORT_DYLIB_PATH").is_none() {
-        eprintln!("SKIPPED: set ORT_DYLIB_PATH to libonnxruntime (pip install onnxruntime) to test it");
+        skip::say("set ORT_DYLIB_PATH to libonnxruntime (pip install onnxruntime) to test it");
         return None;
     }
     Some(OnnxRuntime::new(Provider::Cpu, threads).unwrap())

@@ -5,6 +5,8 @@
 //! there and in the data folder. Without them the test says so and passes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod skip;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -86,7 +88,7 @@ fn head_scores(train: &Split, test: &Split) -> Array2<f64> {
 #[test]
 fn retrieval_per_sample() {
     let Some((train, test)) = load() else {
-        println!("SKIPPED: set PERENNIAL_FEATURES to a folder with psmall_train.f32 and psmall_test.f32");
+        skip::say("set PERENNIAL_FEATURES to a folder with psmall_train.f32 and psmall_test.f32");
         return;
     };
     let head = head_scores(&train, &test);
@@ -171,7 +173,7 @@ fn retrieval_per_sample() {
 #[test]
 fn unknown_classes_are_noticed() {
     let Some((train, test)) = load() else {
-        println!("SKIPPED: set PERENNIAL_FEATURES to a folder with psmall_train.f32 and psmall_test.f32");
+        skip::say("set PERENNIAL_FEATURES to a folder with psmall_train.f32 and psmall_test.f32");
         return;
     };
     for (name, params) in

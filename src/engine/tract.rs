@@ -1,7 +1,7 @@
 //! tract: inference in pure Rust, the default on every target.
 //!
 //! The graph is parsed once with its batch symbolic; [`Session::resize`] binds the symbol for a batch size
-//! (`TypedModel::set_symbols`) and optimizes, because running with an open batch costs about 65 %.
+//! (`TypedModel::set_symbols`) and optimizes, because running with an open batch is slower.
 
 use std::collections::HashMap;
 use std::sync::Arc;

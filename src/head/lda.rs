@@ -59,6 +59,17 @@ impl Lda {
         Metric::new(self.gram.dense(), &self.classes)
     }
 
+    /// Scores from `metric`, which is of these sums.
+    pub(super) fn adopt(&mut self, metric: &Metric) {
+        let Metric { means, weights, .. } = metric;
+        let bias = Array1::from_iter((0..means.nrows()).map(|c| -0.5 * means.row(c).dot(&weights.column(c))));
+        self.solved = Some(Solved {
+            weights: weights.mapv(|w| w as f32),
+            bias: bias.mapv(|b| b as f32),
+            absent: self.classes.absent(),
+        });
+    }
+
     /// Scores `[n, classes]`, up to a constant a row, that observed rows would have if they had not been.
     ///
     /// # Errors
@@ -85,13 +96,8 @@ impl Head for Lda {
     }
 
     fn solve(&mut self) -> Result<()> {
-        let Metric { means, weights, .. } = self.metric()?;
-        let bias = Array1::from_iter((0..means.nrows()).map(|c| -0.5 * means.row(c).dot(&weights.column(c))));
-        self.solved = Some(Solved {
-            weights: weights.mapv(|w| w as f32),
-            bias: bias.mapv(|b| b as f32),
-            absent: self.classes.absent(),
-        });
+        let metric = self.metric()?;
+        self.adopt(&metric);
         Ok(())
     }
 

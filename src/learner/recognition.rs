@@ -4,9 +4,8 @@
 //! within each task to the likelihood under the task's signature. Whether any: [`Novelty`] against a threshold that
 //! 95 % of the newest task's images pass when they are held out one by one.
 //!
-//! Signatures can say "unknown" too (no task's threshold reached), and did at first: areas under the ROC curve were
-//! 74.5 (P-small) and 75.2 (Omniglot) where novelty has 80 and 88, because their space was fitted to the first task
-//! alone. The newest threshold, not the mean of all: as classes come, distances grow, and old thresholds go stale.
+//! Signatures can say "unknown" too (no task's threshold reached), but their space is fitted to the first task alone.
+//! The newest threshold, not the mean of all: as classes come, distances grow, and old thresholds go stale.
 
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,7 @@
 //! | `random` | [`gaussian`], a matrix that a state can keep as one seed |
 //!
 //! Invariants: everything runs on the calling thread, so results do not depend on a thread count (faer's parallel
-//! eigensolver differs in the last bits and gained 1.4x on two cores at 2000 x 2000). NaN or infinity going in is
+//! eigensolver differs in the last bits). NaN or infinity going in is
 //! `ErrorKind::Numeric` coming out, never a loop or a panic.
 //!
 //! Knows nothing about features, classes or adapters.

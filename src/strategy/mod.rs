@@ -10,6 +10,7 @@
 //! | `ridge-frozen` | never | | ridge |
 //! | `lda-frozen` | never | | linear discriminants, a tenth of the memory of the next |
 //! | `ranpac-frozen` | never | | random-feature ridge (RanPAC, arXiv 2307.02251, without its first phase) |
+//! | `lda-beside`, `ranpac-beside` | never | | one of the two heads of the next |
 //! | `best-frozen` | never | | the better of the last two, on frozen features beside mean boundary tokens: what `pegp`'s head alone is worth |
 //! | `ranpac-first` | first task only | | random-feature ridge (RanPAC) |
 //! | `sequential` | every task | nothing | linear, masked loss |
@@ -132,11 +133,13 @@ pub trait Strategy: Debug + Send + Sync {
 }
 
 /// Names of all strategies.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 13] = [
     "ncm-frozen",
     "ridge-frozen",
     "lda-frozen",
     "ranpac-frozen",
+    "lda-beside",
+    "ranpac-beside",
     "best-frozen",
     "ranpac-first",
     "sequential",
@@ -158,6 +161,8 @@ pub fn by_name(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> 
         "ridge-frozen" => Box::new(Frozen::new("ridge-frozen", Classifier::Ridge)),
         "lda-frozen" => Box::new(Frozen::new("lda-frozen", Classifier::Discriminants)),
         "ranpac-frozen" => Box::new(Frozen::new("ranpac-frozen", ranpac)),
+        "lda-beside" => Box::new(Frozen::new("lda-beside", Classifier::Discriminants).beside()),
+        "ranpac-beside" => Box::new(Frozen::new("ranpac-beside", ranpac).beside()),
         "best-frozen" => Box::new(Frozen::new("best-frozen", better).beside()),
         "ranpac-first" => Box::new(Unprotected::first("ranpac-first", ranpac)),
         "sequential" => Box::new(Unprotected::always("sequential")),
