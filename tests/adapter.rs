@@ -5,7 +5,8 @@ mod fixtures;
 
 use fixtures::{Fixture, distance, floats, images, random, rng, run};
 use ndarray::{ArrayView2, Axis, Ix2};
-use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, Slot, inject, merge, select};
+use perennial::adapter::named::Named;
+use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, Slot, Spine, inject, merge, select};
 use perennial::engine::Data;
 use perennial::graph::Graph;
 use perennial::{ErrorKind, onnx};
@@ -63,7 +64,7 @@ fn the_table_of_blocks_and_roles() {
             let got: Vec<_> = block
                 .sites
                 .iter()
-                .map(|s| (s.role, s.linear.inputs, s.linear.outputs, s.columns.clone()))
+                .map(|s| (s.role, s.linear.inputs, s.linear.outputs, s.columns.range().unwrap()))
                 .collect();
             let mlp = [(Role::O, 32, 32, 0..32), (Role::Fc1, 32, 64, 0..64), (Role::Fc2, 64, 32, 0..32)];
             let mut want = match fixture.model.as_str() {
@@ -217,4 +218,57 @@ fn what_is_not_there_is_refused_with_what_is() {
     let (a, b) = (ndarray::Array2::zeros((2, 31)), ndarray::Array2::zeros((32, 2)));
     assert_eq!(merge(whole, &sites[0], a.view(), b.view(), 1.0).unwrap_err().kind(), ErrorKind::Shape);
     assert!("q,nosuch".parse::<Roles>().unwrap_err().to_string().contains("fc1"));
+}
+
+fn named(sites: Option<&str>, boundary: Option<&str>) -> Named {
+    Named { sites: sites.map(Into::into), boundary: boundary.map(Into::into) }
+}
+
+#[test]
+fn sites_are_found_by_the_names_of_nodes_and_weights() {
+    for (name, glob, count) in [
+        ("timm_legacy_op17_dynamic", "*mlp*fc1*", 2),
+        ("timm_dynamo_op18_dynamic", "*mlp.fc1*", 2),
+        ("timm_legacy_op17_dynamic", "*blocks.1*qkv*, *blocks.1*proj*", 2),
+    ] {
+        let backbone = fixtures::one(name).backbone().named(&named(Some(glob), None)).unwrap();
+        let (whole, sites) = backbone.whole(Blocks::All, Roles::Q).unwrap();
+        assert_eq!(sites.len(), count, "{name} {glob}");
+        assert!(sites.iter().all(|s| s.role == Role::Named), "{sites:?}");
+        let (injected, slots) = inject(whole, &sites, &lora(Roles::Q), Sharing::Shared).unwrap();
+        let moved = features(&injected, 2, &pairs(&slots, 0.3, 1));
+        assert!(distance(&moved, &features(&injected, 2, &pairs(&slots, 0.0, 1))) > 1e-3, "{name} {glob}");
+        let parts = backbone.parts(Blocks::All, Roles::Q).unwrap();
+        assert_eq!(parts.sites.len(), count);
+    }
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let error = backbone.clone().named(&named(Some("*nosuch*"), None)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("/blocks/blocks.1/mlp/fc2/MatMul"), "{error}");
+    let error = backbone.named(&named(Some("["), None)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+}
+
+#[test]
+fn a_named_boundary_cuts_there() {
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let names: Vec<String> = Spine::new(backbone.graph(), backbone.feature())
+        .cuts()
+        .map(|v| backbone.graph().value(v).name.clone())
+        .collect();
+    let inputs: Vec<String> =
+        backbone.anatomy().blocks.iter().map(|b| backbone.graph().value(b.input).name.clone()).collect();
+    assert!(inputs.iter().all(|i| names.contains(i)), "blocks begin on the spine: {inputs:?} in {names:?}");
+    let cut = backbone.clone().named(&named(None, Some(&inputs[1]))).unwrap();
+    assert_eq!(cut.anatomy().blocks.len(), 1, "only what lies behind the boundary can be adapted");
+    let parts = cut.parts(Blocks::All, Roles::Q).unwrap();
+    let tokens = run(&parts.prefix, 2, &[images(2).into()]);
+    let whole = features(&backbone.whole(Blocks::All, Roles::Q).unwrap().0, 2, &[]);
+    assert!(distance(&floats(&run(&parts.suffix, 2, &tokens)[0]), &whole) < 1e-6);
+
+    let error = backbone.clone().named(&named(None, Some("nosuch"))).unwrap_err();
+    assert!(error.to_string().contains(&inputs[1]), "{error}");
+    let early = named(Some("*blocks.0*fc1*"), Some(&inputs[1]));
+    let error = backbone.named(&early).unwrap_err();
+    assert!(error.to_string().contains("lies before the boundary"), "{error}");
 }

@@ -1,38 +1,81 @@
 //! Which columns of a fused layer reach the queries, keys or values.
 //!
-//! The answer is found by running the reshapes, transposes and gathers between the layer and the attention
+//! The answer is found by running the reshapes, transposes, slices and joins between the layer and the attention
 //! on a tensor whose every element is its own column number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::linear::Linear;
-use super::site::Step;
+use super::linear::{Form, Linear};
+use super::trace::Step;
 use crate::error::Result;
-use crate::graph::{DType, Emit, Graph, Node, Tensor, ValueId, fold};
+use crate::graph::{DType, Emit, Graph, Node, Shape, Tensor, ValueId, fold};
 
-/// The columns of `linear` that `steps` carry on, or `None` where they are not contiguous.
-pub fn of(graph: &Graph, linear: &Linear, steps: &[Step]) -> Result<Option<Range<usize>>> {
-    let mut seen: Vec<usize> = carried(graph, linear, steps)?.iter().map(|&c| c as usize).collect();
-    seen.sort_unstable();
-    seen.dedup();
-    let (Some(&first), Some(&last)) = (seen.first(), seen.last()) else { return Ok(None) };
-    Ok((seen.len() == last + 1 - first).then_some(first..last + 1))
+/// Columns of a layer's output, rising.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns(Vec<usize>);
+
+impl Columns {
+    /// The first `n`.
+    pub fn all(n: usize) -> Self {
+        Self((0..n).collect())
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Column `i` of the adapter in the layer's output.
+    pub fn at(&self, i: usize) -> usize {
+        self.0[i]
+    }
+
+    /// From the first to the last, where none between them is missing.
+    pub fn range(&self) -> Option<Range<usize>> {
+        let (first, last) = (*self.0.first()?, *self.0.last()?);
+        (last + 1 - first == self.0.len()).then_some(first..last + 1)
+    }
 }
 
-fn carried(graph: &Graph, linear: &Linear, steps: &[Step]) -> Result<Vec<f64>> {
-    let mut shape = graph.shape(linear.y)?.clone();
+/// The columns of `linear` that any of `paths` carries on.
+///
+/// # Errors
+/// [`Shape`](crate::ErrorKind::Shape) where shapes are open, [`Unsupported`](crate::ErrorKind::Unsupported) where a
+/// step cannot be run on numbers.
+pub fn of(graph: &Graph, linear: &Linear, paths: &[Vec<Step>]) -> Result<Columns> {
+    let mut seen = BTreeSet::new();
+    for steps in paths {
+        let carried = carried(graph, linear, steps)?;
+        seen.extend(carried.into_iter().filter(|&c| c >= 0.0).map(|c| c as usize));
+    }
+    Ok(Columns(seen.into_iter().collect()))
+}
+
+/// Dimensions of `v` for a batch of one.
+fn lengths(graph: &Graph, v: ValueId) -> Result<Vec<usize>> {
+    let mut shape: Shape = graph.shape(v)?.clone();
     if let Some(symbol) = fold::batch_symbol(graph) {
         shape = shape.bind(symbol, 1);
     }
-    let shape =
-        shape.known().ok_or_else(|| crate::err!(Shape, "{shape} is open where q, k and v are made"))?;
-    let rows = shape.iter().product::<usize>() / linear.outputs.max(1);
-    let numbers: Vec<f64> = (0..rows).flat_map(|_| (0..linear.outputs).map(|c| c as f64)).collect();
+    shape.known().ok_or_else(|| crate::err!(Shape, "{shape} is open where q, k and v are made"))
+}
 
+fn carried(graph: &Graph, linear: &Linear, steps: &[Step]) -> Result<Vec<f64>> {
+    let shape = lengths(graph, linear.y)?;
+    let inner: usize = match linear.form {
+        Form::Rows => 1,
+        Form::Map => shape[2..].iter().product(),
+    };
+    let all = 0..shape.iter().product::<usize>();
+    let numbers: Vec<f64> = all.map(|i| (i / inner.max(1) % linear.outputs.max(1)) as f64).collect();
     let mut small = Graph::new("columns", graph.opset());
-    let start = small.add_constant("x", Tensor::from_f64(DType::F64, &shape, &numbers)?);
-    let mut at = start;
+    let mut at = small.add_constant("x", Tensor::from_f64(DType::F64, &shape, &numbers)?);
     for step in steps {
         at = copy(graph, &mut small, step, at)?;
     }
@@ -48,18 +91,38 @@ fn carried(graph: &Graph, linear: &Linear, steps: &[Step]) -> Result<Vec<f64>> {
     }
 }
 
-/// Copies one moving node, reading `at` in place of its data operand.
+/// Copies one moving node, reading `at` in place of the operand that the path came through; elements that come
+/// from elsewhere are -1.
 fn copy(from: &Graph, to: &mut Graph, step: &Step, at: ValueId) -> Result<ValueId> {
     let node = from.node(step.node);
     let mut constants: BTreeMap<ValueId, ValueId> = BTreeMap::new();
-    let inputs = node.inputs.iter().flatten().map(|&v| match from.constant(v) {
-        Some(tensor) => *constants.entry(v).or_insert_with(|| to.add_constant("c", tensor.clone())),
-        None => at,
-    });
-    let inputs: Vec<_> = inputs.map(Some).collect();
+    let mut inputs = Vec::with_capacity(node.inputs.len());
+    for (i, v) in node.inputs.iter().enumerate() {
+        inputs.push(match v {
+            None => None,
+            Some(_) if i == step.input => Some(at),
+            Some(v) => Some(match (constants.get(v), from.constant(*v)) {
+                (Some(&made), _) => made,
+                (None, constant) => {
+                    let tensor = match constant {
+                        Some(tensor) => tensor.clone(),
+                        None => foreign(from, *v)?,
+                    };
+                    let made = to.add_constant("c", tensor);
+                    constants.insert(*v, made);
+                    made
+                }
+            }),
+        });
+    }
     let outputs: Vec<_> = node.outputs.iter().map(|_| Some(to.add_value("y", None, None))).collect();
     let result = outputs[step.output];
     let id = to.add_node(Node { inputs, outputs, ..node.clone() });
     crate::graph::infer::node(to, id)?;
     result.ok_or_else(|| crate::err!(Bug, "a step without a result"))
+}
+
+fn foreign(graph: &Graph, v: ValueId) -> Result<Tensor> {
+    let shape = lengths(graph, v)?;
+    Tensor::from_f64(DType::F64, &shape, &vec![-1.0; shape.iter().product()])
 }

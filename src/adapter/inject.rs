@@ -1,8 +1,11 @@
 //! LoRA as graph inputs.
 
-use super::site::{Blocks, Roles, Site};
+use super::linear::Form;
+use super::role::Roles;
+use super::site::{Blocks, Site};
+use super::tap::{batch, tap};
 use crate::error::Result;
-use crate::graph::{Dim, Emit, Graph, Shape, Tensor, ValueId, rewrite};
+use crate::graph::{Emit, Graph, Shape, Tensor, ValueId, rewrite};
 
 /// What to adapt, and with how much.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -72,7 +75,7 @@ impl Slot {
 pub fn inject(mut graph: Graph, sites: &[Site], lora: &Lora, sharing: Sharing) -> Result<(Graph, Vec<Slot>)> {
     let mut slots = Vec::with_capacity(sites.len());
     for site in sites {
-        let (width, name) = (site.linear.inputs.min(site.columns.len()), site.name());
+        let (width, name) = (site.linear.inputs.min(site.columns.len()), site.name.clone());
         if lora.rank == 0 || lora.rank > width {
             crate::bail!(InvalidArgument, "rank {} at {name}: it must be between 1 and {width}", lora.rank);
         }
@@ -96,20 +99,11 @@ fn inputs(graph: &mut Graph, site: &Site, lora: &Lora, sharing: Sharing) -> Resu
     let mut input = |suffix: &str, rows: usize, columns: usize| {
         let mut shape = Shape::fixed(&[rows, columns]);
         shape.splice(0..0, batch.clone());
-        graph.add_input(&format!("{}.{suffix}", site.name()), dtype, shape)
+        graph.add_input(&format!("{}.{suffix}", site.name), dtype, shape)
     };
     let a = input("lora_a", lora.rank, site.linear.inputs);
     let b = input("lora_b", site.columns.len(), lora.rank);
     Ok((a, b))
-}
-
-fn batch(graph: &Graph) -> Result<Dim> {
-    let first = graph.inputs.first().ok_or_else(|| crate::err!(Shape, "the graph has no input"))?;
-    graph
-        .shape(*first)?
-        .first()
-        .cloned()
-        .ok_or_else(|| crate::err!(Shape, "the graph's first input has no batch"))
 }
 
 /// `scaling * (x A^T) B^T`, widened with zeros where the site is a part of a fused layer.
@@ -121,40 +115,41 @@ fn delta(
     a: ValueId,
     b: ValueId,
 ) -> Result<ValueId> {
-    let x = site.linear.x;
-    let flat = emit.shape(x)?;
-    // One adapter an image needs the image as an axis of its own, also where tokens were flattened into it.
-    let x = match sharing {
-        Sharing::PerImage if flat.rank() == 2 => {
-            let batch = batch(emit.graph())?;
-            let tokens = flat[0].divide(&batch);
-            emit.reshape(x, &Shape(vec![batch, tokens, flat[1].clone()]))?
-        }
-        _ => x,
-    };
-    let a = emit.swap(a)?;
-    let b = emit.swap(b)?;
+    let y = emit.shape(site.linear.y)?;
+    let (a, b) = (emit.swap(a)?, emit.swap(b)?);
     let b = widen(emit, site, b)?;
+    // Rows of an image where every image has its own adapter, or where the channels come first.
+    let x = match (site.linear.form, sharing) {
+        (Form::Rows, Sharing::Shared) => site.linear.x,
+        _ => tap(emit, &site.linear)?,
+    };
     let hidden = emit.matmul(x, a)?;
     let hidden = emit.scale(hidden, f64::from(lora.scaling()))?;
-    let delta = emit.matmul(hidden, b)?;
-    let mut shape = flat;
-    if let Some(last) = shape.last_mut() {
-        *last = Dim::Known(site.linear.outputs);
+    let mut delta = emit.matmul(hidden, b)?;
+    if site.linear.form == Form::Map {
+        delta = emit.swap(delta)?;
     }
-    emit.reshape(delta, &shape)
+    emit.reshape(delta, &y)
 }
 
-/// `B^T` placed at the site's columns.
+/// `B^T` placed at the site's columns, zero elsewhere. Columns that are no run are placed by a product with rows of
+/// the unit matrix.
 fn widen(emit: &mut Emit<'_>, site: &Site, b: ValueId) -> Result<ValueId> {
-    let (before, after) = (site.columns.start, site.linear.outputs - site.columns.end);
-    if before + after == 0 {
+    let (own, outputs) = (site.columns.len(), site.linear.outputs);
+    if own == outputs {
         return Ok(b);
     }
+    let Some(run) = site.columns.range() else {
+        let mut rows = vec![0.0; own * outputs];
+        (0..own).for_each(|i| rows[i * outputs + site.columns.at(i)] = 1.0);
+        let dtype = emit.graph().dtype(b)?;
+        let rows = emit.constant(Tensor::from_f64(dtype, &[own, outputs], &rows)?);
+        return emit.matmul(b, rows);
+    };
     let rank = emit.shape(b)?.rank();
     let mut pads = vec![0i64; 2 * rank];
-    pads[rank - 1] = before as i64;
-    pads[2 * rank - 1] = after as i64;
+    pads[rank - 1] = run.start as i64;
+    pads[2 * rank - 1] = (outputs - run.end) as i64;
     let pads = emit.constant(Tensor::ints(&pads));
     emit.op("Pad", &[b, pads], &[])
 }

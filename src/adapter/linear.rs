@@ -1,15 +1,29 @@
-//! Linear layers with constant weights, however the exporter wrote them.
+//! Linear layers with constant weights, however the exporter wrote them: `MatMul` and `Add`, `Gemm`, or a convolution
+//! of one pixel.
 
-use crate::graph::{Graph, Index, Node, ValueId};
+use crate::graph::{Graph, Index, Node, NodeId, ValueId};
+
+/// Where a layer's input has its channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `[.., channels]`: tokens.
+    Rows,
+    /// `[batch, channels, height, width]`: a convolution of one pixel.
+    Map,
+}
 
 /// A linear layer `y = x W + b`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linear {
+    /// The product.
+    pub node: NodeId,
+    /// Where its channels are.
+    pub form: Form,
     /// What it reads, `[.., inputs]`.
     pub x: ValueId,
     /// Constant weight, `[inputs, outputs]`, or `[outputs, inputs]` if `transposed`.
     pub weight: ValueId,
-    /// Whether the weight is stored as `[outputs, inputs]` (`Gemm` with `transB`).
+    /// Whether the weight is stored as `[outputs, inputs]` (`Gemm` with `transB`, `Conv`).
     pub transposed: bool,
     /// What it computes, bias included, `[.., outputs]`.
     pub y: ValueId,
@@ -21,23 +35,35 @@ pub struct Linear {
 
 /// All linear layers, in execution order.
 pub fn all(graph: &Graph, index: &Index) -> Vec<Linear> {
-    graph.nodes().iter().filter_map(|n| linear(graph, index, n)).collect()
+    graph.enumerate().filter_map(|(id, n)| linear(graph, index, id, n)).collect()
 }
 
-fn linear(graph: &Graph, index: &Index, node: &Node) -> Option<Linear> {
-    let plain_gemm = node.int("transA", 0) == 0 && node.float("alpha", 1.0) == 1.0;
-    if !(node.is("MatMul") || node.is("Gemm") && plain_gemm) {
-        return None;
-    }
+fn linear(graph: &Graph, index: &Index, id: NodeId, node: &Node) -> Option<Linear> {
     let (x, weight, product) = (node.input(0)?, node.input(1)?, node.output().ok()?);
     let shape = graph.constant(weight)?.shape();
-    if shape.len() != 2 || graph.constant(x).is_some() {
+    let form = form(node, shape)?;
+    if graph.constant(x).is_some() {
         return None;
     }
-    let transposed = node.is("Gemm") && node.int("transB", 0) != 0;
+    let transposed = node.is("Conv") || node.is("Gemm") && node.int("transB", 0) != 0;
     let (inputs, outputs) = if transposed { (shape[1], shape[0]) } else { (shape[0], shape[1]) };
     let y = if node.is("MatMul") { biased(graph, index, product, outputs) } else { None };
-    Some(Linear { x, weight, transposed, y: y.unwrap_or(product), inputs, outputs })
+    Some(Linear { node: id, form, x, weight, transposed, y: y.unwrap_or(product), inputs, outputs })
+}
+
+/// Whether a node with a weight of `shape` is a linear layer.
+fn form(node: &Node, shape: &[usize]) -> Option<Form> {
+    let all = |name: &str, n: i64| node.ints(name).is_none_or(|list| list.iter().all(|&x| x == n));
+    let plain_gemm = node.int("transA", 0) == 0 && node.float("alpha", 1.0) == 1.0;
+    match shape {
+        [_, _] if node.is("MatMul") || node.is("Gemm") && plain_gemm => Some(Form::Rows),
+        [_, _, 1, 1]
+            if node.is("Conv") && node.int("group", 1) == 1 && all("strides", 1) && all("pads", 0) =>
+        {
+            Some(Form::Map)
+        }
+        _ => None,
+    }
 }
 
 /// The result of the `Add` of a bias vector, if that is the only use of `product`.

@@ -21,17 +21,17 @@ pub fn merge(
 ) -> Result<Graph> {
     let linear = &site.linear;
     if a.ncols() != linear.inputs || b.nrows() != site.columns.len() || a.nrows() != b.ncols() {
-        let name = site.name();
+        let name = &site.name;
         crate::bail!(Shape, "A {:?} and B {:?} do not fit {name}", a.shape(), b.shape());
     }
     let weight = graph
         .constant(linear.weight)
-        .ok_or_else(|| crate::err!(Bug, "the weight of {} is not a constant", site.name()))?;
+        .ok_or_else(|| crate::err!(Bug, "the weight of {} is not a constant", &site.name))?;
     let (dtype, shape) = (weight.dtype(), weight.shape().to_vec());
     let mut data = weight.to_f64();
     let delta = b.mapv(f64::from).dot(&a.mapv(f64::from)) * f64::from(scaling);
     for ((out, input), d) in delta.indexed_iter() {
-        let column = site.columns.start + out;
+        let column = site.columns.at(out);
         let at =
             if linear.transposed { column * linear.inputs + input } else { input * linear.outputs + column };
         data[at] += d;

@@ -2,11 +2,14 @@
 //!
 //! Floor 3. Knows nothing about training; it answers what can be adapted and where the graph can be cut.
 
+mod image;
+
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::adapter::{self, Anatomy, Blocks, Roles, Site, cut};
+use crate::adapter::named::{self, Named};
+use crate::adapter::{self, Anatomy, Blocks, Linear, Roles, Site, cut};
 use crate::error::{Context, Result};
 use crate::graph::{Graph, Shape, ValueId, fold, infer, rewrite};
 use crate::onnx;
@@ -37,7 +40,7 @@ impl Backbone {
     /// From a file, with its external data beside it.
     ///
     /// # Errors
-    /// As [`onnx::read`], and where no transformer is found in it.
+    /// As [`onnx::read`], and where no feature is found in it.
     pub fn read(path: &Path) -> Result<Self> {
         let place = || path.display().to_string();
         let bytes = std::fs::read(path).at(place)?;
@@ -47,18 +50,28 @@ impl Backbone {
     /// From bytes that hold their own weights.
     ///
     /// # Errors
-    /// As [`onnx::from_bytes`], and where no transformer is found in it.
+    /// As [`onnx::from_bytes`], and where no feature is found in it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::new(onnx::from_bytes(bytes)?, bytes)
     }
 
     fn new(graph: Graph, bytes: &[u8]) -> Result<Self> {
         let sha256 = identity(&graph, bytes);
-        let mut graph = graph;
+        let mut graph = image::sized(image::channels_first(graph)?)?;
         infer::all(&mut graph)?;
         let graph = fold::constants(graph)?;
         let (graph, feature) = adapter::feature(graph)?;
-        let anatomy = adapter::anatomy(&graph)?;
+        let anatomy = adapter::anatomy(&graph, feature);
+        Ok(Self { graph, feature, anatomy, sha256 })
+    }
+
+    /// The same with the sites and the boundary that the user names.
+    ///
+    /// # Errors
+    /// As [`named::apply`].
+    pub fn named(self, named: &Named) -> Result<Self> {
+        let Self { graph, feature, anatomy, sha256 } = self;
+        let anatomy = named::apply(&graph, feature, anatomy, named)?;
         Ok(Self { graph, feature, anatomy, sha256 })
     }
 
@@ -129,10 +142,11 @@ impl Backbone {
     /// # Errors
     /// As [`adapter::select`].
     pub fn whole(&self, blocks: Blocks, roles: Roles) -> Result<(Graph, Vec<Site>)> {
+        let chosen = self.select(blocks, roles)?;
         let mut whole = rewrite::extract(&self.graph, &self.graph.inputs, &[self.feature])?;
         let feature = whole.outputs[0];
+        let sites = self.moved(&chosen, &whole)?;
         whole.rename(feature, cut::FEATURES);
-        let sites = adapter::select(&adapter::anatomy(&whole)?, blocks, roles)?;
         Ok((whole, sites))
     }
 
@@ -141,20 +155,44 @@ impl Backbone {
     /// # Errors
     /// As [`adapter::select`] and [`cut::cut`].
     pub fn parts(&self, blocks: Blocks, roles: Roles) -> Result<Parts> {
-        let chosen = adapter::select(&self.anatomy, blocks, roles)?;
-        let first = chosen.first().map_or(0, |s| s.block);
-        let boundary = self.anatomy.blocks[first].input;
+        let chosen = self.select(blocks, roles)?;
+        let first = chosen.first().map(|s| s.block);
+        let block = self.anatomy.blocks.iter().find(|b| b.sites.first().map(|s| s.block) == first);
+        let boundary = block.ok_or_else(|| crate::err!(Bug, "a site outside every block"))?.input;
         let (prefix, suffix) = cut::cut(&self.graph, boundary, self.feature)?;
-        let mut trunk = rewrite::extract(&self.graph, &self.graph.inputs, &[boundary, self.feature])?;
+        let mut trunk = cut::ending(&self.graph, &[boundary, self.feature])?;
         let (b, f) = (trunk.outputs[0], trunk.outputs[1]);
         trunk.rename(b, cut::BOUNDARY);
         trunk.rename(f, cut::FEATURES);
-        // Value ids changed with the cut: find the sites again in the suffix, keeping their block numbers.
-        let mut sites = Vec::new();
-        for site in adapter::select(&adapter::anatomy(&suffix)?, Blocks::All, roles)? {
-            sites.push(Site { block: site.block + first, ..site });
-        }
+        let sites = self.moved(&chosen, &suffix)?;
         Ok(Parts { trunk, prefix, suffix, sites })
+    }
+
+    fn select(&self, blocks: Blocks, roles: Roles) -> Result<Vec<Site>> {
+        if self.anatomy.blocks.is_empty() {
+            crate::bail!(
+                NotFound,
+                "no transformer block found: no softmax(q k^T) v over linear layers with constant weights. Name the \
+                 layers to adapt (--sites PATTERN); the linear layers are: {}",
+                named::candidates(&self.graph, self.feature)
+            );
+        }
+        adapter::select(&self.anatomy, blocks, roles)
+    }
+
+    /// The same sites in a part of the graph, whose values have other ids and the same names.
+    fn moved(&self, sites: &[Site], part: &Graph) -> Result<Vec<Site>> {
+        let there = adapter::linears(part, &part.index());
+        let node = |l: &Linear| part.node(l.node).outputs.first().copied().flatten();
+        let moved = |site: &Site| {
+            let product = self.graph.node(site.linear.node).output()?;
+            let name = &self.graph.value(product).name;
+            let found = there.iter().find(|l| node(l).is_some_and(|v| part.value(v).name == *name));
+            let linear =
+                found.ok_or_else(|| crate::err!(Bug, "site {} is not behind the cut", site.name))?.clone();
+            Ok(Site { linear, ..site.clone() })
+        };
+        sites.iter().map(moved).collect()
     }
 }
 

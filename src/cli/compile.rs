@@ -53,8 +53,8 @@ enum From {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(&args.model)?;
-    let lora = args.adapt.lora(&backbone);
+    let backbone = options::backbone(&args.model)?.named(&args.adapt.named())?;
+    let lora = args.adapt.lora(&backbone)?;
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, &backbone, &parts)?;
     let (suffix, _) = inject(parts.suffix.clone(), &parts.sites, &lora, sharing(args))?;
@@ -88,7 +88,7 @@ fn sharing(args: &Args) -> Sharing {
 }
 
 fn training_step(args: &Args, backbone: &Backbone, parts: &Parts) -> Result<Joint> {
-    let lora = args.adapt.lora(backbone);
+    let lora = args.adapt.lora(backbone)?;
     let (start, sites) = match args.from {
         From::Boundary => (parts.suffix.clone(), parts.sites.clone()),
         From::Images => backbone.whole(lora.blocks, lora.roles)?,
@@ -105,7 +105,7 @@ fn bound(args: &Args, graph: Graph) -> Result<Graph> {
 }
 
 fn check(global: &Global, args: &Args, backbone: &Backbone) -> Result<Vec<Check>> {
-    let lora = args.adapt.lora(backbone);
+    let lora = args.adapt.lora(backbone)?;
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, backbone, &parts)?;
     gradcheck::run(options::engine(global)?.as_ref(), &step.graph, args.batch.max(2), global.seed)

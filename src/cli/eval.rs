@@ -142,8 +142,8 @@ impl Bench<'_> {
         Ok(names)
     }
 
-    fn settings(&self) -> Settings {
-        self.args.train.settings(self.args.adapt.lora(&self.backbone), self.global.seed)
+    fn settings(&self) -> Result<Settings> {
+        self.args.train.settings(&self.args.adapt, &self.backbone, self.global.seed)
     }
 
     fn learner(&self, strategy: &str) -> Result<Learner> {
@@ -155,7 +155,7 @@ impl Bench<'_> {
         Learner::builder(self.backbone.clone())
             .engine(self.engine.clone())
             .strategy(strategy)
-            .settings(self.settings())
+            .settings(self.settings()?)
             .budget(budget)
             .build()
     }
@@ -187,26 +187,26 @@ impl Bench<'_> {
         let course = Course { data: &self.data, scenario: &self.scenario, train, test };
         let plan = Plan { epochs: self.args.train.epochs, jointly: name == "joint" };
         let bar = show::bar(self.global, self.scenario.tasks.len(), name);
-        let done = eval::run::run(&mut learner, &course, plan, self.facts(), &mut |e| tell(&bar, name, &e));
+        let done = eval::run::run(&mut learner, &course, plan, self.facts()?, &mut |e| tell(&bar, name, &e));
         bar.finish_and_clear();
         done
     }
 
     /// What is known before a run.
-    fn facts(&self) -> EvalResult {
-        let (adapt, train, settings) = (&self.args.adapt, &self.args.train, self.settings());
+    fn facts(&self) -> Result<EvalResult> {
+        let (adapt, train, settings) = (&self.args.adapt, &self.args.train, self.settings()?);
         let config = [
             ("engine", self.global.engine.clone()),
             ("blocks", settings.lora.blocks.to_string()),
             ("rank", adapt.rank.to_string()),
-            ("roles", adapt.roles.to_string()),
+            ("roles", adapt.sites.clone().unwrap_or_else(|| adapt.roles.to_string())),
             ("epochs", train.epochs.to_string()),
             ("batch", train.batch.to_string()),
             ("optimizer", format!("{:?}", settings.descent)),
             ("learning_rate", settings.learning_rate.to_string()),
             ("random_features", train.random_features.to_string()),
         ];
-        EvalResult {
+        Ok(EvalResult {
             scenario: self.scenario.kind,
             data: self.args.data.to_string(),
             backbone: show::hex(&self.backbone.sha256()),
@@ -214,7 +214,7 @@ impl Bench<'_> {
             threads: rayon::current_num_threads(),
             config: config.into_iter().map(|(k, v)| (k.to_string(), v)).collect::<BTreeMap<_, _>>(),
             ..EvalResult::default()
-        }
+        })
     }
 
     fn write(&self, results: &[EvalResult], trace: Trace) -> Result<()> {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::options::{Adapt, Train};
 use super::{Global, options, show};
+use crate::adapter::{Linear, Spine, linears, named};
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::learner::{Footprint, Learner};
@@ -23,16 +24,22 @@ pub struct Args {
     /// Print the folded graph as text
     #[arg(long)]
     dump: bool,
+    /// List the values at which the network can be cut (for --boundary) and its linear layers (for --sites)
+    #[arg(long)]
+    layers: bool,
 }
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(&args.model)?;
+    let backbone = options::backbone(&args.model)?.named(&args.adapt.named())?;
     if args.dump {
         print!("{}", backbone.graph());
         return Ok(());
     }
-    let settings = args.train.settings(args.adapt.lora(&backbone), global.seed);
+    if args.layers {
+        return layers(global, &backbone);
+    }
+    let settings = args.train.settings(&args.adapt, &backbone, global.seed)?;
     let plan = Learner::builder(backbone.clone()).settings(settings).budget(args.train.budget()).plan()?;
     match global.json {
         true => show::json(&document(&backbone, &plan)?),
@@ -43,8 +50,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> {
     let block = |b: &crate::adapter::Block| {
         let sites = b.sites.iter().map(|s| {
-            json!({ "name": s.name(), "role": s.role.name(), "inputs": s.linear.inputs, "outputs": s.columns.len(),
-                    "columns": [s.columns.start, s.columns.end] })
+            json!({ "name": s.name, "role": s.role.name(), "inputs": s.linear.inputs, "outputs": s.columns.len(),
+                    "columns": s.columns.range().map(|r| [r.start, r.end]) })
         });
         json!({ "input": backbone.graph().value(b.input).name, "sites": sites.collect::<Vec<_>>() })
     };
@@ -61,6 +68,34 @@ fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> 
         "footprint": plan,
         "footprint_total": plan.total(),
     }))
+}
+
+/// What `--boundary` and `--sites` can name, in execution order.
+fn layers(global: &Global, backbone: &Backbone) -> Result<()> {
+    let (graph, spine) = (backbone.graph(), Spine::new(backbone.graph(), backbone.feature()));
+    let shape = |v| graph.value(v).shape.as_ref().map(ToString::to_string).unwrap_or_default();
+    let layers: Vec<Linear> =
+        linears(graph, &graph.index()).into_iter().filter(|l| spine.has(l.node)).collect();
+    if global.json {
+        let cut = |v| json!({ "value": graph.value(v).name, "shape": shape(v) });
+        let layer = |l: &Linear| {
+            json!({ "names": named::names(graph, l), "inputs": l.inputs, "outputs": l.outputs,
+                    "boundary": spine.before(l.node).map(|v| &graph.value(v).name) })
+        };
+        return show::json(&json!({
+            "boundaries": spine.cuts().map(cut).collect::<Vec<_>>(),
+            "layers": layers.iter().map(layer).collect::<Vec<_>>(),
+        }));
+    }
+    let mut rest = layers.iter().peekable();
+    let points: Vec<_> = spine.cuts().collect();
+    for (i, &v) in points.iter().enumerate() {
+        println!("boundary  {} {}", graph.value(v).name, shape(v));
+        while let Some(l) = rest.next_if(|l| i + 1 == points.len() || spine.before(l.node) == Some(v)) {
+            println!("    {}x{}  {}", l.inputs, l.outputs, named::names(graph, l).join("  "));
+        }
+    }
+    Ok(())
 }
 
 fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {

@@ -74,7 +74,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 
 /// The learner of `--state`, or a new one.
 fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
-    let settings = args.train.settings(args.adapt.lora(&backbone), global.seed);
+    let settings = args.train.settings(&args.adapt, &backbone, global.seed)?;
     let sha256 = backbone.sha256();
     let builder = Learner::builder(backbone)
         .engine(options::engine(global)?)

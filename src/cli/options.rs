@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Global, embedded};
+use crate::adapter::named::Named;
 use crate::adapter::{Blocks, Lora, Roles};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
@@ -40,24 +41,39 @@ pub struct Adapt {
     /// LoRA alpha [default: the rank, so that the scaling is 1]
     #[arg(long)]
     pub alpha: Option<f32>,
-    /// Which linear layers: a list of q, k, v, qkv, o, fc1, fc2
+    /// Which linear layers: a list of q, k, v, qkv, o, fc1, fc2, gate
     #[arg(long, default_value = "q,v")]
     pub roles: Roles,
+    /// Adapt the layers whose names match, instead of those of blocks and roles: '*attn*qkv*,*fc1*'
+    #[arg(long, value_name = "PATTERN")]
+    pub sites: Option<String>,
+    /// Cut the network at this value, instead of before the first adapted block
+    #[arg(long, value_name = "VALUE")]
+    pub boundary: Option<String>,
 }
 
 impl Adapt {
     /// As the library takes it.
-    pub fn lora(&self, backbone: &Backbone) -> Lora {
-        Lora {
+    pub fn named(&self) -> Named {
+        Named { sites: self.sites.clone(), boundary: self.boundary.clone() }
+    }
+
+    /// As the library takes it.
+    ///
+    /// # Errors
+    /// As [`Backbone::named`].
+    pub fn lora(&self, backbone: &Backbone) -> Result<Lora> {
+        let have = backbone.clone().named(&self.named())?.anatomy().blocks.len();
+        Ok(Lora {
             rank: self.rank,
             alpha: self.alpha.unwrap_or(self.rank as f32),
             blocks: match self.blocks {
                 Some(0) => Blocks::All,
                 Some(k) => Blocks::Last(k),
-                None => Blocks::Last(backbone.anatomy().blocks.len().min(4)),
+                None => Blocks::Last(have.clamp(1, 4)),
             },
             roles: self.roles,
-        }
+        })
     }
 }
 
@@ -92,9 +108,13 @@ pub struct Train {
 
 impl Train {
     /// As the library takes it.
-    pub fn settings(&self, lora: Lora, seed: u64) -> Settings {
-        Settings {
-            lora,
+    ///
+    /// # Errors
+    /// As [`Adapt::lora`].
+    pub fn settings(&self, adapt: &Adapt, backbone: &Backbone, seed: u64) -> Result<Settings> {
+        Ok(Settings {
+            lora: adapt.lora(backbone)?,
+            named: adapt.named(),
             seed,
             batch: self.batch,
             micro: self.micro,
@@ -102,7 +122,7 @@ impl Train {
             learning_rate: self.learning_rate.unwrap_or(self.optimizer.usual_rate()),
             random_features: self.random_features,
             ..Settings::default()
-        }
+        })
     }
 
     /// As the library takes it.

@@ -75,6 +75,7 @@ impl Builder {
     pub fn plan(self) -> Result<Footprint> {
         let Self { backbone, mut settings, budget, .. } = self;
         check(&mut settings, &backbone)?;
+        let backbone = backbone.named(&settings.named)?;
         let parts = backbone.parts(settings.lora.blocks, settings.lora.roles)?;
         Footprint::plan(&backbone, &parts.suffix, &parts.sites, &settings, &budget)
     }
@@ -92,6 +93,7 @@ impl Builder {
             settings.clone_from(&state.settings);
         }
         check(&mut settings, &backbone)?;
+        let backbone = backbone.named(&settings.named)?;
         let strategy = strategy::by_name(&strategy, settings.random_features)?;
         let engine = match engine {
             Some(engine) => engine,
@@ -154,7 +156,7 @@ fn slots(sites: &[Site]) -> Vec<SlotShape> {
             taps.push(x);
             taps.len() - 1
         });
-        SlotShape { name: site.name(), inputs: site.linear.inputs, outputs: site.columns.len(), tap }
+        SlotShape { name: site.name.clone(), inputs: site.linear.inputs, outputs: site.columns.len(), tap }
     };
     sites.iter().map(shape).collect()
 }

@@ -5,7 +5,7 @@
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -20,22 +20,23 @@ struct Row {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
     rows: Vec<Row>,
-    tokens: [usize; 2],
+    /// Shape of one image's boundary value: `[tokens, width]`, or a map with its channels first or last.
+    shape: Vec<usize>,
 }
 
 impl Encoded {
-    /// From boundary tokens `[n, tokens, width]` and frozen features `[n, features]`.
-    pub(super) fn new(tokens: &Array3<f32>, frozen: ArrayView2<'_, f32>) -> Self {
+    /// From boundary tokens `[n, ..]` and frozen features `[n, features]`.
+    pub(super) fn new(tokens: &ArrayD<f32>, frozen: ArrayView2<'_, f32>) -> Self {
         let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).map(|(t, f)| Row {
             tokens: t.iter().map(|&x| f16::from_f32(x)).collect(),
             frozen: f.iter().copied().collect(),
         });
-        Self { rows: rows.collect(), tokens: [tokens.shape()[1], tokens.shape()[2]] }
+        Self { rows: rows.collect(), shape: tokens.shape()[1..].to_vec() }
     }
 
     /// No images, of the same form.
     pub fn empty_like(&self) -> Self {
-        Self { rows: Vec::new(), tokens: self.tokens }
+        Self { rows: Vec::new(), shape: self.shape.clone() }
     }
 
     /// Number of images.
@@ -56,7 +57,7 @@ impl Encoded {
     /// The images at `indices`, in that order.
     #[must_use]
     pub fn select(&self, indices: &[usize]) -> Self {
-        Self { rows: indices.iter().map(|&i| self.rows[i].clone()).collect(), tokens: self.tokens }
+        Self { rows: indices.iter().map(|&i| self.rows[i].clone()).collect(), shape: self.shape.clone() }
     }
 
     /// Adds the images of `other`.
@@ -64,10 +65,10 @@ impl Encoded {
         self.rows.extend_from_slice(&other.rows);
     }
 
-    /// Boundary tokens of the images at `indices`, `[n, tokens, width]`.
-    pub(super) fn tokens(&self, indices: &[usize]) -> Array3<f32> {
-        let [t, d] = self.tokens;
-        let mut out = Array3::zeros((indices.len(), t, d));
+    /// Boundary tokens of the images at `indices`, `[n, ..]`.
+    pub(super) fn tokens(&self, indices: &[usize]) -> ArrayD<f32> {
+        let shape: Vec<usize> = std::iter::once(indices.len()).chain(self.shape.iter().copied()).collect();
+        let mut out = ArrayD::zeros(shape);
         for (mut to, &i) in out.axis_iter_mut(Axis(0)).zip(indices) {
             if let Some(to) = to.as_slice_mut() {
                 self.rows[i].tokens.convert_to_f32_slice(to);
@@ -77,12 +78,20 @@ impl Encoded {
     }
 
     /// Mean boundary token of every image, `[n, width]`.
+    ///
+    /// Channels are the last axis of tokens; of a map, the longer one of its first and its last, since the stages of
+    /// a network in which attention stands have more channels than rows.
     pub(super) fn pooled(&self) -> Array2<f32> {
-        let [t, d] = self.tokens;
-        let mut out = Array2::zeros((self.rows.len(), d));
+        let (first, last) =
+            (self.shape.first().copied().unwrap_or(1), self.shape.last().copied().unwrap_or(1));
+        let channels_first = self.shape.len() == 3 && first > last;
+        let width = if channels_first { first } else { last };
+        let places: usize = self.shape.iter().product::<usize>() / width.max(1);
+        let mut out = Array2::zeros((self.rows.len(), width));
         for (mut to, row) in out.rows_mut().into_iter().zip(&self.rows) {
-            for token in row.tokens.chunks_exact(d.max(1)) {
-                to.iter_mut().zip(token).for_each(|(sum, x)| *sum += x.to_f32() / t as f32);
+            for (i, x) in row.tokens.iter().enumerate() {
+                let channel = if channels_first { i / places.max(1) } else { i % width.max(1) };
+                to[channel] += x.to_f32() / places as f32;
             }
         }
         out

@@ -1,6 +1,6 @@
 //! From images to features: once through the frozen trunk, then through the adapted suffix.
 
-use ndarray::{Array1, Array2, Array3, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Ix3, Slice, concatenate};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Slice, concatenate};
 
 use super::runner::Runner;
 use super::{Encoded, State};
@@ -80,7 +80,7 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
         let (Some(tokens), Some(frozen)) = (outputs.next(), outputs.next()) else {
             crate::bail!(Bug, "the trunk has two outputs");
         };
-        let (tokens, frozen): (Array3<f32>, Array2<f32>) = (cast::<Ix3>(tokens)?, cast::<Ix2>(frozen)?);
+        let frozen: Array2<f32> = cast::<Ix2>(frozen)?;
         let part = Encoded::new(&tokens, frozen.view());
         match &mut all {
             Some(all) => all.extend(&part),
@@ -96,7 +96,7 @@ pub fn extract(adapted: Option<&Runner>, images: &Encoded) -> Result<Features> {
     let Some(runner) = adapted else { return Ok(Features { frozen, adapted: None, pooled }) };
     let mut out = Array2::zeros(frozen.raw_dim());
     each_chunk(images, |indices, tokens| {
-        let mut outputs = runner.run(tokens.view().into_dyn(), &[])?;
+        let mut outputs = runner.run(tokens.view(), &[])?;
         let features: Array2<f32> = cast::<Ix2>(outputs.remove(0))?;
         out.slice_axis_mut(Axis(0), Slice::from(indices[0]..indices[0] + indices.len())).assign(&features);
         Ok(())
@@ -111,7 +111,7 @@ pub fn taps(
     mut record: impl FnMut(usize, ArrayView2<'_, f32>) -> Result<()>,
 ) -> Result<()> {
     each_chunk(images, |_, tokens| {
-        for (tap, rows) in runner.run(tokens.view().into_dyn(), &[])?.into_iter().enumerate() {
+        for (tap, rows) in runner.run(tokens.view(), &[])?.into_iter().enumerate() {
             let width = rows.shape().last().copied().unwrap_or(1).max(1);
             let rows = rows.to_shape((rows.len() / width, width)).map_err(|e| crate::err!(Bug, "{e}"))?;
             record(tap, rows.view())?;
@@ -120,7 +120,7 @@ pub fn taps(
     })
 }
 
-fn each_chunk(images: &Encoded, mut f: impl FnMut(&[usize], Array3<f32>) -> Result<()>) -> Result<()> {
+fn each_chunk(images: &Encoded, mut f: impl FnMut(&[usize], ArrayD<f32>) -> Result<()>) -> Result<()> {
     let indices: Vec<usize> = (0..images.len()).collect();
     indices.chunks(CHUNK).try_for_each(|chunk| f(chunk, images.tokens(chunk)))
 }

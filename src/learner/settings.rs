@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::Lora;
+use crate::adapter::named::Named;
 use crate::error::Result;
 use crate::optim::{AdamW, Optimizer, Sgd};
 
@@ -22,6 +23,8 @@ pub enum Descent {
 pub struct Settings {
     /// Where to adapt and with how much.
     pub lora: Lora,
+    /// Sites and boundary that the user names.
+    pub named: Named,
     /// Everything random derives from it.
     pub seed: u64,
     /// Images an optimizer step.
@@ -44,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             lora: Lora::default(),
+            named: Named::default(),
             seed: 0,
             batch: 16,
             micro: 4,

@@ -13,8 +13,9 @@ use super::features::{self, Features, Scale};
 use super::runner::Runner;
 use super::trainer::{Batch, Before, Step, Trainer};
 use super::{Encoded, Learner, Phase, TaskRecord};
+use crate::adapter::tap;
 use crate::error::Result;
-use crate::graph::{ValueId, rewrite};
+use crate::graph::{Emit, ValueId, rewrite};
 use crate::head::{Head, Linear};
 use crate::strategy::{TaskContext, View};
 use crate::subspace::SecondMoment;
@@ -237,10 +238,11 @@ impl Learner {
             return Ok(Vec::new());
         }
         let mut graph = features::merged(&self.suffix, &self.sites, &self.state, true)?;
-        let mut values: Vec<ValueId> = Vec::new();
+        let (mut read, mut values): (Vec<ValueId>, Vec<ValueId>) = (Vec::new(), Vec::new());
         for site in &self.sites {
-            if !values.contains(&site.linear.x) {
-                values.push(site.linear.x);
+            if !read.contains(&site.linear.x) {
+                read.push(site.linear.x);
+                values.push(tap(&mut Emit::new(&mut graph, &site.name), &site.linear)?);
             }
         }
         graph = rewrite::extract(&graph, &graph.inputs, &values)?;

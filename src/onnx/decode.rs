@@ -13,7 +13,7 @@ use super::external::Once;
 use super::schema::{
     AttributeProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorTypeProto, ValueInfoProto,
 };
-use super::{External, Folder, NoExternal, bounds, order, parts};
+use super::{External, Folder, NoExternal, bounds, contrib, order, parts};
 use crate::error::{Context, Result};
 use crate::graph::{Attr, Attrs, DType, Dim, Graph, Node, Shape, Tensor, ValueId};
 
@@ -92,7 +92,7 @@ fn model(model: ModelProto, external: &dyn External) -> Result<Graph> {
         build.hint(info);
     }
     build.graph.verify()?;
-    Ok(build.graph)
+    contrib::standard(build.graph)
 }
 
 /// Versions by domain, the standard one in range.

@@ -23,12 +23,14 @@
 //! | `bounds` | counts before anything is built |
 //! | `decode` | messages to graph |
 //! | `order` | execution order, missing values, cycles |
+//! | `contrib` | operators of ONNX Runtime, written out in standard ones |
 //! | `parts` | tensors, attributes, dimensions, both ways |
 //! | `external` | where external data may come from |
 //! | `encode` | graph to messages |
 //! | `write` | files, all or nothing |
 
 mod bounds;
+mod contrib;
 mod decode;
 mod encode;
 mod external;

@@ -74,10 +74,21 @@ fn scalar(e: &mut Emit, x: f64) -> ValueId {
 }
 
 pub fn cases() -> Vec<Case> {
-    [arithmetic(), functions(), activations(), products(), normalization(), reductions(), layout(), picking()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        arithmetic(),
+        functions(),
+        activations(),
+        products(),
+        windows(),
+        scattered(),
+        normalization(),
+        reductions(),
+        layout(),
+        picking(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn arithmetic() -> Vec<Case> {
@@ -202,7 +213,116 @@ fn products() -> Vec<Case> {
     let patch: [(&str, Attr); 2] = [("kernel_shape", vec![2, 3].into()), ("strides", vec![2, 3].into())];
     rows.push(plain("Conv", ENDS, "N,2,4,6|3,2,2,3|3", &patch));
     rows.push(plain("Conv", ENDS, "1,1,2,3|2,1,2,3", &patch));
+    for (equation, inputs) in [
+        ("nij,njk->nik", "N,2,3|N,3,4"),
+        ("bhqd,bhkd->bhqk", "N,2,3,2|N,2,3,2"),
+        ("nij,jk->nik", "N,2,3|3,4"),
+        ("ij,ij->i", "2,3|2,3"),
+    ] {
+        rows.push(plain("Einsum", ENDS, inputs, &[("equation", equation.into())]));
+    }
     rows
+}
+
+/// `op` of input 0 with fixed further operands, which are not trained.
+fn frozen(
+    op: &'static str,
+    inputs: &'static str,
+    operands: &[&'static [usize]],
+    attrs: &[(&'static str, Attr)],
+) -> Case {
+    let (attrs, operands) = (attrs.to_vec(), operands.to_vec());
+    case(op, ENDS, inputs, move |e, x| {
+        let mut all = vec![x[0]];
+        for (i, shape) in operands.iter().enumerate() {
+            let n: usize = shape.iter().product();
+            let numbers: Vec<f64> = (0..n).map(|k| 0.4 + ((7 * k + 3 * i) % 11) as f64 / 9.0).collect();
+            all.push(e.constant(Tensor::f64(shape, &numbers)?));
+        }
+        e.op(op, &all, &attrs)
+    })
+}
+
+fn scattered() -> Vec<Case> {
+    let build = |e: &mut Emit, x: &[ValueId]| {
+        let at = e.constant(Tensor::i64(&[2, 2], &[1, 0, 0, 2])?);
+        e.op("ScatterND", &[x[0], at, x[1]], &[])
+    };
+    // Along an axis whose length is a symbol, by rows that are computed.
+    let reversed = |e: &mut Emit, x: &[ValueId]| {
+        let lengths = e.op("Shape", &[x[0]], &[])?;
+        let first = e.constant(Tensor::ints(&[0]).reshape(&[])?);
+        let n = e.op("Gather", &[lengths, first], &[])?;
+        let [start, step] = [-1i64, -1].map(|i| Tensor::ints(&[i]).reshape(&[]));
+        let (start, step) = (e.constant(start?), e.constant(step?));
+        let end = e.neg(n)?;
+        let end = e.add(end, step)?;
+        let rows = e.op("Range", &[start, end, step], &[])?;
+        e.op("Gather", &[x[0], rows], &[])
+    };
+    vec![
+        case("Gather", ENDS, "N,3", reversed),
+        case("ScatterND", ENDS, "2,3|2", build),
+        case("ScatterND", ENDS, "2,3,2|2,2", build),
+    ]
+}
+
+fn windows() -> Vec<Case> {
+    let ints = |list: &[i64]| Attr::from(list.to_vec());
+    let conv = |inputs, weight: &'static [usize], attrs: &[(&'static str, Attr)]| {
+        frozen("Conv", inputs, &[weight], attrs)
+    };
+    let pool = |inputs, attrs: &[(&'static str, Attr)]| plain("AveragePool", ENDS, inputs, attrs);
+    vec![
+        conv("N,2,5,4", &[3, 2, 3, 3], &[("pads", ints(&[1, 1, 1, 1]))]),
+        conv("N,2,6,5", &[3, 2, 3, 2], &[("strides", ints(&[2, 2])), ("pads", ints(&[1, 0, 1, 1]))]),
+        conv("N,4,5,5", &[4, 1, 3, 3], &[("group", 4.into()), ("pads", ints(&[1, 1, 1, 1]))]),
+        conv(
+            "N,4,7,7",
+            &[6, 2, 3, 3],
+            &[("group", 2.into()), ("dilations", ints(&[2, 2])), ("strides", ints(&[2, 1]))],
+        ),
+        conv("N,3,4,4", &[2, 3, 1, 1], &[]),
+        case("Conv", ENDS, "1,2,4,4|3", |e, x| {
+            let numbers: Vec<f64> = (0..54).map(|k| f64::from(k % 7) / 5.0 - 0.5).collect();
+            let w = e.constant(Tensor::f64(&[3, 2, 3, 3], &numbers)?);
+            e.op("Conv", &[x[0], w, x[1]], &[])
+        }),
+        pool("N,2,4,4", &[("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))]),
+        pool(
+            "N,2,5,5",
+            &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1])), ("strides", ints(&[2, 2]))],
+        ),
+        pool(
+            "N,2,4,5",
+            &[
+                ("kernel_shape", ints(&[3, 3])),
+                ("pads", ints(&[1, 1, 1, 1])),
+                ("count_include_pad", 1.into()),
+            ],
+        ),
+        plain("MaxPool", ENDS, "N,2,4,4", &[("kernel_shape", ints(&[2, 2])), ("strides", ints(&[2, 2]))]),
+        plain(
+            "MaxPool",
+            ENDS,
+            "N,2,5,4",
+            &[("kernel_shape", ints(&[3, 3])), ("pads", ints(&[1, 1, 1, 1])), ("strides", ints(&[2, 1]))],
+        ),
+        case("GroupNormalization", &[18, 20], "N,4,3", |e, x| {
+            let scale = e.constant(Tensor::f64(&[2], &[0.5, -1.5])?);
+            e.op("GroupNormalization", &[x[0], scale, scale], &[("num_groups", 2.into())])
+        }),
+        case("GroupNormalization", &[21, 22], "N,4,2,2", |e, x| {
+            let scale = e.constant(Tensor::f64(&[4], &[0.5, -1.5, 1.0, 2.0])?);
+            e.op("GroupNormalization", &[x[0], scale, scale], &[("num_groups", 2.into())])
+        }),
+        plain("GlobalMaxPool", ENDS, "N,2,3,2", &[]),
+        frozen("BatchNormalization", "N,3,2,2", &[&[3], &[3], &[3], &[3]], &[("epsilon", 0.1.into())]),
+        frozen("BatchNormalization", "N,3", &[&[3], &[3], &[3], &[3]], &[]),
+        frozen("InstanceNormalization", "N,2,3,2", &[&[2], &[2]], &[("epsilon", 0.01.into())]),
+        plain("LpNormalization", ENDS, "N,3,4", &[]),
+        plain("LpNormalization", ENDS, "N,3,4", &[("axis", 1.into())]),
+    ]
 }
 
 fn normalization() -> Vec<Case> {

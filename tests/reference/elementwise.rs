@@ -62,6 +62,7 @@ const BINARY: &[Binary] = &[
     ("GreaterOrEqual", |a, b| truth(a >= b)),
     ("Less", |a, b| truth(a < b)),
     ("LessOrEqual", |a, b| truth(a <= b)),
+    ("Mod", f64::rem_euclid),
     ("Mul", |a, b| a * b),
     ("Or", |a, b| truth(a != 0.0 || b != 0.0)),
     ("PRelu", |x, slope| if x > 0.0 { x } else { slope * x }),

@@ -10,8 +10,11 @@ pub(super) const FAMILY: &[(&str, Evaluate)] = &[
     ("Expand", expand),
     ("Flatten", flatten),
     ("Gather", gather),
+    ("GatherND", gather_nd),
     ("Pad", pad),
+    ("Range", range),
     ("Reshape", reshape),
+    ("ScatterND", scatter_nd),
     ("Shape", |c| vector(c.x(0).shape())),
     ("Slice", slice),
     ("Squeeze", squeeze),
@@ -175,6 +178,42 @@ fn pad(c: &Call) -> Array {
         };
         let (front, back) = (border(before), border(after));
         y = ndarray::concatenate(Axis(a), &[front.view(), y.view(), back.view()]).unwrap();
+    }
+    y
+}
+
+fn range(c: &Call) -> Array {
+    let [start, limit, step] = [0, 1, 2].map(|i| c.x(i).iter().copied().next().unwrap());
+    let count = ((limit - start) / step).ceil().max(0.0) as usize;
+    (0..count).map(|i| start + i as f64 * step).collect::<ndarray::Array1<f64>>().into_dyn()
+}
+
+/// The leading part of an index that each row of `indices` names.
+fn rows(indices: &Array) -> Vec<Vec<usize>> {
+    let depth = *indices.shape().last().unwrap();
+    let all: Vec<usize> = indices.iter().map(|&i| i as usize).collect();
+    all.chunks(depth).map(<[usize]>::to_vec).collect()
+}
+
+fn at<'a>(x: &'a Array, row: &[usize]) -> ndarray::ArrayViewD<'a, f64> {
+    row.iter().fold(x.view(), |x, &i| x.index_axis_move(Axis(0), i))
+}
+
+fn gather_nd(c: &Call) -> Array {
+    let (x, indices) = (c.x(0), c.x(1));
+    let depth = *indices.shape().last().unwrap();
+    let shape = [&indices.shape()[..indices.ndim() - 1], &x.shape()[depth..]].concat();
+    let elements = rows(indices).iter().flat_map(|r| at(x, r).iter().copied().collect::<Vec<_>>()).collect();
+    Array::from_shape_vec(IxDyn(&shape), elements).unwrap()
+}
+
+fn scatter_nd(c: &Call) -> Array {
+    let (mut y, indices, updates) = (c.x(0).clone(), c.x(1), c.x(2));
+    let count = rows(indices).len();
+    let flat = updates.to_shape((count, updates.len() / count)).unwrap();
+    for (row, update) in rows(indices).iter().zip(flat.rows()) {
+        let mut to = row.iter().fold(y.view_mut(), |y, &i| y.index_axis_move(Axis(0), i));
+        to.iter_mut().zip(update).for_each(|(t, u)| *t = *u);
     }
     y
 }

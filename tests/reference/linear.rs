@@ -1,11 +1,13 @@
-//! Products: `MatMul`, `Gemm`, `Conv`.
+//! Products: `MatMul`, `Gemm`, `Einsum`.
 
-use ndarray::{Array4, Ix2, Ix4, IxDyn, s};
+use std::collections::BTreeMap;
+
+use ndarray::{Ix2, IxDyn, s};
 
 use super::elementwise::{common, zip};
 use super::{Array, Call, Evaluate};
 
-pub(super) const FAMILY: &[(&str, Evaluate)] = &[("Conv", conv), ("Gemm", gemm), ("MatMul", matmul)];
+pub(super) const FAMILY: &[(&str, Evaluate)] = &[("Einsum", einsum), ("Gemm", gemm), ("MatMul", matmul)];
 
 fn matmul(c: &Call) -> Array {
     let (mut a, mut b) = (c.x(0).clone(), c.x(1).clone());
@@ -46,16 +48,27 @@ fn gemm(c: &Call) -> Array {
     c.has(2).map_or(product.clone(), |bias| zip(&product, bias, |p, b| p + beta * b))
 }
 
-/// Patches only: stride = kernel, no padding.
-fn conv(c: &Call) -> Array {
-    let x = c.x(0).view().into_dimensionality::<Ix4>().unwrap();
-    let w = c.x(1).view().into_dimensionality::<Ix4>().unwrap();
-    let (e, _, p, q) = w.dim();
-    assert_eq!(c.node.ints("strides"), Some(&[p as i64, q as i64][..]), "only patches here");
-    let (n, _, h, v) = x.dim();
-    Array4::from_shape_fn((n, e, h / p, v / q), |(n, e, i, j)| {
-        let patch = x.slice(s![n, .., i * p..(i + 1) * p, j * q..(j + 1) * q]);
-        (&patch * &w.slice(s![e, .., .., ..])).sum() + c.has(2).map_or(0.0, |b| b[[e]])
-    })
-    .into_dyn()
+/// Two operands and an arrow, every letter an axis.
+fn einsum(c: &Call) -> Array {
+    let equation: String = c.node.str("equation", "").chars().filter(|c| !c.is_whitespace()).collect();
+    let (left, out) = equation.split_once("->").unwrap();
+    let (a, b) = left.split_once(',').unwrap();
+    let mut sizes = BTreeMap::new();
+    for (term, x) in [(a, c.x(0)), (b, c.x(1))] {
+        sizes.extend(term.chars().zip(x.shape().iter().copied()));
+    }
+    let letters: Vec<char> = sizes.keys().copied().collect();
+    let all: Vec<usize> = sizes.values().copied().collect();
+    let shape: Vec<usize> = out.chars().map(|l| sizes[&l]).collect();
+    let mut y = Array::zeros(IxDyn(&shape));
+    for flat in 0..all.iter().product::<usize>() {
+        let (mut rest, mut at) = (flat, BTreeMap::new());
+        for (letter, size) in letters.iter().zip(&all) {
+            at.insert(*letter, rest % size);
+            rest /= size;
+        }
+        let index = |term: &str| IxDyn(&term.chars().map(|l| at[&l]).collect::<Vec<_>>());
+        y[index(out)] += c.x(0)[index(a)] * c.x(1)[index(b)];
+    }
+    y
 }

@@ -8,6 +8,7 @@ mod elementwise;
 mod layout;
 mod linear;
 mod reduce;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -86,7 +87,7 @@ fn evaluate(call: &Call) -> Vec<Array> {
     if op == "Split" {
         return layout::split(call);
     }
-    let families = [elementwise::FAMILY, linear::FAMILY, reduce::FAMILY, layout::FAMILY];
+    let families = [elementwise::FAMILY, linear::FAMILY, reduce::FAMILY, layout::FAMILY, window::FAMILY];
     let found = families.iter().flat_map(|f| f.iter()).find(|(name, _)| *name == op);
     if let Some((_, f)) = found {
         return vec![f(call)];

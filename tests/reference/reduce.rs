@@ -8,6 +8,7 @@ use super::{Array, Call, Evaluate, axis};
 pub(super) const FAMILY: &[(&str, Evaluate)] = &[
     ("GlobalAveragePool", |c| over(c.x(0), &(2..c.x(0).ndim()).collect::<Vec<_>>(), true, mean)),
     ("LayerNormalization", layer_norm),
+    ("LpNormalization", lp_norm),
     ("LogSoftmax", |c| log_softmax(c)),
     ("ReduceL1", |c| reduce(c, 18, |v| v.iter().map(|x| x.abs()).sum())),
     ("ReduceL2", |c| reduce(c, 18, |v| v.iter().map(|x| x * x).sum::<f64>().sqrt())),
@@ -82,4 +83,12 @@ fn layer_norm(c: &Call) -> Array {
     let scaled = zip(&z, c.x(1), |z, s| z * s);
     let bias: ArrayViewD<f64> = c.has(2).map_or_else(|| ndarray::aview0(&0.0).into_dyn(), |b| b.view());
     zip(&scaled, &bias.to_owned(), |y, b| y + b)
+}
+
+/// `x / |x|` along one axis, p = 2.
+fn lp_norm(c: &Call) -> Array {
+    let x = c.x(0);
+    let along = axis(c.node.int("axis", -1), x.ndim());
+    let length = over(x, &[along], true, |v| v.iter().map(|x| x * x).sum::<f64>().sqrt());
+    zip(x, &length, |x, n| x / n)
 }

@@ -2,9 +2,9 @@
 //!
 //! With `kernel == stride`, no padding and one group, the patches of an image are a view of it, so
 //! `y = cols W^T + b` with `cols[N*h*w, C*p*q]`, and the gradients are those of a matrix product. Any other
-//! convolution is refused: it belongs into the frozen prefix.
+//! convolution is left to [`window`](super::window).
 
-use super::{Grads, Step};
+use super::{Grads, Step, window};
 use crate::error::Result;
 use crate::graph::{Dim, Emit, Shape, ValueId};
 
@@ -17,10 +17,16 @@ struct Patches {
     kernel: [Dim; 2],
 }
 
-/// `(dx, dW, db)` of a patch embedding.
-pub(super) fn patches(e: &mut Emit, s: &Step) -> Result<Grads> {
+/// `(dx, dW, db)` of a convolution.
+pub(super) fn conv(e: &mut Emit, s: &Step) -> Result<Grads> {
+    match read(e, s)? {
+        Some(patches) => embedding(e, s, &patches),
+        None => window::conv(e, s),
+    }
+}
+
+fn embedding(e: &mut Emit, s: &Step, p: &Patches) -> Result<Grads> {
     let (x, w, g) = (s.x(0)?, s.x(1)?, s.grad()?);
-    let p = read(e, s)?;
     let columns = p.channels.times(&p.kernel[0]).times(&p.kernel[1]);
     let rows = p.n.times(&p.grid[0]).times(&p.grid[1]);
     let last = e.transpose(g, &[0, 2, 3, 1])?;
@@ -62,7 +68,8 @@ impl Patches {
     }
 }
 
-fn read(e: &Emit, s: &Step) -> Result<Patches> {
+/// `None` where windows overlap, leave gaps or reach outside.
+fn read(e: &Emit, s: &Step) -> Result<Option<Patches>> {
     let (x, w) = (e.shape(s.x(0)?)?, e.shape(s.x(1)?)?);
     let kernel: Option<Vec<i64>> =
         w.iter().skip(2).map(|d| d.known().and_then(|n| i64::try_from(n).ok())).collect();
@@ -75,21 +82,17 @@ fn read(e: &Emit, s: &Step) -> Result<Patches> {
         None => k.iter().all(|x| *x == 1),
     });
     if x.rank() != 4 || w.rank() != 4 || !plain || !strided {
-        crate::bail!(
-            Unsupported,
-            "only convolutions over patches (kernel = stride, no padding, one group) have a gradient; \
-             keep this node in the frozen part"
-        );
+        return Ok(None);
     }
     let grid = [x[2].divide(&w[2]), x[3].divide(&w[3])];
     if grid.contains(&Dim::Unknown) {
-        crate::bail!(Unsupported, "an image of shape {x} is not a whole number of {}x{} patches", w[2], w[3]);
+        return Ok(None);
     }
-    Ok(Patches {
+    Ok(Some(Patches {
         n: x[0].clone(),
         channels: x[1].clone(),
         embed: w[0].clone(),
         grid,
         kernel: [w[2].clone(), w[3].clone()],
-    })
+    }))
 }

@@ -8,26 +8,30 @@ use super::{Grads, Step};
 use crate::autodiff::forms;
 use crate::autodiff::slabs::{Part, Slab};
 use crate::error::Result;
-use crate::graph::{Dim, Emit, Shape, Tensor, ValueId};
+use crate::graph::{DType, Dim, Emit, Shape, Tensor, ValueId};
 
 /// Where the rows of a gradient belong.
 enum Rows {
-    /// Known while the graph is built.
-    At(Vec<usize>),
-    /// A rank-1 value.
-    Computed(ValueId),
+    /// Known while the graph is built, of an axis of this length.
+    At(Vec<usize>, usize),
+    /// A rank-1 value, and all rows of the axis as another.
+    Computed(ValueId, ValueId),
 }
 
-/// `out[rows[i]] += g[i]` along `axis`, of length `n`.
-fn scatter(e: &mut Emit, g: ValueId, axis: usize, rows: &Rows, n: usize) -> Result<ValueId> {
+/// `out[rows[i]] += g[i]` along `axis`.
+fn scatter(e: &mut Emit, g: ValueId, axis: usize, rows: &Rows) -> Result<ValueId> {
     let dtype = e.graph().dtype(g)?;
     let unit = match rows {
-        Rows::At(rows) => {
-            let unit_row = |i: usize| (0..n).map(move |j| f64::from(u8::from(i == j)));
+        Rows::At(rows, n) => {
+            let unit_row = |i: usize| (0..*n).map(move |j| f64::from(u8::from(i == j)));
             let unit: Vec<f64> = rows.iter().flat_map(|i| unit_row(*i)).collect();
-            e.constant(Tensor::from_f64(dtype, &[rows.len(), n], &unit)?)
+            e.constant(Tensor::from_f64(dtype, &[rows.len(), *n], &unit)?)
         }
-        Rows::Computed(rows) => forms::one_hot(e, *rows, n, dtype)?,
+        Rows::Computed(rows, all) => {
+            let rows = e.unsqueeze(*rows, &[-1])?;
+            let hit = e.op("Equal", &[rows, *all], &[])?;
+            e.cast(hit, dtype)?
+        }
     };
     let mut order: Vec<usize> = (0..e.shape(g)?.rank()).collect();
     let last = order.len() - 1;
@@ -47,30 +51,43 @@ pub(super) fn gather(e: &mut Emit, s: &Step) -> Result<Part> {
     let (g, x, index) = (s.grad()?, s.x(0)?, s.x(1)?);
     let (shape, picked) = (e.shape(x)?, e.shape(index)?);
     let axis = forms::axis(s.node.int("axis", 0), shape.rank())?;
-    let n = forms::length(e, x, axis)?;
-    let rows = match e.graph().constant(index) {
-        Some(t) => Rows::At(t.to_i64()?.iter().map(|i| forms::axis(*i, n)).collect::<Result<_>>()?),
-        None => Rows::Computed(wrapped(e, index, n)?),
+    let rows = match e.graph().constant(index).map(Tensor::to_i64) {
+        Some(index) => {
+            let n = forms::length(e, x, axis)?;
+            Rows::At(index?.iter().map(|i| forms::axis(*i, n)).collect::<Result<_>>()?, n)
+        }
+        None => computed(e, index, x, axis)?,
     };
     let mut flat = shape.clone();
     flat[axis] = if picked.rank() == 0 { Dim::Known(1) } else { picked.volume() };
     let g = e.reshape(g, &flat)?;
-    if let Rows::At(list) = &rows
+    if let Rows::At(list, _) = &rows
         && let Some(start) = run(list)
     {
         return Ok(Part::Slab(Slab { axis, start, grad: g }));
     }
-    Ok(Part::Whole(scatter(e, g, axis, &rows, n)?))
+    Ok(Part::Whole(scatter(e, g, axis, &rows)?))
 }
 
-/// A computed index as a vector, counted from the front.
-fn wrapped(e: &mut Emit, index: ValueId, n: usize) -> Result<ValueId> {
+/// A computed index as a vector, counted from the front, beside all rows of the axis.
+fn computed(e: &mut Emit, index: ValueId, x: ValueId, axis: usize) -> Result<Rows> {
     let volume = e.shape(index)?.volume();
     let index = e.reshape(index, &Shape(vec![volume]))?;
-    let zero = e.scalar_like(index, 0.0)?;
-    let negative = e.op("Less", &[index, zero], &[])?;
-    let front = forms::shift(e, index, n as f64)?;
-    forms::select(e, negative, front, index)
+    let index = e.cast(index, DType::I64)?;
+    if let Some(n) = e.shape(x)?[axis].known() {
+        let all = forms::arange(e, n);
+        let zero = e.scalar_like(index, 0.0)?;
+        let negative = e.op("Less", &[index, zero], &[])?;
+        let front = forms::shift(e, index, n as f64)?;
+        return Ok(Rows::Computed(forms::select(e, negative, front, index)?, all));
+    }
+    let lengths = e.op("Shape", &[x], &[])?;
+    let at = e.constant(Tensor::ints(&[axis as i64]).reshape(&[])?);
+    let n = e.op("Gather", &[lengths, at], &[("axis", 0.into())])?;
+    let [zero, one] = [0, 1].map(|i| Tensor::ints(&[i]).reshape(&[]));
+    let (zero, one) = (e.constant(zero?), e.constant(one?));
+    let all = e.op("Range", &[zero, n, one], &[])?;
+    Ok(Rows::Computed(e.op("Mod", &[index, n], &[])?, all))
 }
 
 /// `y = x[start..end..step]` along some axes: `g` put back axis by axis, the last run as a slab.
@@ -84,7 +101,7 @@ pub(super) fn slice(e: &mut Emit, s: &Step) -> Result<Part> {
         }
         match run(&rows) {
             Some(start) => slab = Some(Slab { axis, start, grad: g }),
-            None => g = scatter(e, g, axis, &Rows::At(rows), forms::length(e, x, axis)?)?,
+            None => g = scatter(e, g, axis, &Rows::At(rows, forms::length(e, x, axis)?))?,
         }
     }
     Ok(slab.map_or(Part::Whole(g), Part::Slab))
@@ -125,6 +142,19 @@ fn taken(n: usize, start: i64, end: i64, step: i64) -> Result<Vec<usize>> {
         at = at.saturating_add(step);
     }
     Ok(rows)
+}
+
+/// `y = x` with `y[indices] = updates`: `(g with zeros there, g[indices])`.
+pub(super) fn scatter_nd(e: &mut Emit, s: &Step) -> Result<Grads> {
+    if s.node.str("reduction", "none") != "none" {
+        crate::bail!(Unsupported, "a reduction; only replaced elements have a gradient");
+    }
+    let (indices, updates, g) = (s.x(1)?, s.x(2)?, s.grad()?);
+    let by_x = s.when(0, || {
+        let zeros = forms::zeros_like(e, updates)?;
+        e.op("ScatterND", &[g, indices, zeros], &[])
+    })?;
+    Ok(vec![by_x, None, s.when(2, || e.op("GatherND", &[g, indices], &[]))?])
 }
 
 /// `y = x` with a constant border: `g` without it (a negative width cut `x`: zeros there).

@@ -1,5 +1,7 @@
 //! Matrix products. `g = dL/dy`.
 
+use std::collections::BTreeSet;
+
 use super::{Grads, Step};
 use crate::error::Result;
 use crate::graph::{Emit, Shape, ValueId};
@@ -69,4 +71,24 @@ pub(super) fn gemm(e: &mut Emit, s: &Step) -> Result<Grads> {
     let by_b = s.when(1, || if tb == 0 { product(a, g, 1 - ta, 0) } else { product(g, a, 1, ta) })?;
     let by_c = s.when(2, || e.scale(g, f64::from(s.node.float("beta", 1.0))))?;
     Ok(vec![by_a, by_b, by_c])
+}
+
+/// `y = einsum("a,b->y", A, B)`: `(einsum("y,b->a", g, B), einsum("y,a->b", g, A))`.
+pub(super) fn einsum(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let equation: String = s.node.str("equation", "").chars().filter(|c| !c.is_whitespace()).collect();
+    let parts = equation.split_once("->").and_then(|(l, y)| l.split_once(',').map(|(a, b)| (a, b, y)));
+    let Some((a, b, y)) = parts.filter(|(_, b, _)| !b.contains(',')) else {
+        crate::bail!(Unsupported, "equation {equation:?}; two operands and an arrow have a gradient");
+    };
+    let distinct = |t: &str| t.chars().collect::<BTreeSet<_>>().len() == t.len();
+    let covered = |of: &str, other: &str| of.chars().all(|c| other.contains(c) || y.contains(c));
+    if ![a, b, y].into_iter().all(distinct) || !covered(a, b) || !covered(b, a) {
+        crate::bail!(Unsupported, "equation {equation:?} repeats a letter or sums one operand alone");
+    }
+    let (g, left, right) = (s.grad()?, s.x(0)?, s.x(1)?);
+    let mut product =
+        |other: ValueId, text: String| e.op("Einsum", &[g, other], &[("equation", text.as_str().into())]);
+    let by_a = s.when(0, || product(right, format!("{y},{b}->{a}")))?;
+    let by_b = s.when(1, || product(left, format!("{y},{a}->{b}")))?;
+    Ok(vec![by_a, by_b])
 }

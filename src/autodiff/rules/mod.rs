@@ -17,6 +17,7 @@ mod norm;
 mod reduce;
 mod shape;
 mod softmax;
+mod window;
 
 use super::slabs::Part;
 use crate::error::{Error, Result};
@@ -120,15 +121,18 @@ static TABLE: &[Row] = &[
     none("And", 13),
     none("ArgMax", 13),
     none("ArgMin", 13),
+    rule("AveragePool", 13, window::average_pool),
+    rule("BatchNormalization", 13, norm::batch_norm),
     rule("Cast", 13, elementwise::cast),
     none("Ceil", 13),
     rule("Clip", 13, elementwise::clip),
     rule("Concat", 13, shape::concat),
     none("ConstantOfShape", 13),
-    rule("Conv", 13, conv::patches),
+    rule("Conv", 13, conv::conv),
     rule("Cos", 13, elementwise::cos),
     rule("Div", 13, elementwise::div),
     rule("Dropout", 13, elementwise::dropout),
+    rule("Einsum", 13, matmul::einsum),
     rule("Elu", 13, activation::elu),
     none("Equal", 13),
     rule("Erf", 13, elementwise::erf),
@@ -140,11 +144,14 @@ static TABLE: &[Row] = &[
     rule("Gelu", 20, activation::gelu),
     rule("Gemm", 13, matmul::gemm),
     rule("GlobalAveragePool", 13, reduce::global_average),
+    rule("GlobalMaxPool", 13, reduce::global_max),
     none("Greater", 13),
     none("GreaterOrEqual", 13),
+    rule("GroupNormalization", 18, norm::group_norm),
     rule("HardSigmoid", 13, activation::hard_sigmoid),
     rule("HardSwish", 14, activation::hard_swish),
     rule("Identity", 13, elementwise::identity),
+    rule("InstanceNormalization", 13, norm::instance_norm),
     none("IsInf", 13),
     none("IsNaN", 13),
     rule("LayerNormalization", 17, norm::layer_norm),
@@ -153,8 +160,10 @@ static TABLE: &[Row] = &[
     none("LessOrEqual", 13),
     rule("Log", 13, elementwise::log),
     rule("LogSoftmax", 13, softmax::log_softmax),
+    rule("LpNormalization", 13, norm::lp_norm),
     rule("MatMul", 13, matmul::matmul),
     rule("Max", 13, elementwise::extreme),
+    rule("MaxPool", 13, window::max_pool),
     rule("Mean", 13, elementwise::mean),
     rule("Min", 13, elementwise::extreme),
     rule("Mul", 13, elementwise::mul),
@@ -187,6 +196,7 @@ static TABLE: &[Row] = &[
     rule("Relu", 13, activation::relu),
     rule("Reshape", 13, shape::view),
     none("Round", 13),
+    rule("ScatterND", 13, index::scatter_nd),
     rule("Selu", 13, activation::selu),
     none("Shape", 13),
     rule("Sigmoid", 13, elementwise::sigmoid),

@@ -58,13 +58,23 @@ pub(super) fn global_average(e: &mut Emit, s: &Step) -> Result<Grads> {
 /// `y = max(x)` or `min(x)`: `g` to the elements that equal `y`, shared evenly.
 pub(super) fn extreme(e: &mut Emit, s: &Step) -> Result<Grads> {
     let r = read(e, s)?;
-    let x = s.x(0)?;
+    Ok(vec![Some(hits(e, s.x(0)?, &r)?)])
+}
+
+fn hits(e: &mut Emit, x: ValueId, r: &Reduction) -> Result<ValueId> {
     let dtype = e.graph().dtype(x)?;
     let hit = e.op("Equal", &[x, r.y], &[])?;
     let hit = e.cast(hit, dtype)?;
     let ties = e.reduce_sum(hit, &r.axes, true)?;
     let share = e.div(r.g, ties)?;
-    Ok(vec![Some(e.mul(share, hit)?)])
+    e.mul(share, hit)
+}
+
+/// Largest element over all axes from the third on: `g` to the elements that equal it, shared evenly.
+pub(super) fn global_max(e: &mut Emit, s: &Step) -> Result<Grads> {
+    let axes = (2..e.shape(s.x(0)?)?.rank()).collect();
+    let r = Reduction { axes, g: s.grad()?, y: s.y()? };
+    Ok(vec![Some(hits(e, s.x(0)?, &r)?)])
 }
 
 /// `y = sum |x|`: `g sign(x)`.

@@ -44,6 +44,7 @@ static FOLLOW: &[(&str, Follow)] = &[
     ("LessOrEqual", |o| pairwise(o, |a, b| truth(a.compare(b).map(std::cmp::Ordering::is_le)))),
     ("Max", |o| pairwise(o, |a, b| pick(a, b, std::cmp::Ordering::is_ge))),
     ("Min", |o| pairwise(o, |a, b| pick(a, b, std::cmp::Ordering::is_le))),
+    ("Mod", |o| pairwise(o, Term::modulo)),
     ("Mul", |o| pairwise(o, Term::mul)),
     ("Neg", |o| Some(o.terms(0)?.iter().map(|t| Term::Number(0).sub(t)).collect())),
     ("Not", |o| Some(o.terms(0)?.iter().map(|t| Term::Number(1).sub(t)).collect())),

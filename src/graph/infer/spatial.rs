@@ -8,6 +8,7 @@ use crate::graph::{DType, Dim, Shape};
 pub(super) const ROWS: &[Row] = &[
     ("AveragePool", 1, pool),
     ("Conv", 1, conv),
+    ("ConvTranspose", 1, conv_transpose),
     ("DepthToSpace", 1, depth_to_space),
     ("GlobalAveragePool", 1, global),
     ("GlobalMaxPool", 1, global),
@@ -102,6 +103,33 @@ fn conv(o: &Operands) -> Result<Vec<Info>> {
         None => vec![Dim::Unknown; spatial.len()],
     };
     o.one(Shape([&[n.clone(), m.clone()], spatial.as_slice()].concat()))
+}
+
+/// `[n, c, ..] * [c, m / group, kernel..] = [n, m, ..]` with explicit pads:
+/// `(length - 1) stride + output padding + reach - pads`.
+fn conv_transpose(o: &Operands) -> Result<Vec<Info>> {
+    let (n, c, spatial) = grid(o)?;
+    let weight = o.shape(1)?;
+    let [from, per_group, kernel @ ..] = weight.as_slice() else {
+        crate::bail!(Shape, "a weight of shape {weight}; [in, out / group, kernel..] would fit");
+    };
+    agree(c, from).at(|| "channels against the weight's".into())?;
+    let group = usize::try_from(o.node.int("group", 1)).unwrap_or(1);
+    let explicit =
+        matches!(o.node.str("auto_pad", "NOTSET"), "NOTSET" | "") && o.node.ints("output_shape").is_none();
+    let mut out = vec![n.clone(), per_group.times(&Dim::Known(group))];
+    for (i, (dim, kernel)) in spatial.iter().zip(kernel).enumerate() {
+        let (Some(length), Some(kernel), true) = (dim.known(), kernel.known(), explicit) else {
+            out.push(Dim::Unknown);
+            continue;
+        };
+        let reach = entry(o, "dilations", i, 1)? * kernel.saturating_sub(1) + 1;
+        let pads = entry(o, "pads", i, 0)? + entry(o, "pads", i + spatial.len(), 0)?;
+        let full =
+            length.saturating_sub(1) * entry(o, "strides", i, 1)? + entry(o, "output_padding", i, 0)? + reach;
+        out.push(Dim::Known(full.saturating_sub(pads)));
+    }
+    o.one(Shape(out))
 }
 
 fn pool(o: &Operands) -> Result<Vec<Info>> {

@@ -111,6 +111,18 @@ impl Term {
         }
     }
 
+    /// Remainder with the sign of the divisor, as ONNX's `Mod` of integers; of a multiple only where it is 0.
+    #[must_use]
+    pub fn modulo(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Number(a), Number(b)) if *b != 0 => a
+                .checked_rem(*b)
+                .map_or(Unknown, |r| Number(if r != 0 && (r < 0) != (*b < 0) { r + b } else { r })),
+            (Multiple { times, .. }, Number(k)) if *k > 0 && times % k == 0 => Number(0),
+            _ => Unknown,
+        }
+    }
+
     /// Sign of `self - other` where it is certain: a symbol is at least one.
     pub fn compare(&self, other: &Self) -> Option<std::cmp::Ordering> {
         match (self, other) {

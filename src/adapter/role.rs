@@ -1,0 +1,99 @@
+//! What a linear layer does in its block, and sets of that.
+
+use std::fmt;
+use std::ops::BitOr;
+
+use crate::error::Result;
+
+/// What a linear layer does in its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Queries.
+    Q,
+    /// Keys.
+    K,
+    /// Values.
+    V,
+    /// Queries, keys and values by one layer.
+    Qkv,
+    /// Output projection of the attention.
+    O,
+    /// First layer of the feed-forward part.
+    Fc1,
+    /// Last layer of the feed-forward part.
+    Fc2,
+    /// The layer beside the first one in a gated feed-forward part (SwiGLU).
+    Gate,
+    /// Named by the user.
+    Named,
+}
+
+impl Role {
+    /// Every role that structure tells.
+    pub const FOUND: [Self; 8] =
+        [Self::Q, Self::K, Self::V, Self::Qkv, Self::O, Self::Fc1, Self::Fc2, Self::Gate];
+
+    /// As written in names and options.
+    pub fn name(self) -> &'static str {
+        ["q", "k", "v", "qkv", "o", "fc1", "fc2", "gate", "named"][self as usize]
+    }
+}
+
+/// A set of roles: `Roles::Q | Roles::V`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Roles(u16);
+
+#[allow(missing_docs)]
+impl Roles {
+    pub const Q: Self = Self::of(Role::Q);
+    pub const K: Self = Self::of(Role::K);
+    pub const V: Self = Self::of(Role::V);
+    pub const QKV: Self = Self::of(Role::Qkv);
+    pub const O: Self = Self::of(Role::O);
+    pub const FC1: Self = Self::of(Role::Fc1);
+    pub const FC2: Self = Self::of(Role::Fc2);
+    pub const GATE: Self = Self::of(Role::Gate);
+
+    const fn of(role: Role) -> Self {
+        Self(1 << role as u16)
+    }
+
+    /// Whether `role` is in the set.
+    pub fn has(self, role: Role) -> bool {
+        self.0 & Self::of(role).0 != 0
+    }
+
+    /// The roles in the set.
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Role::FOUND.into_iter().filter(move |&r| self.has(r))
+    }
+}
+
+impl BitOr for Roles {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl std::str::FromStr for Roles {
+    type Err = crate::Error;
+
+    /// From `q,v` and the like.
+    fn from_str(text: &str) -> Result<Self> {
+        text.split([',', '+']).map(str::trim).filter(|t| !t.is_empty()).try_fold(Self(0), |set, name| {
+            let role = Role::FOUND.into_iter().find(|r| r.name() == name).ok_or_else(|| {
+                let names = Role::FOUND.map(Role::name).join(", ");
+                crate::err!(InvalidArgument, "no role {name:?}; use a list of {names}")
+            })?;
+            Ok(set | Self::of(role))
+        })
+    }
+}
+
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().map(Role::name).collect::<Vec<_>>().join(","))
+    }
+}
