@@ -79,7 +79,7 @@ pub fn inject(mut graph: Graph, sites: &[Site], lora: &Lora, sharing: Sharing) -
         let (a, b) = inputs(&mut graph, site, lora, sharing)?;
         graph = rewrite::splice(graph, site.linear.y, |emit, y| {
             emit.set_scope(&name);
-            let delta = delta(emit, site, lora, sharing, a, b)?;
+            let delta = delta(emit, site, lora.scaling(), sharing, a, b)?;
             emit.add(y, delta)
         })?;
         slots.push(Slot { name, site: site.clone(), lora_a: a, lora_b: b });
@@ -113,10 +113,10 @@ fn batch(graph: &Graph) -> Result<Dim> {
 }
 
 /// `scaling * (x A^T) B^T`, widened with zeros where the site is a part of a fused layer.
-fn delta(
+pub(super) fn delta(
     emit: &mut Emit<'_>,
     site: &Site,
-    lora: &Lora,
+    scaling: f32,
     sharing: Sharing,
     a: ValueId,
     b: ValueId,
@@ -136,7 +136,7 @@ fn delta(
     let b = emit.swap(b)?;
     let b = widen(emit, site, b)?;
     let hidden = emit.matmul(x, a)?;
-    let hidden = emit.scale(hidden, f64::from(lora.scaling()))?;
+    let hidden = emit.scale(hidden, f64::from(scaling))?;
     let delta = emit.matmul(hidden, b)?;
     let mut shape = flat;
     if let Some(last) = shape.last_mut() {

@@ -7,7 +7,8 @@ use crate::graph::{Graph, Index, Node, ValueId};
 pub struct Linear {
     /// What it reads, `[.., inputs]`.
     pub x: ValueId,
-    /// Constant weight, `[inputs, outputs]`, or `[outputs, inputs]` if `transposed`.
+    /// Weight, `[inputs, outputs]`, or `[outputs, inputs]` if `transposed`: a float constant, or where it is stored small
+    /// an integer constant or the value that it is unpacked to.
     pub weight: ValueId,
     /// Whether the weight is stored as `[outputs, inputs]` (`Gemm` with `transB`).
     pub transposed: bool,

@@ -15,7 +15,8 @@
 //! | `columns` | which columns of a fused q-k-v layer are the queries, keys and values |
 //! | `feature` | the value that a classifier reads |
 //! | `inject` | A and B as graph inputs, one for all images or one an image |
-//! | `merge` | A and B folded into the weights |
+//! | `merge` | A and B folded into the weights, or set beside weights that are stored small |
+//! | `picture` | a quantized graph as the walk wants to see it |
 //! | `cut` | prefix and suffix around the first adapted block |
 //!
 //! Knows nothing about gradients, engines, or how A and B are trained.
@@ -26,6 +27,7 @@ mod feature;
 mod inject;
 mod linear;
 mod merge;
+mod picture;
 mod site;
 
 pub use feature::feature;

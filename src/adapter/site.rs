@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{BitOr, Range};
 
-use super::columns;
 use super::linear::{self, Linear};
+use super::{columns, picture};
 use crate::error::Result;
 use crate::graph::{Graph, Index, Node, NodeId, ValueId};
 
@@ -160,6 +160,8 @@ impl std::fmt::Display for Blocks {
 /// # Errors
 /// [`NotFound`](crate::ErrorKind::NotFound) where no attention over constant-weight linear layers exists.
 pub fn anatomy(graph: &Graph) -> Result<Anatomy> {
+    let picture = picture::of(graph)?;
+    let graph = picture.as_ref();
     let index = graph.index();
     let walk = Walk { graph, index: &index, linears: linear::all(graph, &index) };
     let softmaxes = graph.nodes().iter().filter(|n| n.is("Softmax"));

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::adapter::{self, Anatomy, Blocks, Roles, Site, cut};
 use crate::error::{Context, Result};
-use crate::graph::{Graph, Shape, ValueId, fold, infer, rewrite};
-use crate::onnx;
+use crate::graph::{DType, Graph, Shape, ValueId, fold, infer, rewrite};
+use crate::{onnx, precision};
 
 /// A frozen vision transformer.
 #[derive(Clone, Debug)]
@@ -56,10 +56,24 @@ impl Backbone {
         let sha256 = identity(&graph, bytes);
         let mut graph = graph;
         infer::all(&mut graph)?;
-        let graph = fold::constants(graph)?;
+        let graph = rewrite::unpack_late(fold::constants(graph)?);
         let (graph, feature) = adapter::feature(graph)?;
         let anatomy = adapter::anatomy(&graph)?;
         Ok(Self { graph, feature, anatomy, sha256 })
+    }
+
+    /// The same network with its matrices stored in `dtype`, f16 or bf16, and unpacked where they are used. Its features
+    /// differ by the rounding, so state of the one does not fit the other.
+    ///
+    /// # Errors
+    /// As [`precision::store`].
+    pub fn with_weights(self, dtype: DType) -> Result<Self> {
+        let graph = precision::store(self.graph, dtype)?;
+        let anatomy = adapter::anatomy(&graph)?;
+        let mut hash = Sha256::new();
+        hash.update(self.sha256);
+        hash.update(dtype.name());
+        Ok(Self { graph, feature: self.feature, anatomy, sha256: hash.finalize().into() })
     }
 
     /// The folded graph.
