@@ -148,10 +148,10 @@ fn gradients(session: &dyn Session, weight: f32) -> BTreeMap<String, Vec<f32>> {
     names.into_iter().zip(session.run(&inputs).unwrap().iter().map(floats)).collect()
 }
 
-/// Two rows of a batch of ten thousand: their share of the gradient is too small for f16.
+/// Rows of little weight, as those of a well-learned batch are: their gradient is too small for f16.
 #[test]
 fn gradients_that_vanish_in_f16_are_there_when_the_loss_is_scaled() {
-    let weight = 1e-4;
+    let weight = 1e-6;
     let factor = LossScale::dynamic().factor();
     let [half, float] = ["fused_legacy_op17_dynamic_f16", "fused_legacy_op17_dynamic"]
         .map(|name| step(&fixtures::one(name).backbone(), 2));

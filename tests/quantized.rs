@@ -110,26 +110,20 @@ fn the_blocks_and_sites_are_those_of_the_float_model() {
 }
 
 #[test]
-fn every_engine_gives_the_outputs_of_onnx_runtime() {
+fn tract_computes_what_the_operators_say_and_onnx_runtime_what_its_kernels_do() {
     let mut failures = Vec::new();
     for engine in engines() {
+        let which = if engine.name() == "tract" { "standard" } else { "fused" };
         for model in models() {
             let session = engine.compile(model.backbone().graph(), 2).unwrap();
             let outputs = session.run(&[images(2).into()]).unwrap();
             for (port, output) in session.outputs().iter().zip(&outputs) {
-                let (want, float) =
-                    (model.outputs("outputs", &port.name), model.outputs("float", &port.name));
+                let (want, float) = (model.outputs(which, &port.name), model.outputs("float", &port.name));
                 let (off, error) = (distance(&floats(output), &want), distance(&want, &float));
-                println!(
-                    "{:<12} {:<28} {:<9} off by {off:.1e}, quantization itself by {error:.1e}",
-                    engine.name(),
-                    model.name,
-                    port.name
-                );
-                // A number in the middle between two of the grid may be rounded either way: the other way moves what
-                // follows by up to the quantization error.
-                if off > error.max(1e-3) {
-                    failures.push(format!("{} {} {}: {off}", engine.name(), model.name, port.name));
+                let row = format!("{:<12} {:<28} {:<9}", engine.name(), model.name, port.name);
+                println!("{row} off by {off:.1e}, quantization itself by {error:.1e}");
+                if off > 1e-4 {
+                    failures.push(format!("{row} {off}"));
                 }
             }
         }
@@ -266,10 +260,11 @@ struct Surrogate<'g> {
     scales: BTreeMap<ValueId, Tensor>,
     dynamic_scales: Vec<ValueId>,
     products: BTreeMap<ValueId, (ValueId, ValueId, Option<ValueId>)>,
+    clipped: usize,
 }
 
 impl Surrogate<'_> {
-    fn of(forward: &Graph, given: &[Data]) -> Graph {
+    fn of(forward: &Graph, given: &[Data]) -> (Graph, usize) {
         let quantizer = |n: &Node| n.is("QuantizeLinear") || n.is("DynamicQuantizeLinear");
         let mut read: Vec<ValueId> =
             forward.nodes().iter().filter(|n| quantizer(n)).map(|n| n.input(0).unwrap()).collect();
@@ -293,6 +288,7 @@ impl Surrogate<'_> {
             scales: BTreeMap::new(),
             dynamic_scales: Vec::new(),
             products: BTreeMap::new(),
+            clipped: 0,
         };
         for &v in &forward.inputs {
             let (dtype, shape) = (forward.dtype(v).unwrap(), forward.shape(v).unwrap().clone());
@@ -305,7 +301,7 @@ impl Surrogate<'_> {
         }
         forward.nodes().iter().for_each(|node| surrogate.visit(node));
         surrogate.to.outputs = forward.outputs.iter().map(|v| surrogate.map[v]).collect();
-        rewrite::prune(surrogate.to)
+        (rewrite::prune(surrogate.to), surrogate.clipped)
     }
 
     /// `clip(x) + error`.
@@ -313,6 +309,7 @@ impl Surrogate<'_> {
         let (scale, zero, low, high) = grid;
         let seen = &self.seen[&x];
         let ends = [low - 0.5, high + 0.5].map(|q| scale * (q - zero));
+        self.clipped += seen.iter().filter(|&&x| x < ends[0] || x > ends[1]).count();
         let shape = self.from.shape(x).unwrap().known().unwrap();
         let error: Vec<f32> = rounded(seen, grid)
             .iter()
@@ -402,7 +399,8 @@ fn gradients_are_those_of_the_float_surrogate_that_holds_every_rounding_error() 
         let have = named(session.as_ref(), &given);
         let loss = step.find("loss").unwrap();
         let forward = rewrite::extract(&step, &step.inputs, &[loss]).unwrap();
-        let surrogate = Surrogate::of(&forward, &given);
+        let (surrogate, clipped) = Surrogate::of(&forward, &given);
+        assert_eq!(clipped > 0, model.row["kind"] == "static", "{}: {clipped} clipped", model.name);
         let wrt: Vec<ValueId> = step
             .outputs
             .iter()
@@ -420,9 +418,15 @@ fn gradients_are_those_of_the_float_surrogate_that_holds_every_rounding_error() 
         for (v, want) in wrt.iter().zip(&results[1..]) {
             let name = &surrogate.value(*v).name;
             assert!(norm(want) > 0.0, "{} {name} is zero", model.name);
-            worst = worst.max(relative(&have[&format!("{name}.grad")], want));
+            let error = relative(&have[&format!("{name}.grad")], want);
+            assert!(error.is_finite(), "{} {name}", model.name);
+            worst = worst.max(error);
         }
-        println!("{:<28} {} gradients, worst relative error {worst:.1e}", model.name, wrt.len());
+        println!(
+            "{:<28} {} gradients, worst relative error {worst:.1e}, {clipped} clipped",
+            model.name,
+            wrt.len()
+        );
         assert!(worst < 1e-3, "{}: {worst:.1e}", model.name);
     }
 }
@@ -529,7 +533,7 @@ fn a_learner_learns_two_tasks_on_every_one_of_them() {
                     steps.extend(learner.epoch().unwrap());
                 }
                 let (first, last) = (steps[0].loss, steps.last().unwrap().loss);
-                assert!(last < 0.9 * first, "{}: loss {first} to {last}", model.name);
+                assert!(last < first - 0.02, "{}: loss {first} to {last}", model.name);
                 learner.end_task().unwrap();
                 learner.commit().unwrap();
             }

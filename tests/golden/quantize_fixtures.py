@@ -3,8 +3,8 @@
     python tests/golden/quantize_fixtures.py [OUT]
 
 Needs torch, onnx and onnxruntime; reads tests/fixtures (export_fixtures.py) and fetches nothing. Calibration
-images are noise with a fixed seed. `expected.json` holds what ONNX Runtime computes with each file, what it
-computes with the float file it was made from, and PyTorch's fake quantization with its gradient.
+images are noise with a fixed seed. `expected.json` holds what ONNX Runtime computes with each file, with
+its integer kernels and without, what it computes with the float file it was made from, and PyTorch's fake quantization with its gradient.
 """
 
 import json
@@ -77,9 +77,14 @@ def bf16(source, target):
     onnx.save(proto, target)
 
 
-def run(path, images):
+def run(path, images, fused=True):
+    """Outputs by name. ONNX Runtime replaces quantized layers by integer kernels that round once where the graph rounds
+    twice; without `fused` it computes what the operators say."""
+    options = ort.SessionOptions()
+    if not fused:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     names = [o.name for o in onnx.load(path).graph.output]
-    got = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, {"images": images})
+    got = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]).run(None, {"images": images})
     return {n: [float(f"{x:.9g}") for x in a.flatten().tolist()] for n, a in zip(names, got)}
 
 
@@ -107,11 +112,13 @@ def main():
     for name, (fixture, kind, per_channel, activation) in TABLE.items():
         source, target = FIXTURES / f"{fixture}.onnx", out / f"{name}.onnx"
         quantize(source, target, kind, per_channel, activation)
-        models[name] = {"fixture": fixture, "kind": kind, "outputs": run(target, images), "float": run(source, images)}
+        models[name] = {"fixture": fixture, "kind": kind, "fused": run(target, images),
+                         "standard": run(target, images, fused=False), "float": run(source, images)}
         assert target.stat().st_size < 200_000, name
     source, target = FIXTURES / "timm_legacy_op17_dynamic.onnx", out / "timm_bf16.onnx"
     bf16(source, target)
-    models["timm_bf16"] = {"fixture": source.stem, "kind": "bf16", "outputs": run(target, images), "float": run(source, images)}
+    models["timm_bf16"] = {"fixture": source.stem, "kind": "bf16", "fused": run(target, images),
+                         "standard": run(target, images, fused=False), "float": run(source, images)}
     versions = f"torch {torch.__version__.split('+')[0]}, onnx {onnx.__version__}, onnxruntime {ort.__version__}"
     document = {"command": "python tests/golden/quantize_fixtures.py", "versions": versions,
                 "models": models, "straight_through": straight_through()}
