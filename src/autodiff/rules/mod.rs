@@ -39,7 +39,7 @@ pub(super) enum Entry {
     Rule(Rule),
     /// Its gradient, which may be zero outside a run of one axis.
     Pick(Pick),
-    /// Its gradient, although it rounds: its first result is an integer that stands for a float.
+    /// Its gradient, although it rounds: of its first result, which is an integer that stands for a float, or was one.
     Straight(Rule),
     /// It is constant almost everywhere, or its result is no number: nothing flows through it.
     NoGradient,
@@ -58,6 +58,11 @@ impl Row {
     /// Whether a gradient flows through the operator.
     pub fn differentiable(&self) -> bool {
         !matches!(self.entry, Entry::NoGradient)
+    }
+
+    /// Whether its gradient takes rounding for the identity, so that central differences are no judge of it.
+    pub fn straight_through(&self) -> bool {
+        matches!(self.entry, Entry::Straight(_))
     }
 }
 
@@ -134,7 +139,7 @@ static TABLE: &[Row] = &[
     none("ConstantOfShape", 13),
     rule("Conv", 13, conv::patches),
     rule("Cos", 13, elementwise::cos),
-    rule("DequantizeLinear", 13, quantize::dequantize),
+    straight("DequantizeLinear", 13, quantize::dequantize),
     rule("Div", 13, elementwise::div),
     rule("Dropout", 13, elementwise::dropout),
     straight("DynamicQuantizeLinear", 13, quantize::dynamic),
