@@ -37,6 +37,7 @@ pub mod adapter;
 pub mod autodiff;
 pub mod mixture;
 pub mod onnx;
+pub mod precision;
 pub mod subspace;
 
 pub mod backbone;

@@ -252,7 +252,8 @@ fn sites_are_found_by_the_names_of_nodes_and_weights() {
 #[test]
 fn a_named_boundary_cuts_there() {
     let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
-    let names: Vec<String> = Spine::new(backbone.graph(), backbone.feature())
+    let names: Vec<String> = Spine::of(backbone.graph(), backbone.feature())
+        .unwrap()
         .cuts()
         .map(|v| backbone.graph().value(v).name.clone())
         .collect();

@@ -12,7 +12,14 @@ pub const BOUNDARY: &str = "boundary";
 /// Name of the feature output.
 pub const FEATURES: &str = "features";
 
-/// Cuts at `boundary`. The suffix ends at `feature`.
+/// Calls the last output of `graph` what it is. Sites are looked up by name before.
+pub fn name_features(graph: &mut Graph) {
+    if let Some(&feature) = graph.outputs.last() {
+        graph.rename(feature, FEATURES);
+    }
+}
+
+/// Cuts at `boundary`. The suffix ends at `feature`, which keeps its name.
 ///
 /// # Errors
 /// [`Unsupported`](crate::ErrorKind::Unsupported) where the suffix would need more than the boundary.
@@ -20,10 +27,9 @@ pub fn cut(graph: &Graph, boundary: ValueId, feature: ValueId) -> Result<(Graph,
     let mut prefix = ending(graph, &[boundary]).at(|| "cutting the prefix".into())?;
     let mut suffix = rewrite::extract(&batch_from(graph, boundary), &[boundary], &[feature])
         .at(|| "cutting the suffix".into())?;
-    let (out, start, end) = (prefix.outputs[0], suffix.inputs[0], suffix.outputs[0]);
+    let (out, start) = (prefix.outputs[0], suffix.inputs[0]);
     prefix.rename(out, BOUNDARY);
     suffix.rename(start, BOUNDARY);
-    suffix.rename(end, FEATURES);
     Ok((prefix, suffix))
 }
 

@@ -1,6 +1,6 @@
 //! The value that a classifier reads: the class token or pooled feature.
 
-use super::linear;
+use super::{linear, picture};
 use crate::error::Result;
 use crate::graph::{Emit, Graph, Tensor, ValueId};
 
@@ -10,12 +10,14 @@ use crate::graph::{Emit, Graph, Tensor, ValueId};
 /// # Errors
 /// [`NotFound`](crate::ErrorKind::NotFound) where no output has one of these forms.
 pub fn feature(mut graph: Graph) -> Result<(Graph, ValueId)> {
-    let index = graph.index();
-    let linears = linear::all(&graph, &index);
     let rank = |v| rank_of(&graph, v);
-    let classifier = |out: &ValueId| linears.iter().find(|l| l.y == *out && rank(l.x) == 2).map(|l| l.x);
-    let found = graph.outputs.iter().find_map(classifier);
-    if let Some(v) = found.or_else(|| graph.outputs.iter().copied().find(|&v| rank(v) == 2)) {
+    let classified = {
+        let picture = picture::of(&graph)?;
+        let linears = linear::all(&picture, &picture.index());
+        let classifier = |out: &ValueId| linears.iter().find(|l| l.y == *out && rank(l.x) == 2).map(|l| l.x);
+        picture.outputs.iter().find_map(classifier)
+    };
+    if let Some(v) = classified.or_else(|| graph.outputs.iter().copied().find(|&v| rank(v) == 2)) {
         return Ok((graph, v));
     }
     let of_rank = |graph: &Graph, n| graph.outputs.iter().copied().find(|&v| rank_of(graph, v) == n);

@@ -82,7 +82,7 @@ pub fn inject(mut graph: Graph, sites: &[Site], lora: &Lora, sharing: Sharing) -
         let (a, b) = inputs(&mut graph, site, lora, sharing)?;
         graph = rewrite::splice(graph, site.linear.y, |emit, y| {
             emit.set_scope(&name);
-            let delta = delta(emit, site, lora, sharing, a, b)?;
+            let delta = delta(emit, site, lora.scaling(), sharing, a, b)?;
             emit.add(y, delta)
         })?;
         slots.push(Slot { name, site: site.clone(), lora_a: a, lora_b: b });
@@ -107,10 +107,10 @@ fn inputs(graph: &mut Graph, site: &Site, lora: &Lora, sharing: Sharing) -> Resu
 }
 
 /// `scaling * (x A^T) B^T`, widened with zeros where the site is a part of a fused layer.
-fn delta(
+pub(super) fn delta(
     emit: &mut Emit<'_>,
     site: &Site,
-    lora: &Lora,
+    scaling: f32,
     sharing: Sharing,
     a: ValueId,
     b: ValueId,
@@ -124,7 +124,7 @@ fn delta(
         _ => tap(emit, &site.linear)?,
     };
     let hidden = emit.matmul(x, a)?;
-    let hidden = emit.scale(hidden, f64::from(lora.scaling()))?;
+    let hidden = emit.scale(hidden, f64::from(scaling))?;
     let mut delta = emit.matmul(hidden, b)?;
     if site.linear.form == Form::Map {
         delta = emit.swap(delta)?;

@@ -1,6 +1,8 @@
 //! Linear layers with constant weights, however the exporter wrote them: `MatMul` and `Add`, `Gemm`, or a convolution
 //! of one pixel.
 
+use super::picture;
+use crate::error::Result;
 use crate::graph::{Graph, Index, Node, NodeId, ValueId};
 
 /// Where a layer's input has its channels.
@@ -15,13 +17,14 @@ pub enum Form {
 /// A linear layer `y = x W + b`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linear {
-    /// The product.
+    /// Position of its product in the graph, or the plain picture of it, in which it was found.
     pub node: NodeId,
     /// Where its channels are.
     pub form: Form,
     /// What it reads, `[.., inputs]`.
     pub x: ValueId,
-    /// Constant weight, `[inputs, outputs]`, or `[outputs, inputs]` if `transposed`.
+    /// Weight, `[inputs, outputs]`, or `[outputs, inputs]` if `transposed`: a float constant, or where it is stored small
+    /// an integer constant or the value that it is unpacked to.
     pub weight: ValueId,
     /// Whether the weight is stored as `[outputs, inputs]` (`Gemm` with `transB`, `Conv`).
     pub transposed: bool,
@@ -33,8 +36,17 @@ pub struct Linear {
     pub outputs: usize,
 }
 
-/// All linear layers, in execution order.
-pub fn all(graph: &Graph, index: &Index) -> Vec<Linear> {
+/// All linear layers of a graph, quantized or not, in execution order.
+///
+/// # Errors
+/// [`Shape`](crate::ErrorKind::Shape) where the weights of a quantized graph do not fit.
+pub fn linears(graph: &Graph) -> Result<Vec<Linear>> {
+    let picture = picture::of(graph)?;
+    Ok(all(&picture, &picture.index()))
+}
+
+/// All linear layers of a graph without quantization, in execution order.
+pub(super) fn all(graph: &Graph, index: &Index) -> Vec<Linear> {
     graph.enumerate().filter_map(|(id, n)| linear(graph, index, id, n)).collect()
 }
 

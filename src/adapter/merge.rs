@@ -1,12 +1,18 @@
 //! LoRA folded into the weights.
+//!
+//! A float weight takes the sum up. A weight that is stored in int8, f16 or bf16 and unpacked by the graph cannot: rounding
+//! to its grid would lose what was learned, and unpacking it for good would lose the memory. There A and B become
+//! constants beside the layer, which is exact and costs two small products a run.
 
 use ndarray::ArrayView2;
 
+use super::inject::{self, Sharing};
 use super::site::Site;
 use crate::error::Result;
-use crate::graph::{Graph, Tensor};
+use crate::graph::{Graph, Tensor, rewrite};
 
-/// Adds `scaling * B A` to the weight of `site`. `a` is `[rank, in]`, `b` is `[out, rank]`.
+/// Adds `scaling * B A` to the weight of `site`, or beside it where the weight is stored small. `a` is `[rank, in]`, `b` is
+/// `[out, rank]`.
 ///
 /// The sum is made in f64 and rounded once to the weight's dtype.
 ///
@@ -24,9 +30,9 @@ pub fn merge(
         let name = &site.name;
         crate::bail!(Shape, "A {:?} and B {:?} do not fit {name}", a.shape(), b.shape());
     }
-    let weight = graph
-        .constant(linear.weight)
-        .ok_or_else(|| crate::err!(Bug, "the weight of {} is not a constant", &site.name))?;
+    let Some(weight) = graph.constant(linear.weight).filter(|w| w.dtype().is_float()) else {
+        return beside(graph, site, a, b, scaling);
+    };
     let (dtype, shape) = (weight.dtype(), weight.shape().to_vec());
     let mut data = weight.to_f64();
     let delta = b.mapv(f64::from).dot(&a.mapv(f64::from)) * f64::from(scaling);
@@ -38,4 +44,25 @@ pub fn merge(
     }
     graph.set_constant(linear.weight, Tensor::from_f64(dtype, &shape, &data)?);
     Ok(graph)
+}
+
+/// The adapter as constants beside the layer.
+fn beside(
+    mut graph: Graph,
+    site: &Site,
+    a: ArrayView2<'_, f32>,
+    b: ArrayView2<'_, f32>,
+    scaling: f32,
+) -> Result<Graph> {
+    let (name, dtype) = (site.name.clone(), graph.dtype(site.linear.x)?);
+    let tensor = |m: ArrayView2<'_, f32>| {
+        Tensor::from_f64(dtype, m.shape(), &m.iter().map(|&x| f64::from(x)).collect::<Vec<_>>())
+    };
+    let a = graph.add_constant(&format!("{name}.merged_a"), tensor(a)?);
+    let b = graph.add_constant(&format!("{name}.merged_b"), tensor(b)?);
+    rewrite::splice(graph, site.linear.y, |emit, y| {
+        emit.set_scope(&name);
+        let delta = inject::delta(emit, site, scaling, Sharing::Shared, a, b)?;
+        emit.add(y, delta)
+    })
 }

@@ -20,7 +20,8 @@
 //! | `feature` | the value that a classifier reads |
 //! | `tap` | what a layer reads, as rows of an image |
 //! | `inject` | A and B as graph inputs, one for all images or one an image |
-//! | `merge` | A and B folded into the weights |
+//! | `merge` | A and B folded into the weights, or set beside weights that are stored small |
+//! | `picture` | a quantized graph as the walk wants to see it |
 //! | `cut` | prefix and suffix around the first adapted block |
 //!
 //! Knows nothing about gradients, engines, or how A and B are trained.
@@ -33,6 +34,7 @@ mod inject;
 mod linear;
 mod merge;
 pub mod named;
+mod picture;
 mod role;
 mod site;
 mod spine;
@@ -42,7 +44,7 @@ mod trace;
 pub use columns::Columns;
 pub use feature::feature;
 pub use inject::{Lora, Sharing, Slot, inject};
-pub use linear::{Form, Linear, all as linears};
+pub use linear::{Form, Linear, linears};
 pub use merge::merge;
 pub use role::{Role, Roles};
 pub use site::{Anatomy, Block, Blocks, Site, anatomy, select};

@@ -7,11 +7,12 @@ use glob::Pattern;
 
 use super::columns::Columns;
 use super::linear::{self, Linear};
+use super::picture;
 use super::role::Role;
 use super::site::{Anatomy, Block, Site};
 use super::spine::Spine;
 use crate::error::Result;
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Node, ValueId};
 
 /// What the user names; empty where structure decides.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -32,9 +33,10 @@ const LISTED: usize = 40;
 /// [`NotFound`](crate::ErrorKind::NotFound) where nothing has the name or a site lies before the boundary; the error lists
 /// what there is.
 pub fn apply(graph: &Graph, feature: ValueId, mut anatomy: Anatomy, named: &Named) -> Result<Anatomy> {
-    let spine = Spine::new(graph, feature);
+    let picture = picture::of(graph)?;
+    let spine = Spine::new(&picture, feature);
     if let Some(globs) = &named.sites {
-        let sites = matching(graph, &spine, globs)?;
+        let sites = matching(graph, feature, globs)?;
         let first = sites.iter().map(|s| s.linear.node).min();
         let input = first.and_then(|node| spine.before(node));
         let input = input.ok_or_else(|| crate::err!(Bug, "the named sites have nothing before them"))?;
@@ -46,47 +48,60 @@ pub fn apply(graph: &Graph, feature: ValueId, mut anatomy: Anatomy, named: &Name
     Ok(anatomy)
 }
 
-/// Names of a layer that a pattern can match: its node, its weight, its result, its bias. Exporters keep the module's
-/// name in some of them only.
+/// Names of a layer that a pattern can match: those of its nodes, weight, result and bias. Exporters keep the module's name
+/// in some of them only.
 pub fn names<'g>(graph: &'g Graph, linear: &Linear) -> Vec<&'g str> {
-    let node = graph.node(linear.node);
-    let last = graph.nodes().iter().find(|n| n.outputs.first() == Some(&Some(linear.y))).unwrap_or(node);
+    let reads = |n: &&Node| n.inputs.contains(&Some(linear.weight));
+    let makes = |n: &&Node| n.outputs.first() == Some(&Some(linear.y));
+    let (product, last) = (graph.nodes().iter().find(reads), graph.nodes().iter().find(makes));
     let constant = |v: &&ValueId| graph.constant(**v).is_some() && **v != linear.weight;
-    let bias = last.inputs.iter().flatten().find(constant);
+    let bias = last.and_then(|n| n.inputs.iter().flatten().find(constant));
+    let nodes = product.into_iter().chain(last).map(|n| n.name.as_str());
     let values = [linear.weight, linear.y].into_iter().chain(bias.copied());
-    [node.name.as_str()].into_iter().chain(values.map(|v| graph.value(v).name.as_str())).collect()
+    let mut names: Vec<&str> = Vec::new();
+    for name in nodes.chain(values.map(|v| graph.value(v).name.as_str())) {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
-/// Every linear layer between the images and `feature`, for an error: names and widths.
+/// Every linear layer between the images and `feature`, in execution order.
+///
+/// # Errors
+/// As [`linear::linears`].
+pub fn layers(graph: &Graph, feature: ValueId) -> Result<Vec<Linear>> {
+    let picture = picture::of(graph)?;
+    let spine = Spine::new(&picture, feature);
+    Ok(linear::all(&picture, &picture.index()).into_iter().filter(|l| spine.has(l.node)).collect())
+}
+
+/// The same for an error: names and widths.
 pub fn candidates(graph: &Graph, feature: ValueId) -> String {
-    let spine = Spine::new(graph, feature);
     let row = |l: &Linear| format!("{} ({}x{})", names(graph, l).join(" = "), l.inputs, l.outputs);
-    let layers: Vec<_> =
-        linear::all(graph, &graph.index()).iter().filter(|l| spine.has(l.node)).map(row).collect();
+    let layers: Vec<_> = layers(graph, feature).unwrap_or_default().iter().map(row).collect();
     list(&layers)
 }
 
-fn matching(graph: &Graph, spine: &Spine, globs: &str) -> Result<Vec<Site>> {
+fn matching(graph: &Graph, feature: ValueId, globs: &str) -> Result<Vec<Site>> {
     let parse = |g: &str| {
         Pattern::new(g)
             .map_err(|e| crate::err!(InvalidArgument, "{g:?} is no pattern: {e}; use for example *attn*"))
     };
     let globs =
         globs.split(',').map(str::trim).filter(|g| !g.is_empty()).map(parse).collect::<Result<Vec<_>>>()?;
-    let layers = linear::all(graph, &graph.index()).into_iter().filter(|l| spine.has(l.node));
     let hit = |l: &Linear| names(graph, l).iter().any(|name| globs.iter().any(|g| g.matches(name)));
-    let sites: Vec<Site> = layers.filter(hit).map(|linear| site(graph, linear)).collect();
+    let sites: Vec<Site> = layers(graph, feature)?.into_iter().filter(hit).map(|l| site(graph, l)).collect();
     if sites.is_empty() {
-        let feature = spine.values().last().ok_or_else(|| crate::err!(Bug, "a spine without an end"))?;
         crate::bail!(NotFound, "no linear layer matches; there are: {}", candidates(graph, feature));
     }
     Ok(sites)
 }
 
-/// Named after the node, or after the result where the node has no name.
+/// Named after its node.
 fn site(graph: &Graph, linear: Linear) -> Site {
-    let named = names(graph, &linear);
-    let name = if named[0].is_empty() { named[2] } else { named[0] };
+    let name = names(graph, &linear).first().copied().unwrap_or("layer");
     let name = name.trim_matches('/').trim_end_matches("/MatMul").trim_end_matches("/Gemm").replace('/', ".");
     Site { name, block: 0, role: Role::Named, columns: Columns::all(linear.outputs), linear }
 }

@@ -7,6 +7,7 @@
 use super::attention::{self, Attention};
 use super::columns::{self, Columns};
 use super::linear::{self, Linear};
+use super::picture;
 use super::role::{Role, Roles};
 use super::spine::Spine;
 use super::trace::{Source, Trace};
@@ -64,7 +65,12 @@ impl std::fmt::Display for Blocks {
 
 /// Finds the blocks between the images and `feature`, and their sites. A network without attention over linear layers
 /// has none.
-pub fn anatomy(graph: &Graph, feature: ValueId) -> Anatomy {
+///
+/// # Errors
+/// [`Shape`](crate::ErrorKind::Shape) where the weights of a quantized graph do not fit.
+pub fn anatomy(graph: &Graph, feature: ValueId) -> Result<Anatomy> {
+    let picture = picture::of(graph)?;
+    let graph = picture.as_ref();
     let index = graph.index();
     let spine = Spine::new(graph, feature);
     let mut linears = linear::all(graph, &index);
@@ -78,7 +84,7 @@ pub fn anatomy(graph: &Graph, feature: ValueId) -> Anatomy {
         let next = found.get(i + 1).map_or(usize::MAX, |a| a.start().index());
         blocks.extend(block(&trace, i, attention, next));
     }
-    Anatomy { blocks }
+    Ok(Anatomy { blocks })
 }
 
 fn block(trace: &Trace, number: usize, attention: &Attention, next: usize) -> Option<Block> {

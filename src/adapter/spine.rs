@@ -10,6 +10,8 @@
 
 use std::collections::BTreeSet;
 
+use super::picture;
+use crate::error::Result;
 use crate::graph::{Graph, NodeId, ValueId};
 
 /// A value of the spine.
@@ -30,8 +32,16 @@ pub struct Spine {
 }
 
 impl Spine {
-    /// The spine of `graph` between its first input and `feature`.
-    pub fn new(graph: &Graph, feature: ValueId) -> Self {
+    /// The spine of `graph`, quantized or not, between its first input and `feature`.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) where the weights of a quantized graph do not fit.
+    pub fn of(graph: &Graph, feature: ValueId) -> Result<Self> {
+        Ok(Self::new(picture::of(graph)?.as_ref(), feature))
+    }
+
+    /// The spine of a graph without quantization.
+    pub(super) fn new(graph: &Graph, feature: ValueId) -> Self {
         let nodes = path(graph, feature);
         let mut last = vec![0; graph.values().len()];
         for &id in &nodes {

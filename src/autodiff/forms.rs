@@ -3,7 +3,7 @@
 
 use super::rules::Step;
 use crate::error::Result;
-use crate::graph::{Attr, DType, Dim, Emit, Tensor, ValueId};
+use crate::graph::{Attr, DType, Dim, Emit, Tensor, ValueId, rewrite};
 
 /// `axis` of a value of rank `rank`, counted from the front.
 pub(super) fn axis(axis: i64, rank: usize) -> Result<usize> {
@@ -25,6 +25,17 @@ pub(super) fn ints(emit: &Emit, step: &Step, i: usize) -> Result<Option<Vec<i64>
             emit.graph().value(v).name
         )),
     }
+}
+
+/// `v`, unpacked once more where one node makes it of stored constants: holding an unpacked weight from the forward pass to
+/// the backward pass would take the memory that storing it small has saved.
+pub(super) fn unpacked(emit: &mut Emit, v: ValueId) -> Result<ValueId> {
+    let graph = emit.graph();
+    let made = graph.nodes().iter().find(|n| n.outputs.contains(&Some(v)));
+    let Some(node) = made.filter(|n| rewrite::unpacks(graph, n)).cloned() else { return Ok(v) };
+    let inputs: Vec<ValueId> = node.inputs.iter().flatten().copied().collect();
+    let attrs: Vec<(&str, Attr)> = node.attrs.iter().map(|(k, a)| (k.as_str(), a.clone())).collect();
+    emit.op(&node.op, &inputs, &attrs)
 }
 
 /// Length of `axis` of `v`, which must be a number.

@@ -1,7 +1,8 @@
 //! Which values need a gradient.
 //!
 //! `active = reached from wrt ∩ reaching the loss`, both through float values and operators that pass a
-//! gradient. Everything else is skipped by the walk: frozen weights, images, masks, shapes.
+//! gradient, and through the integers of quantized layers. Everything else is skipped by the walk: frozen weights,
+//! images, masks, shapes.
 
 use super::rules;
 use crate::error::Result;
@@ -57,8 +58,13 @@ fn forward(graph: &Graph, wrt: &[ValueId]) -> Vec<bool> {
         if !touched || rules::blocks(node, graph.opset()) {
             continue;
         }
-        for v in node.outputs.iter().flatten() {
-            reached[v.index()] |= graph.value(*v).dtype.is_none_or(|d| d.is_float());
+        let straight = rules::goes_straight(node, graph.opset());
+        let float = |v: ValueId| graph.value(v).dtype.is_none_or(|d| d.is_float());
+        // Integers that a quantizer made stay on the path when they are moved.
+        let moved = node.input(0).is_some_and(|v| reached[v.index()] && !float(v));
+        for (i, v) in node.outputs.iter().enumerate() {
+            let Some(v) = *v else { continue };
+            reached[v.index()] |= if straight { i == 0 } else { moved || float(v) };
         }
     }
     reached

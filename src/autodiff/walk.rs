@@ -60,7 +60,7 @@ impl Walk<'_, '_> {
         self.emit.set_scope(&format!("grad.{}", if node.name.is_empty() { &node.op } else { &node.name }));
         let step = Step { node, since: row.since, grads: &grads, needs: &needs };
         let parts = match row.entry {
-            Entry::Rule(rule) => {
+            Entry::Rule(rule) | Entry::Straight(rule) => {
                 rule(&mut self.emit, &step)?.into_iter().map(|g| g.map(Part::Whole)).collect()
             }
             Entry::Pick(pick) => vec![Some(pick(&mut self.emit, &step)?)],

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::adapter::named::{self, Named};
 use crate::adapter::{self, Anatomy, Blocks, Linear, Roles, Site, cut};
 use crate::error::{Context, Result};
-use crate::graph::{Graph, Shape, ValueId, fold, infer, rewrite};
-use crate::onnx;
+use crate::graph::{DType, Graph, Shape, ValueId, fold, infer, rewrite};
+use crate::{onnx, precision};
 
 /// A frozen vision transformer.
 #[derive(Clone, Debug)]
@@ -59,9 +59,9 @@ impl Backbone {
         let sha256 = identity(&graph, bytes);
         let mut graph = image::sized(image::channels_first(graph)?)?;
         infer::all(&mut graph)?;
-        let graph = fold::constants(graph)?;
+        let graph = rewrite::unpack_late(fold::constants(graph)?);
         let (graph, feature) = adapter::feature(graph)?;
-        let anatomy = adapter::anatomy(&graph, feature);
+        let anatomy = adapter::anatomy(&graph, feature)?;
         Ok(Self { graph, feature, anatomy, sha256 })
     }
 
@@ -73,6 +73,20 @@ impl Backbone {
         let Self { graph, feature, anatomy, sha256 } = self;
         let anatomy = named::apply(&graph, feature, anatomy, named)?;
         Ok(Self { graph, feature, anatomy, sha256 })
+    }
+
+    /// The same network with its matrices stored in `dtype`, f16 or bf16, and unpacked where they are used. Its features
+    /// differ by the rounding, so state of the one does not fit the other.
+    ///
+    /// # Errors
+    /// As [`precision::store`].
+    pub fn with_weights(self, dtype: DType) -> Result<Self> {
+        let graph = precision::store(self.graph, dtype)?;
+        let anatomy = adapter::anatomy(&graph, self.feature)?;
+        let mut hash = Sha256::new();
+        hash.update(self.sha256);
+        hash.update(dtype.name());
+        Ok(Self { graph, feature: self.feature, anatomy, sha256: hash.finalize().into() })
     }
 
     /// The folded graph.
@@ -144,9 +158,8 @@ impl Backbone {
     pub fn whole(&self, blocks: Blocks, roles: Roles) -> Result<(Graph, Vec<Site>)> {
         let chosen = self.select(blocks, roles)?;
         let mut whole = rewrite::extract(&self.graph, &self.graph.inputs, &[self.feature])?;
-        let feature = whole.outputs[0];
         let sites = self.moved(&chosen, &whole)?;
-        whole.rename(feature, cut::FEATURES);
+        cut::name_features(&mut whole);
         Ok((whole, sites))
     }
 
@@ -159,12 +172,13 @@ impl Backbone {
         let first = chosen.first().map(|s| s.block);
         let block = self.anatomy.blocks.iter().find(|b| b.sites.first().map(|s| s.block) == first);
         let boundary = block.ok_or_else(|| crate::err!(Bug, "a site outside every block"))?.input;
-        let (prefix, suffix) = cut::cut(&self.graph, boundary, self.feature)?;
+        let (prefix, mut suffix) = cut::cut(&self.graph, boundary, self.feature)?;
         let mut trunk = cut::ending(&self.graph, &[boundary, self.feature])?;
         let (b, f) = (trunk.outputs[0], trunk.outputs[1]);
         trunk.rename(b, cut::BOUNDARY);
         trunk.rename(f, cut::FEATURES);
         let sites = self.moved(&chosen, &suffix)?;
+        cut::name_features(&mut suffix);
         Ok(Parts { trunk, prefix, suffix, sites })
     }
 
@@ -182,14 +196,13 @@ impl Backbone {
 
     /// The same sites in a part of the graph, whose values have other ids and the same names.
     fn moved(&self, sites: &[Site], part: &Graph) -> Result<Vec<Site>> {
-        let there = adapter::linears(part, &part.index());
-        let node = |l: &Linear| part.node(l.node).outputs.first().copied().flatten();
+        let there = adapter::linears(part)?;
+        let same = |here: ValueId, there: ValueId| self.graph.value(here).name == part.value(there).name;
+        let fits = |a: &Linear, b: &Linear| same(a.weight, b.weight) && same(a.y, b.y);
         let moved = |site: &Site| {
-            let product = self.graph.node(site.linear.node).output()?;
-            let name = &self.graph.value(product).name;
-            let found = there.iter().find(|l| node(l).is_some_and(|v| part.value(v).name == *name));
+            let linear = there.iter().find(|l| fits(&site.linear, l));
             let linear =
-                found.ok_or_else(|| crate::err!(Bug, "site {} is not behind the cut", site.name))?.clone();
+                linear.ok_or_else(|| crate::err!(Bug, "site {} is not behind the cut", site.name))?.clone();
             Ok(Site { linear, ..site.clone() })
         };
         sites.iter().map(moved).collect()

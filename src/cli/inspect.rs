@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::options::{Adapt, Train};
 use super::{Global, options, show};
-use crate::adapter::{Linear, Spine, linears, named};
+use crate::adapter::{Linear, Spine, named};
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::learner::{Footprint, Learner};
@@ -72,10 +72,9 @@ fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> 
 
 /// What `--boundary` and `--sites` can name, in execution order.
 fn layers(global: &Global, backbone: &Backbone) -> Result<()> {
-    let (graph, spine) = (backbone.graph(), Spine::new(backbone.graph(), backbone.feature()));
+    let graph = backbone.graph();
+    let (spine, layers) = (Spine::of(graph, backbone.feature())?, named::layers(graph, backbone.feature())?);
     let shape = |v| graph.value(v).shape.as_ref().map(ToString::to_string).unwrap_or_default();
-    let layers: Vec<Linear> =
-        linears(graph, &graph.index()).into_iter().filter(|l| spine.has(l.node)).collect();
     if global.json {
         let cut = |v| json!({ "value": graph.value(v).name, "shape": shape(v) });
         let layer = |l: &Linear| {

@@ -4,6 +4,7 @@
 //! and make the exit status 1; `--json` replaces the text on stdout by one JSON document.
 
 mod compile;
+mod convert;
 mod demo;
 mod embedded;
 mod eval;
@@ -56,6 +57,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Write the training step of a model as ONNX files that any ONNX runtime can run
     Compile(compile::Args),
+    /// Store a model's weights in f16 or bf16: half the file
+    Convert(convert::Args),
     /// Learn a folder of pictures as one task
     Learn(learn::Args),
     /// Classify pictures
@@ -100,6 +103,7 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Demo(args)) => demo::run(&global, &args),
         Some(Command::Inspect(args)) => inspect::run(&global, &args),
         Some(Command::Compile(args)) => compile::run(&global, &args),
+        Some(Command::Convert(args)) => convert::run(&global, &args),
         Some(Command::Learn(args)) => learn::run(&global, &args),
         Some(Command::Predict(args)) => predict::run(&global, &args),
         Some(Command::State(args)) => state::run(&global, &args),

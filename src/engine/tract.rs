@@ -14,7 +14,7 @@ use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, fold};
-use crate::onnx;
+use crate::{onnx, precision};
 
 /// The tract engine.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Engine for Tract {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        let bytes = onnx::encode(graph)?;
+        let bytes = onnx::encode(&precision::for_tract(graph.clone())?)?;
         let model = tract_onnx::onnx()
             .model_for_read(&mut bytes.as_slice())
             .and_then(|m| m.into_typed())

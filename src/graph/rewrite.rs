@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Emit, Graph, Node, NodeId, ValueId, infer};
+use super::{DType, Emit, Graph, Node, NodeId, ValueId, infer};
 use crate::error::{Context as _, Result};
 
 /// Lets everything that read `from`, graph outputs included, read `to`.
@@ -180,6 +180,39 @@ pub fn order(mut graph: Graph) -> Result<Graph> {
     let taken = sorted.iter().filter_map(|id| nodes[id.index()].take());
     *graph.nodes_mut() = taken.collect();
     Ok(graph)
+}
+
+/// Whether `node` makes floats of a constant that is stored in fewer bytes: a weight in int8, f16 or bf16.
+pub fn unpacks(graph: &Graph, node: &Node) -> bool {
+    let (Some(x), Ok(y)) = (node.input(0), node.output()) else { return false };
+    let constant = node.inputs.iter().flatten().all(|&v| graph.constant(v).is_some());
+    let smaller = graph.constant(x).is_some_and(|t| {
+        t.dtype() != DType::Bool
+            && graph.value(y).dtype.is_some_and(|d| d.is_float() && d.size() > t.dtype().size())
+    });
+    constant && smaller && (node.is("DequantizeLinear") || node.is("Cast"))
+}
+
+/// Moves every node that unpacks a weight directly before the first that reads it, so that few unpacked weights are alive
+/// at once. Exporters write them all at the top.
+#[must_use]
+pub fn unpack_late(mut graph: Graph) -> Graph {
+    let late: Vec<bool> = graph.nodes().iter().map(|n| unpacks(&graph, n)).collect();
+    let mut waiting: BTreeMap<ValueId, Node> = BTreeMap::new();
+    let mut sorted = Vec::with_capacity(late.len());
+    for (node, late) in std::mem::take(graph.nodes_mut()).into_iter().zip(late) {
+        match node.output() {
+            Ok(y) if late => drop(waiting.insert(y, node)),
+            _ => {
+                sorted.extend(node.inputs.iter().flatten().filter_map(|v| waiting.remove(v)));
+                sorted.push(node);
+            }
+        }
+    }
+    // What only graph outputs read.
+    sorted.extend(waiting.into_values());
+    *graph.nodes_mut() = sorted;
+    graph
 }
 
 /// Puts nodes behind `at`: `build` emits them and returns the value that all former readers of `at`, graph

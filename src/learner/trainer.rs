@@ -1,4 +1,6 @@
 //! One optimizer step: micro-batches through the joint graph, gradients summed, delta edited and applied.
+//!
+//! Where the joint graph computes in f16 its loss is scaled ([`LossScale`]); in f32 the factor is 1 and changes no bit.
 
 use std::sync::Arc;
 
@@ -13,7 +15,8 @@ use crate::error::Result;
 use crate::graph::Graph;
 use crate::head::Linear;
 use crate::joint::{Joint, joint};
-use crate::optim::{Optimizer, clip};
+use crate::optim::{LossScale, Optimizer, clip};
+use crate::precision;
 use crate::strategy::{Memory, Pair, Strategy};
 
 /// What one step did.
@@ -35,6 +38,7 @@ pub struct Trainer {
     /// Factor on the adapters' deltas.
     rate: f32,
     clip: f32,
+    scale: LossScale,
 }
 
 /// What a failed call goes back to.
@@ -42,18 +46,20 @@ pub struct Before {
     adapters: Vec<Pair>,
     head: Linear,
     optimizer: Box<dyn Optimizer + Send + Sync>,
+    scale: LossScale,
 }
 
 impl Before {
     /// As everything is now.
     pub fn of(trainer: &Trainer, memory: &Memory, head: &Linear) -> Self {
         let (adapters, optimizer) = (memory.current.clone(), trainer.optimizer.duplicate());
-        Self { adapters, head: head.clone(), optimizer }
+        Self { adapters, head: head.clone(), optimizer, scale: trainer.scale }
     }
 
     /// Everything as it was.
     pub fn restore(self, trainer: &mut Trainer, memory: &mut Memory, head: &mut Linear) {
         (memory.current, trainer.optimizer, *head) = (self.adapters, self.optimizer, self.head);
+        trainer.scale = self.scale;
     }
 }
 
@@ -79,8 +85,9 @@ impl Trainer {
     ) -> Result<Self> {
         let (graph, slots) = inject(suffix.clone(), sites, &settings.lora, Sharing::Shared)?;
         let Joint { graph, capacity, .. } = joint(graph, &slots, head.capacity())?;
+        let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
-        Ok(Self { session, capacity, optimizer: settings.optimizer(), rate, clip: settings.clip })
+        Ok(Self { session, capacity, optimizer: settings.optimizer(), rate, clip: settings.clip, scale })
     }
 
     /// Rows of the training head that the graph was compiled for.
@@ -97,7 +104,7 @@ impl Trainer {
         batch: &Batch<'_>,
     ) -> Result<Step> {
         let parameters = parameters(memory, head);
-        let (loss, right, sums) = self.gradients(&parameters, batch)?;
+        let (loss, right, sums) = self.scaled(&parameters, batch)?;
         let mut gradients = matrices(sums)?;
         for slot in 0..memory.slots.len() {
             let [a, b] = [2 + 2 * slot, 3 + 2 * slot];
@@ -115,8 +122,20 @@ impl Trainer {
             );
         }
         self.apply(strategy, memory, head, batch.mask, &gradients)?;
+        self.scale.succeeded();
         let rows = batch.labels.len() as f32;
         Ok(Step { loss, accuracy: right as f32 / rows, gradient_norm: norm })
+    }
+
+    /// As [`Trainer::gradients`], run again with a smaller factor on the loss as long as f16 overflows.
+    fn scaled(&mut self, parameters: &[Data], batch: &Batch<'_>) -> Result<(f32, usize, Vec<ArrayD<f32>>)> {
+        loop {
+            let (loss, right, sums) = self.gradients(parameters, batch)?;
+            let finite = || loss.is_finite() && sums.iter().flatten().all(|g| g.is_finite());
+            if !self.scale.is_dynamic() || finite() || !self.scale.overflowed() {
+                return Ok((loss, right, sums));
+            }
+        }
     }
 
     /// Loss, number of right answers, and gradients in the order of the parameters.
@@ -140,7 +159,9 @@ impl Trainer {
                 false => sums.iter_mut().zip(&gradients).for_each(|(s, g)| *s += g),
             }
         }
-        Ok((loss, right, sums))
+        let factor = self.scale.factor();
+        sums.iter_mut().for_each(|s| *s /= factor);
+        Ok((loss / factor, right, sums))
     }
 
     fn inputs(&self, parameters: &[Data], batch: &Batch<'_>, start: usize) -> Vec<Data> {
@@ -151,7 +172,7 @@ impl Trainer {
         let mut weights = Array1::<f32>::zeros(micro);
         for (i, &label) in batch.labels[start..end].iter().enumerate() {
             labels[i] = label as i64;
-            weights[i] = 1.0 / rows as f32;
+            weights[i] = self.scale.factor() / rows as f32;
         }
         let tokens = pad(tokens, micro);
         let own = [Data::F32(tokens), labels.into(), batch.mask.clone().into(), weights.into()];

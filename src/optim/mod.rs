@@ -13,6 +13,7 @@
 //! | `adamw` | [`AdamW`] (arXiv 1711.05101), as `torch.optim.AdamW` |
 //! | `sgd` | [`Sgd`] with momentum, Nesterov and decay, as `torch.optim.SGD` |
 //! | `clip` | [`clip`] by the global norm |
+//! | `loss_scale` | [`LossScale`], for steps that compute in f16 |
 //! | `schedule` | [`Schedule`]: the learning rate's factor over time |
 //!
 //! Invariants: parameters are never written here; momentum can be reached ([`Optimizer::moments_mut`]) because it
@@ -21,6 +22,7 @@
 
 mod adamw;
 mod clip;
+mod loss_scale;
 mod schedule;
 mod sgd;
 
@@ -28,6 +30,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
 pub use adamw::AdamW;
 pub use clip::clip;
+pub use loss_scale::LossScale;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
 

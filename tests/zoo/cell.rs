@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ndarray::{Array4, ArrayD};
 use perennial::adapter::named::{self, Named};
-use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, Spine, inject, linears};
+use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, by_name};
 use perennial::gradcheck;
@@ -199,9 +199,8 @@ fn understood(row: &Row, backbone: Backbone) -> Outcome<(Backbone, Roles)> {
 
 /// The names of the last four linear layers.
 fn last_layers(backbone: &Backbone) -> String {
-    let (graph, spine) = (backbone.graph(), Spine::new(backbone.graph(), backbone.feature()));
-    let layers: Vec<_> = linears(graph, &graph.index()).into_iter().filter(|l| spine.has(l.node)).collect();
-    let names = layers.iter().rev().take(4).map(|l| named::names(graph, l)[2]);
+    let layers = named::layers(backbone.graph(), backbone.feature()).unwrap();
+    let names = layers.iter().rev().take(4).map(|l| named::names(backbone.graph(), l)[0]);
     names.collect::<Vec<_>>().join(",")
 }
 

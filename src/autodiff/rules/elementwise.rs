@@ -135,10 +135,10 @@ pub(super) fn clip(e: &mut Emit, s: &Step) -> Result<Grads> {
     Ok([s.when(0, || Ok(by_x))?].into_iter().chain(bounds).collect())
 }
 
-/// `y = x` in another dtype: `g` in the dtype of `x`.
+/// `y = x` in another dtype: `g` in the dtype of `x`, or as it is where `x` is an integer on the path.
 pub(super) fn cast(e: &mut Emit, s: &Step) -> Result<Grads> {
-    let dtype = e.graph().dtype(s.x(0)?)?;
-    Ok(vec![Some(e.cast(s.grad()?, dtype)?)])
+    let (g, dtype) = (s.grad()?, e.graph().dtype(s.x(0)?)?);
+    Ok(vec![Some(if dtype.is_float() { e.cast(g, dtype)? } else { g })])
 }
 
 /// `y = x`: `g`.

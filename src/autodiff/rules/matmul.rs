@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Grads, Step};
+use crate::autodiff::forms;
 use crate::error::Result;
 use crate::graph::{Emit, Shape, ValueId};
 
@@ -40,15 +41,26 @@ fn shared(e: &mut Emit, s: &Step) -> Result<Grads> {
     let (a, b) = (s.x(0)?, s.x(1)?);
     let g = rows(e, s.grad()?)?;
     let by_a = s.when(0, || {
-        let flat = e.op("Gemm", &[g, b], &[("transB", 1.into())])?;
-        let shape = e.shape(a)?;
-        e.reshape(flat, &shape)
+        let b = forms::unpacked(e, b)?;
+        by_left(e, g, a, b)
     })?;
     let by_b = s.when(1, || {
         let a = rows(e, a)?;
         e.op("Gemm", &[a, g], &[("transA", 1.into())])
     })?;
     Ok(vec![by_a, by_b])
+}
+
+/// `g B^T` in the shape of `a`, the left factor.
+pub(super) fn by_left(e: &mut Emit, g: ValueId, a: ValueId, b: ValueId) -> Result<ValueId> {
+    if e.shape(b)?.rank() != 2 {
+        let transposed = e.swap(b)?;
+        return e.matmul(g, transposed);
+    }
+    let g = rows(e, g)?;
+    let flat = e.op("Gemm", &[g, b], &[("transB", 1.into())])?;
+    let shape = e.shape(a)?;
+    e.reshape(flat, &shape)
 }
 
 /// `[.., M, K]` viewed as `[.. * M, K]`.
@@ -64,11 +76,14 @@ pub(super) fn gemm(e: &mut Emit, s: &Step) -> Result<Grads> {
     let (g, a, b) = (s.grad()?, s.x(0)?, s.x(1)?);
     let (ta, tb) = (s.node.int("transA", 0), s.node.int("transB", 0));
     let alpha = s.node.float("alpha", 1.0);
-    let mut product = |x, y, tx: i64, ty: i64| {
+    let product = |e: &mut Emit, x, y, tx: i64, ty: i64| {
         e.op("Gemm", &[x, y], &[("alpha", alpha.into()), ("transA", tx.into()), ("transB", ty.into())])
     };
-    let by_a = s.when(0, || if ta == 0 { product(g, b, 0, 1 - tb) } else { product(b, g, tb, 1) })?;
-    let by_b = s.when(1, || if tb == 0 { product(a, g, 1 - ta, 0) } else { product(g, a, 1, ta) })?;
+    let by_a = s.when(0, || {
+        let b = forms::unpacked(e, b)?;
+        if ta == 0 { product(e, g, b, 0, 1 - tb) } else { product(e, b, g, tb, 1) }
+    })?;
+    let by_b = s.when(1, || if tb == 0 { product(e, a, g, 1 - ta, 0) } else { product(e, g, a, 1, ta) })?;
     let by_c = s.when(2, || e.scale(g, f64::from(s.node.float("beta", 1.0))))?;
     Ok(vec![by_a, by_b, by_c])
 }

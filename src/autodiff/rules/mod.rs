@@ -14,6 +14,7 @@ mod elementwise;
 mod index;
 mod matmul;
 mod norm;
+mod quantize;
 mod reduce;
 mod shape;
 mod softmax;
@@ -39,6 +40,8 @@ pub(super) enum Entry {
     Rule(Rule),
     /// Its gradient, which may be zero outside a run of one axis.
     Pick(Pick),
+    /// Its gradient, although it rounds: of its first result, which is an integer that stands for a float, or was one.
+    Straight(Rule),
     /// It is constant almost everywhere, or its result is no number: nothing flows through it.
     NoGradient,
 }
@@ -56,6 +59,11 @@ impl Row {
     /// Whether a gradient flows through the operator.
     pub fn differentiable(&self) -> bool {
         !matches!(self.entry, Entry::NoGradient)
+    }
+
+    /// Whether its gradient takes rounding for the identity, so that central differences are no judge of it.
+    pub fn straight_through(&self) -> bool {
+        matches!(self.entry, Entry::Straight(_))
     }
 }
 
@@ -110,6 +118,10 @@ const fn pick(op: &'static str, since: i64, pick: Pick) -> Row {
     Row { op, since, entry: Entry::Pick(pick) }
 }
 
+const fn straight(op: &'static str, since: i64, rule: Rule) -> Row {
+    Row { op, since, entry: Entry::Straight(rule) }
+}
+
 const fn none(op: &'static str, since: i64) -> Row {
     Row { op, since, entry: Entry::NoGradient }
 }
@@ -130,8 +142,10 @@ static TABLE: &[Row] = &[
     none("ConstantOfShape", 13),
     rule("Conv", 13, conv::conv),
     rule("Cos", 13, elementwise::cos),
+    straight("DequantizeLinear", 13, quantize::dequantize),
     rule("Div", 13, elementwise::div),
     rule("Dropout", 13, elementwise::dropout),
+    straight("DynamicQuantizeLinear", 13, quantize::dynamic),
     rule("Einsum", 13, matmul::einsum),
     rule("Elu", 13, activation::elu),
     none("Equal", 13),
@@ -162,6 +176,7 @@ static TABLE: &[Row] = &[
     rule("LogSoftmax", 13, softmax::log_softmax),
     rule("LpNormalization", 13, norm::lp_norm),
     rule("MatMul", 13, matmul::matmul),
+    straight("MatMulInteger", 13, quantize::matmul_integer),
     rule("Max", 13, elementwise::extreme),
     rule("MaxPool", 13, window::max_pool),
     rule("Mean", 13, elementwise::mean),
@@ -176,6 +191,7 @@ static TABLE: &[Row] = &[
     rule("Pad", 13, index::pad),
     rule("Pad", 18, index::pad),
     rule("Pow", 13, elementwise::pow),
+    straight("QuantizeLinear", 13, quantize::quantize),
     none("Range", 13),
     rule("Reciprocal", 13, elementwise::reciprocal),
     rule("ReduceL1", 13, reduce::l1),
@@ -234,6 +250,11 @@ pub(super) fn find(node: &Node, opset: i64) -> Option<&'static Row> {
 /// Whether the table says that no gradient flows through `node`.
 pub(super) fn blocks(node: &Node, opset: i64) -> bool {
     find(node, opset).is_some_and(|row| !row.differentiable())
+}
+
+/// Whether a gradient goes straight through the integers of its first result, and through no other result.
+pub(super) fn goes_straight(node: &Node, opset: i64) -> bool {
+    find(node, opset).is_some_and(|row| matches!(row.entry, Entry::Straight(_)))
 }
 
 /// The error for a node without a row.

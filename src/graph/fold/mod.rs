@@ -15,7 +15,8 @@
 //! in f64 (i64 for integers) and rounded to the dtype after every node, as engines round. Nodes that compute
 //! a graph output are not folded. Idempotent.
 //!
-//! Does *not* fuse or reorder arithmetic, and leaves dequantization to the engine.
+//! Does *not* fuse or reorder arithmetic. Weights stored in int8, f16 or bf16 stay so: a `DequantizeLinear`, and the `Cast`
+//! of a matrix to more bytes, are left to the engine.
 
 mod eval;
 mod lengths;

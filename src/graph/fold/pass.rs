@@ -60,6 +60,12 @@ impl Pass {
 
     fn replace_by_constants(&mut self, id: NodeId) -> bool {
         let node = self.graph.node(id);
+        // A matrix stays as small as it is stored.
+        let matrix =
+            node.output().is_ok_and(|y| self.graph.value(y).shape.as_ref().is_some_and(|s| s.rank() > 1));
+        if matrix && rewrite::unpacks(&self.graph, node) {
+            return false;
+        }
         let outputs: Vec<ValueId> = node.outputs.iter().flatten().copied().collect();
         if outputs.iter().any(|v| self.graph.outputs.contains(v)) {
             return false;

@@ -1,6 +1,6 @@
 //! Images and other grids, `[batch, channels, spatial..]`.
 
-use super::context::{Operands, agree};
+use super::context::{Operands, agree, one};
 use super::{Info, Row, Term};
 use crate::error::{Context as _, Result};
 use crate::graph::{DType, Dim, Shape};
@@ -8,6 +8,7 @@ use crate::graph::{DType, Dim, Shape};
 pub(super) const ROWS: &[Row] = &[
     ("AveragePool", 1, pool),
     ("Conv", 1, conv),
+    ("ConvInteger", 10, conv_integer),
     ("ConvTranspose", 1, conv_transpose),
     ("DepthToSpace", 1, depth_to_space),
     ("GlobalAveragePool", 1, global),
@@ -90,6 +91,14 @@ fn windows(o: &Operands, spatial: &[Dim], kernel: &[usize]) -> Result<Vec<Dim>> 
 
 /// `[n, c, ..] * [m, c / group, kernel..] = [n, m, ..]`
 fn conv(o: &Operands) -> Result<Vec<Info>> {
+    o.one(convolved(o)?)
+}
+
+fn conv_integer(o: &Operands) -> Result<Vec<Info>> {
+    one(DType::I32, convolved(o)?)
+}
+
+fn convolved(o: &Operands) -> Result<Shape> {
     let (n, c, spatial) = grid(o)?;
     let weight = o.shape(1)?;
     let [m, per_group, kernel @ ..] = weight.as_slice() else {
@@ -102,7 +111,7 @@ fn conv(o: &Operands) -> Result<Vec<Info>> {
         Some(kernel) => windows(o, spatial, &kernel)?,
         None => vec![Dim::Unknown; spatial.len()],
     };
-    o.one(Shape([&[n.clone(), m.clone()], spatial.as_slice()].concat()))
+    Ok(Shape([&[n.clone(), m.clone()], spatial.as_slice()].concat()))
 }
 
 /// `[n, c, ..] * [c, m / group, kernel..] = [n, m, ..]` with explicit pads:
