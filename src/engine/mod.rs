@@ -88,7 +88,8 @@ pub trait Session: Send + Sync {
 }
 
 /// The engine called `name`, running one session on `threads` threads. ONNX Runtime's name may be followed by an
-/// execution provider, and by `+cpu` where the CPU may compute what the provider cannot: `onnxruntime:cuda+cpu`.
+/// execution provider, by `+cpu` where the CPU may compute what the provider cannot, and by the provider's options:
+/// `onnxruntime:openvino+cpu,device_type=GPU`.
 ///
 /// # Errors
 /// [`NotFound`](crate::ErrorKind::NotFound) lists the engines of this build.

@@ -19,6 +19,7 @@
 //! | `manners` | the same bits, any batch, any threads, errors that name the input |
 //! | `onnxruntime` | what only that engine has: a library, providers, options |
 //! | `memory` | peak memory of a training step |
+//! | `cost` | measured on demand: adapters at prediction |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Helpers of tests may fail like tests.
 
 #[path = "../fixtures/mod.rs"]
@@ -34,6 +35,7 @@ mod cases;
 #[path = "../gradcheck/numeric.rs"]
 mod numeric;
 
+mod cost;
 mod ignored;
 #[cfg(feature = "tract")]
 mod learner;

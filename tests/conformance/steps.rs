@@ -13,8 +13,8 @@ pub fn cases() -> Vec<Case> {
     let mut rows = Vec::new();
     for fixture in fixtures::single() {
         for sharing in [Sharing::Shared, Sharing::PerImage] {
-            let name = format!("steps/{} {sharing:?}", fixture.name);
-            rows.push(case(name, Class::Network, move |s| differences(s, &fixture.name, sharing)));
+            let (name, model) = (format!("steps/{} {sharing:?}", fixture.name), fixture.name.clone());
+            rows.push(case(name, Class::Network, move |s| differences(s, &model, sharing)));
         }
     }
     for fixture in fixtures::single().into_iter().filter(|f| f.dynamic) {
