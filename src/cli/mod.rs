@@ -43,8 +43,8 @@ pub struct Global {
     /// Threads [default: all cores]; results do not depend on it
     #[arg(long, global = true)]
     threads: Option<usize>,
-    /// Who runs the graphs: tract, or in a build with ONNX Runtime `onnxruntime`, `onnxruntime:cuda`, .. (`+cpu` lets
-    /// the CPU compute what the provider cannot)
+    /// Who runs the graphs: tract, in builds with them rten or onnxruntime[:PROVIDER[+cpu][,KEY=VALUE]..], such as
+    /// `onnxruntime:openvino+cpu,device_type=GPU` (`+cpu` lets the CPU compute what the provider cannot)
     #[arg(long, global = true, default_value = "tract", value_name = "NAME")]
     engine: String,
 }

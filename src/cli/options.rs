@@ -24,7 +24,7 @@ pub fn backbone(model: &Path) -> Result<Backbone> {
 
 /// The engine of `--engine`.
 pub fn engine(global: &Global) -> Result<Arc<dyn Engine>> {
-    // tract's micro-batches run beside each other, one thread each; ONNX Runtime shares threads inside an operator.
+    // tract's micro-batches run beside each other, one thread each; the others share threads inside an operator.
     let threads = if global.engine == "tract" { 1 } else { rayon::current_num_threads() };
     engine::by_name(&global.engine, threads)
 }

@@ -11,6 +11,8 @@
 mod data;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
+#[cfg(feature = "rten")]
+mod rten;
 #[cfg(feature = "tract")]
 mod tract;
 
@@ -19,6 +21,8 @@ use std::sync::Arc;
 pub use data::Data;
 #[cfg(feature = "onnxruntime")]
 pub use onnxruntime::{OnnxRuntime, Provider};
+#[cfg(feature = "rten")]
+pub use rten::Rten;
 #[cfg(feature = "tract")]
 pub use tract::Tract;
 
@@ -37,7 +41,7 @@ pub struct Port {
 }
 
 /// The ports of `values`.
-#[cfg(any(feature = "tract", feature = "onnxruntime"))]
+#[cfg(any(feature = "tract", feature = "rten", feature = "onnxruntime"))]
 fn ports(graph: &Graph, values: &[crate::graph::ValueId]) -> Result<Vec<Port>> {
     let port = |&v: &crate::graph::ValueId| {
         let name = graph.value(v).name.clone();
@@ -84,7 +88,8 @@ pub trait Session: Send + Sync {
 }
 
 /// The engine called `name`, running one session on `threads` threads. ONNX Runtime's name may be followed by an
-/// execution provider, and by `+cpu` where the CPU may compute what the provider cannot: `onnxruntime:cuda+cpu`.
+/// execution provider, by `+cpu` where the CPU may compute what the provider cannot, and by the provider's options:
+/// `onnxruntime:openvino+cpu,device_type=GPU`.
 ///
 /// # Errors
 /// [`NotFound`](crate::ErrorKind::NotFound) lists the engines of this build.
@@ -92,6 +97,8 @@ pub fn by_name(name: &str, threads: usize) -> Result<Arc<dyn Engine>> {
     match name {
         #[cfg(feature = "tract")]
         "tract" => Ok(Arc::new(Tract::new(threads))),
+        #[cfg(feature = "rten")]
+        "rten" => Ok(Arc::new(Rten::new(threads))),
         #[cfg(feature = "onnxruntime")]
         "onnxruntime" => Ok(Arc::new(OnnxRuntime::new(Provider::Cpu, threads)?)),
         #[cfg(feature = "onnxruntime")]
@@ -110,6 +117,8 @@ pub fn names() -> Vec<&'static str> {
     vec![
         #[cfg(feature = "tract")]
         "tract",
+        #[cfg(feature = "rten")]
+        "rten",
         #[cfg(feature = "onnxruntime")]
         "onnxruntime",
     ]

@@ -44,4 +44,4 @@ mod write;
 pub use decode::{OPSETS, decode, from_bytes, read};
 pub use encode::encode;
 pub use external::{External, Folder, NoExternal};
-pub use write::{write, write_external};
+pub use write::{encode_apart, write, write_external};

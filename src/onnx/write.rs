@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::encode::{encode, message, serialize};
 use super::parts::tensor_proto;
-use super::schema::{EXTERNAL, StringStringEntryProto, TensorProto};
+use super::schema::{EXTERNAL, ModelProto, StringStringEntryProto, TensorProto};
 use crate::error::{Context, Result};
 use crate::graph::{Graph, Tensor};
 
@@ -42,19 +42,12 @@ pub fn write_external(graph: &Graph, path: impl AsRef<Path>) -> Result<()> {
         let name = path.file_name().and_then(|n| n.to_str());
         let name = name.ok_or_else(|| crate::err!(InvalidArgument, "the path has no file name in UTF-8"))?;
         let location = format!("{name}.data");
-        let mut end = 0u64;
-        let mut weights = Vec::new();
-        let model = message(graph, |name, tensor| {
-            if tensor.bytes().len() < INLINE_BELOW {
-                return tensor_proto(name, tensor);
-            }
-            let offset = end.next_multiple_of(PAGE);
-            end = offset + tensor.bytes().len() as u64;
-            weights.push((offset, tensor.clone()));
-            outside(name, tensor, &location, offset)
-        })?;
+        let (model, weights) = apart(graph, &location)?;
         let mut data = Pending::create(&path.with_file_name(&location))?;
-        fill(&mut data.file, &weights)?;
+        let mut out = BufWriter::new(&mut data.file);
+        fill(&mut out, &weights)?;
+        out.flush()?;
+        drop(out);
         let mut file = Pending::create(path)?;
         file.file.write_all(&serialize(&model)?)?;
         remove(path)?;
@@ -63,6 +56,35 @@ pub fn write_external(graph: &Graph, path: impl AsRef<Path>) -> Result<()> {
         file.commit()
     };
     store().at(|| path.display().to_string())
+}
+
+/// The bytes of an ONNX file whose larger weights lie in `location`, and the bytes of that file: for engines that keep
+/// the second as it is.
+///
+/// # Errors
+/// As [`encode`](super::encode).
+pub fn encode_apart(graph: &Graph, location: &str) -> Result<(Vec<u8>, Vec<u8>)> {
+    let (model, weights) = apart(graph, location)?;
+    let end = weights.last().map_or(0, |(offset, tensor)| *offset as usize + tensor.bytes().len());
+    let mut data = Vec::with_capacity(end);
+    fill(&mut data, &weights)?;
+    Ok((serialize(&model)?, data))
+}
+
+/// The model without its larger weights, and these with their places in `location`.
+fn apart(graph: &Graph, location: &str) -> Result<(ModelProto, Vec<(u64, Tensor)>)> {
+    let mut end = 0u64;
+    let mut weights = Vec::new();
+    let model = message(graph, |name, tensor| {
+        if tensor.bytes().len() < INLINE_BELOW {
+            return tensor_proto(name, tensor);
+        }
+        let offset = end.next_multiple_of(PAGE);
+        end = offset + tensor.bytes().len() as u64;
+        weights.push((offset, tensor.clone()));
+        outside(name, tensor, location, offset)
+    })?;
+    Ok((model, weights))
 }
 
 /// A tensor whose bytes lie at `offset` of `location`.
@@ -80,15 +102,14 @@ fn outside(name: &str, tensor: &Tensor, location: &str, offset: u64) -> TensorPr
     }
 }
 
-fn fill(file: &mut File, weights: &[(u64, Tensor)]) -> Result<()> {
-    let mut out = BufWriter::new(file);
+fn fill(out: &mut impl Write, weights: &[(u64, Tensor)]) -> Result<()> {
     let mut at = 0u64;
     for (offset, tensor) in weights {
-        std::io::copy(&mut std::io::repeat(0).take(offset - at), &mut out)?;
+        std::io::copy(&mut std::io::repeat(0).take(offset - at), out)?;
         out.write_all(tensor.bytes())?;
         at = offset + tensor.bytes().len() as u64;
     }
-    Ok(out.flush()?)
+    Ok(())
 }
 
 /// A file beside its target. Dropped before [`Pending::commit`], it leaves no trace.

@@ -5,94 +5,49 @@
 //! that cannot take every node is an error, unless falling back to the CPU is asked for
 //! (`onnxruntime:cuda+cpu`): a silent fallback looks like an accelerator that works.
 //!
-//! Sessions run one after another, each on its engine's threads; ONNX Runtime splits the work inside an operator.
+//! Sessions run one after another, each on its engine's threads; ONNX Runtime splits the work inside an operator. They
+//! share one arena, and on the CPU one copy of the weights (`weights=own` gives each session its own, packed).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `library` | finding the shared library |
+//! | `provider` | who computes, and its options |
+//! | `choice` | the text after `onnxruntime:` |
+//! | `weights` | one copy of the weights |
+//! | `openvino` | what OpenVINO needs of a graph |
+//! | `values` | tensors across the border |
+//! | `native` | calls that `ort` lacks |
 
+mod choice;
 mod library;
+mod native;
+mod openvino;
+mod provider;
+mod values;
+mod weights;
 
 use std::borrow::Cow;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
-use ort::ep::{self, ExecutionProviderDispatch};
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionInputValue};
-use ort::value::{DynValue, Tensor, TensorElementType, TensorRef};
+
+pub use provider::Provider;
 
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{DType, Graph, fold};
+use crate::graph::{Graph, fold};
 use crate::onnx;
-
-/// Who computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provider {
-    /// ONNX Runtime's own kernels.
-    Cpu,
-    /// XNNPACK, for Arm and x86 CPUs.
-    Xnnpack,
-    /// Intel CPUs, GPUs and NPUs.
-    OpenVino,
-    /// NVIDIA GPUs.
-    Cuda,
-    /// NVIDIA GPUs, compiled ahead.
-    TensorRt,
-    /// Apple's accelerators.
-    CoreMl,
-    /// Qualcomm's NPUs.
-    Qnn,
-    /// Arm Compute Library.
-    Acl,
-}
-
-/// Names of the providers, as they follow `onnxruntime:`.
-const PROVIDERS: [(&str, Provider); 8] = [
-    ("cpu", Provider::Cpu),
-    ("xnnpack", Provider::Xnnpack),
-    ("openvino", Provider::OpenVino),
-    ("cuda", Provider::Cuda),
-    ("tensorrt", Provider::TensorRt),
-    ("coreml", Provider::CoreMl),
-    ("qnn", Provider::Qnn),
-    ("acl", Provider::Acl),
-];
-
-impl FromStr for Provider {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let known = PROVIDERS.iter().find(|(n, _)| *n == name);
-        known.map(|(_, p)| *p).ok_or_else(|| {
-            let names = PROVIDERS.map(|(n, _)| n).join(", ");
-            crate::err!(NotFound, "no execution provider {name:?}; use one of: {names}")
-        })
-    }
-}
-
-impl Provider {
-    /// As ONNX Runtime takes it; `None` for the CPU, which is always there.
-    fn dispatch(self, threads: usize) -> Option<ExecutionProviderDispatch> {
-        let threads = std::num::NonZeroUsize::new(threads).unwrap_or(std::num::NonZeroUsize::MIN);
-        Some(match self {
-            Self::Cpu => return None,
-            Self::Xnnpack => ep::XNNPACK::default().with_intra_op_num_threads(threads).build(),
-            Self::OpenVino => ep::OpenVINO::default().with_num_threads(threads.get()).build(),
-            Self::Cuda => ep::CUDA::default().build(),
-            Self::TensorRt => ep::TensorRT::default().build(),
-            Self::CoreMl => ep::CoreML::default().build(),
-            Self::Qnn => ep::QNN::default().build(),
-            Self::Acl => ep::ACL::default().build(),
-        })
-    }
-}
+use choice::Choice;
+use values::{data, value};
+use weights::{Weight, Weights};
 
 /// The ONNX Runtime engine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OnnxRuntime {
-    provider: Provider,
-    fallback: bool,
+    choice: Choice,
     threads: usize,
+    weights: Arc<Weights>,
 }
 
 impl OnnxRuntime {
@@ -101,41 +56,74 @@ impl OnnxRuntime {
     /// # Errors
     /// [`Engine`](ErrorKind::Engine) where the library is missing or too old, and what to install.
     pub fn new(provider: Provider, threads: usize) -> Result<Self> {
+        Self::chosen(provider.into(), threads)
+    }
+
+    fn chosen(choice: Choice, threads: usize) -> Result<Self> {
         load()?;
-        Ok(Self { provider, fallback: false, threads })
+        Ok(Self { choice, threads, weights: Arc::default() })
     }
 
     /// Lets the CPU compute what the provider cannot.
     #[must_use]
-    pub fn with_fallback(self) -> Self {
-        Self { fallback: true, ..self }
+    pub fn with_fallback(mut self) -> Self {
+        self.choice.fallback = true;
+        self
     }
 
-    /// From what follows `onnxruntime:`, such as `cuda` or `openvino+cpu`.
+    /// An option of the provider, in its own words.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) lists the providers; otherwise as [`OnnxRuntime::new`].
+    /// [`InvalidArgument`](ErrorKind::InvalidArgument) where it is known that the provider would ignore it; others are
+    /// refused by the provider when a graph is compiled.
+    pub fn with_option(mut self, key: &str, value: &str) -> Result<Self> {
+        self.choice.provider.check(key)?;
+        self.choice.options.push((key.into(), value.into()));
+        Ok(self)
+    }
+
+    /// From what follows `onnxruntime:`, `PROVIDER[+cpu][,KEY=VALUE]..`, such as `openvino+cpu,device_type=GPU`.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) lists the providers; otherwise as [`OnnxRuntime::new`] and
+    /// [`OnnxRuntime::with_option`].
     pub fn parse(text: &str, threads: usize) -> Result<Self> {
-        match text.strip_suffix("+cpu") {
-            Some(provider) => Ok(Self::new(provider.parse()?, threads)?.with_fallback()),
-            None => Self::new(text.parse()?, threads),
-        }
+        Self::chosen(text.parse()?, threads)
     }
 
     fn builder(&self) -> ort::Result<SessionBuilder> {
         let mut builder = OrtSession::builder()?
             .with_intra_threads(self.threads)?
             .with_inter_threads(1)?
+            .with_env_allocators()?
             // Patterns keep the arena of the largest run; sessions have one batch size, and memory is promised.
             .with_memory_pattern(false)?
             .with_optimization_level(GraphOptimizationLevel::All)?;
-        if let Some(provider) = self.provider.dispatch(self.threads) {
+        if let Some(provider) = self.choice.provider.dispatch(self.threads, &self.choice.options) {
             builder = builder.with_execution_providers([provider.error_on_failure()])?;
-            if !self.fallback {
+            if !self.choice.fallback {
                 builder = builder.with_disable_cpu_fallback()?;
             }
         }
         Ok(builder)
+    }
+
+    /// The session's weights, told to `builder`.
+    fn weights(
+        &self,
+        graph: &Graph,
+        mut builder: SessionBuilder,
+    ) -> Result<(SessionBuilder, Vec<Arc<Weight>>)> {
+        if !self.choice.shared {
+            return Ok((builder, Vec::new()));
+        }
+        let mut held = Vec::new();
+        builder = builder.with_prepacking(false).map_err(failed("taking its options"))?;
+        for (name, weight) in self.weights.of(graph)? {
+            builder = builder.with_initializer(name, weight.value()).map_err(failed("taking the weights"))?;
+            held.push(weight);
+        }
+        Ok((builder, held))
     }
 }
 
@@ -147,7 +135,7 @@ fn load() -> Result<()> {
         library::probe(&path)?;
         let found = ort::init_from(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         found.with_name("perennial").with_telemetry(false).commit();
-        Ok(())
+        native::share_arena().map_err(|e| format!("{}: {e}", path.display()))
     });
     loaded.clone().map_err(|e| {
         crate::err!(
@@ -179,10 +167,15 @@ impl Engine for OnnxRuntime {
                 port.shape = port.shape.bind(symbol, batch);
             }
         }
-        let bytes = onnx::encode(graph)?;
+        let (mut builder, weights) = self.weights(graph, builder)?;
+        let bytes = match self.choice.provider {
+            Provider::OpenVino => onnx::encode(&openvino::suited(graph)?)?,
+            _ => onnx::encode(graph)?,
+        };
         let session = builder.commit_from_memory(&bytes).map_err(failed("reading the graph"))?;
-        let program = Program { engine: *self, graph: graph.clone() };
-        Ok(Arc::new(OnnxRuntimeSession { program, session: Mutex::new(session), batch, inputs, outputs }))
+        let program = Program { engine: self.clone(), graph: graph.clone() };
+        let session = Mutex::new(session);
+        Ok(Arc::new(OnnxRuntimeSession { session, _weights: weights, program, batch, inputs, outputs }))
     }
 }
 
@@ -192,9 +185,11 @@ struct Program {
     graph: Graph,
 }
 
+/// Fields are dropped in this order: the weights after the session that reads them.
 struct OnnxRuntimeSession {
-    program: Program,
     session: Mutex<OrtSession>,
+    _weights: Vec<Arc<Weight>>,
+    program: Program,
     batch: usize,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
@@ -227,49 +222,4 @@ impl Session for OnnxRuntimeSession {
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
         self.program.engine.compile(&self.program.graph, batch)
     }
-}
-
-/// A view of a dense row-major tensor; half-precision ports get a copy.
-fn value(data: &Data, dtype: DType) -> Result<SessionInputValue<'_>> {
-    let shape = data.shape();
-    let made = match (data, dtype) {
-        (Data::F32(a), DType::F32) => TensorRef::from_array_view((shape, slice(a)?)).map(Into::into),
-        (Data::F32(a), DType::F16) => {
-            let half: Vec<f16> = slice(a)?.iter().map(|&x| f16::from_f32(x)).collect();
-            Tensor::from_array((shape, half)).map(Into::into)
-        }
-        (Data::I64(a), DType::I64) => TensorRef::from_array_view((shape, slice(a)?)).map(Into::into),
-        _ => crate::bail!(Unsupported, "graph inputs of type {} are not supported", dtype.name()),
-    };
-    made.map_err(failed("taking an input"))
-}
-
-fn slice<T>(array: &ndarray::ArrayD<T>) -> Result<&[T]> {
-    array.as_slice().ok_or_else(|| crate::err!(Bug, "a tensor is not row-major"))
-}
-
-/// An output, copied to the host.
-fn data(value: &DynValue) -> Result<Data> {
-    let giving = failed("giving an output");
-    let kind = value.dtype().tensor_type();
-    match kind {
-        Some(TensorElementType::Float32) => {
-            let (shape, data) = value.try_extract_tensor::<f32>().map_err(giving)?;
-            Data::floats(&sizes(shape), data.to_vec())
-        }
-        Some(TensorElementType::Float16) => {
-            let (shape, data) = value.try_extract_tensor::<f16>().map_err(giving)?;
-            Data::floats(&sizes(shape), data.to_f32_vec())
-        }
-        Some(TensorElementType::Int64) => {
-            let (shape, data) = value.try_extract_tensor::<i64>().map_err(giving)?;
-            let array = ndarray::ArrayD::from_shape_vec(sizes(shape), data.to_vec());
-            array.map(Data::I64).map_err(|e| crate::err!(Bug, "{e}"))
-        }
-        _ => Err(crate::err!(Unsupported, "outputs of type {kind:?} are not supported")),
-    }
-}
-
-fn sizes(shape: &[i64]) -> Vec<usize> {
-    shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect()
 }

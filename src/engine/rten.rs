@@ -1,0 +1,158 @@
+//! rten: a second inference engine in pure Rust, with shapes resolved while it runs.
+//!
+//! A graph is parsed once and serves every batch size; [`Session::resize`] only binds the ports. Weights stand in one
+//! buffer that rten reads in place. Weights are not packed ahead: that costs their bytes a second time and was not
+//! faster for a training step (`ARCHITECTURE.md`).
+//!
+//! rten has no f64, f16 or 64-bit integers: f64 constants are rounded to f32, i64 ones saturate at 32 bits, labels must
+//! fit in 32 bits, and half-precision graphs are refused.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use rten::{Model, ModelOptions, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
+use rten_tensor::TensorView;
+use rten_tensor::prelude::*;
+
+use super::{Data, Engine, Port, Session, check, ports};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::{DType, Graph, fold};
+use crate::onnx;
+
+/// Where a model's weights are said to lie; rten wants this ending.
+const WEIGHTS: &str = "weights.data";
+
+/// The rten engine.
+#[derive(Clone)]
+pub struct Rten {
+    pool: Arc<ThreadPool>,
+}
+
+impl fmt::Debug for Rten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rten")
+    }
+}
+
+impl Rten {
+    /// All sessions of the engine share `threads` threads.
+    pub fn new(threads: usize) -> Self {
+        Self { pool: Arc::new(ThreadPool::with_num_threads(threads.max(1))) }
+    }
+}
+
+/// A parsed graph.
+struct Program {
+    model: Model,
+    symbol: Option<String>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    pool: Arc<ThreadPool>,
+}
+
+struct RtenSession {
+    program: Arc<Program>,
+    batch: usize,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+}
+
+fn failed<E: fmt::Display>(doing: &str) -> impl Fn(E) -> Error {
+    move |e| Error::new(ErrorKind::Engine, format!("rten failed while {doing}: {e}"))
+}
+
+impl Engine for Rten {
+    fn name(&self) -> &'static str {
+        "rten"
+    }
+
+    fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
+        let (bytes, weights) = onnx::encode_apart(graph, WEIGHTS)?;
+        let mut options = ModelOptions::with_all_ops();
+        options.external_data(WEIGHTS, weights);
+        let model = options.load(bytes).map_err(failed("reading the graph"))?;
+        let symbol = fold::batch_symbol(graph).map(str::to_string);
+        let (inputs, outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
+        Ok(Arc::new(Program { model, symbol, inputs, outputs, pool: self.pool.clone() }).session(batch))
+    }
+}
+
+impl Program {
+    fn session(self: Arc<Self>, batch: usize) -> Arc<dyn Session> {
+        let bind = |ports: &[Port]| -> Vec<Port> {
+            let bound = |p: &Port| match &self.symbol {
+                Some(symbol) => Port { shape: p.shape.bind(symbol, batch), ..p.clone() },
+                None => p.clone(),
+            };
+            ports.iter().map(bound).collect()
+        };
+        let (inputs, outputs) = (bind(&self.inputs), bind(&self.outputs));
+        Arc::new(RtenSession { program: self, batch, inputs, outputs })
+    }
+}
+
+impl Session for RtenSession {
+    fn inputs(&self) -> &[Port] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[Port] {
+        &self.outputs
+    }
+
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
+        check(&self.inputs, inputs)?;
+        let Program { model, pool, .. } = self.program.as_ref();
+        let rows: Vec<Cow<'_, Data>> = inputs.iter().map(Data::row_major).collect();
+        let values = rows.iter().zip(&self.inputs).zip(model.input_ids());
+        let values = values.map(|((d, p), id)| Ok((*id, value(d, p)?))).collect::<Result<Vec<_>>>()?;
+        let options = RunOptions::default().with_thread_pool(Some(pool.clone()));
+        let results = model.run(values, model.output_ids(), Some(options)).map_err(failed("running"))?;
+        results.into_iter().map(data).collect()
+    }
+
+    fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
+        Ok(self.program.clone().session(batch))
+    }
+}
+
+/// What rten reads; floats are not copied.
+fn value<'a>(data: &'a Data, port: &Port) -> Result<ValueOrView<'a>> {
+    let shape = data.shape();
+    match (data, port.dtype) {
+        (Data::F32(a), DType::F32) => {
+            let floats = a.as_slice().ok_or_else(|| crate::err!(Bug, "a tensor is not row-major"))?;
+            let view = TensorView::try_from_data(shape, floats).map_err(failed("taking an input"))?;
+            Ok(ValueView::FloatTensor(view).into())
+        }
+        (Data::I64(a), DType::I64) => {
+            let narrow = |&x: &i64| {
+                let range = |_| crate::err!(Shape, "{:?} holds {x}; rten has 32-bit integers", port.name);
+                i32::try_from(x).map_err(range)
+            };
+            let integers = a.iter().map(narrow).collect::<Result<Vec<i32>>>()?;
+            Value::from_shape(shape, integers).map(Into::into).map_err(failed("taking an input"))
+        }
+        _ => Err(crate::err!(Unsupported, "rten has no graph inputs of type {}", port.dtype.name())),
+    }
+}
+
+/// An output, without a copy where it is row-major.
+fn data(value: Value) -> Result<Data> {
+    let shape = value.shape().to_vec();
+    match value {
+        Value::FloatTensor(t) => Data::floats(&shape, t.into_data()),
+        Value::Int32Tensor(t) => {
+            let integers = t.into_data().into_iter().map(i64::from).collect();
+            ndarray::ArrayD::from_shape_vec(shape, integers)
+                .map(Data::I64)
+                .map_err(|e| crate::err!(Bug, "{e}"))
+        }
+        other => Err(crate::err!(Unsupported, "outputs of type {:?} are not supported", other.dtype())),
+    }
+}
