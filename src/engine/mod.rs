@@ -11,6 +11,7 @@
 mod data;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
+mod profile;
 #[cfg(feature = "tract")]
 mod tract;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use data::Data;
 #[cfg(feature = "onnxruntime")]
 pub use onnxruntime::{OnnxRuntime, Provider};
+pub use profile::Timed;
 #[cfg(feature = "tract")]
 pub use tract::Tract;
 
@@ -81,6 +83,14 @@ pub trait Session: Send + Sync {
     /// # Errors
     /// As [`Engine::compile`].
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>>;
+
+    /// Time by operator over `runs` runs after one to warm up, most expensive first.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for an engine that cannot tell; otherwise as [`Session::run`].
+    fn profile(&self, _inputs: &[Data], _runs: usize) -> Result<Vec<Timed>> {
+        Err(crate::err!(Unsupported, "this engine does not say which operator took how long"))
+    }
 }
 
 /// The engine called `name`, running one session on `threads` threads. ONNX Runtime's name may be followed by an

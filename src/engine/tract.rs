@@ -5,12 +5,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use half::f16;
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude as tr;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
 
+use super::profile::{Timed, Times};
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, fold};
@@ -45,6 +47,20 @@ struct TractSession {
     batch: usize,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
+}
+
+impl TractSession {
+    fn values(&self, inputs: &[Data]) -> Result<tr::TVec<tr::TValue>> {
+        check(&self.inputs, inputs)?;
+        inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect()
+    }
+
+    fn on_threads<R>(&self, run: impl FnOnce() -> R) -> R {
+        match &self.program.executor {
+            Executor::SingleThread => run(),
+            pool => multithread_tract_scope(pool.clone(), run),
+        }
+    }
 }
 
 fn failed(doing: &str) -> impl Fn(tr::TractError) -> Error {
@@ -101,20 +117,32 @@ impl Session for TractSession {
     }
 
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
-        check(&self.inputs, inputs)?;
-        let values =
-            inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect::<Result<_>>()?;
-        let run = || self.plan.run(values);
-        let results = match &self.program.executor {
-            Executor::SingleThread => run(),
-            pool => multithread_tract_scope(pool.clone(), run),
-        }
-        .map_err(failed("running"))?;
+        let values = self.values(inputs)?;
+        let results = self.on_threads(|| self.plan.run(values)).map_err(failed("running"))?;
         results.iter().map(|t| from_tract(t)).collect()
     }
 
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
         self.program.session(batch)
+    }
+
+    fn profile(&self, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {
+        self.run(inputs)?;
+        let mut times = Times::default();
+        for _ in 0..runs {
+            let values = self.values(inputs)?;
+            let mut state = self.plan.spawn().map_err(failed("running"))?;
+            let timed = || {
+                state.run_plan_with_eval(values, |context, op_state, node, inputs| {
+                    let start = Instant::now();
+                    let outputs = tract_onnx::tract_core::plan::eval(context, op_state, node, inputs);
+                    times.add(&node.op().name(), start.elapsed());
+                    outputs
+                })
+            };
+            self.on_threads(timed).map_err(failed("running"))?;
+        }
+        Ok(times.sorted(runs))
     }
 }
 

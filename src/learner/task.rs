@@ -161,7 +161,7 @@ impl Learner {
         let mut step = |indices: &[usize]| {
             let tokens = images.tokens(indices);
             let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
-            let batch = Batch { tokens: tokens.view(), labels: &labels, mask: &mask };
+            let batch = Batch { tokens: tokens.view().into_dyn(), labels: &labels, mask: &mask };
             trainer.step(strategy.as_ref(), &mut state.memory, head, &batch)
         };
         let steps: Result<Vec<Step>> = batches.map(&mut step).collect();

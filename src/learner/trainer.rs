@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2, ArrayD, ArrayView3, Axis, Slice};
+use ndarray::{Array1, Array2, ArrayD, ArrayViewD, Axis, Slice};
 use rayon::prelude::*;
 
 use super::Settings;
@@ -59,8 +59,8 @@ impl Before {
 
 /// The rows of one step.
 pub struct Batch<'a> {
-    /// Boundary tokens.
-    pub tokens: ArrayView3<'a, f32>,
+    /// What the graph starts from: boundary tokens, or images where it was not cut. Rows first.
+    pub tokens: ArrayViewD<'a, f32>,
     /// Rows of the training head.
     pub labels: &'a [usize],
     /// Which rows of the training head take part, `[capacity]`.
@@ -153,7 +153,7 @@ impl Trainer {
             labels[i] = label as i64;
             weights[i] = 1.0 / rows as f32;
         }
-        let tokens = pad(tokens.into_dyn(), micro);
+        let tokens = pad(tokens, micro);
         let own = [Data::F32(tokens), labels.into(), batch.mask.clone().into(), weights.into()];
         own.into_iter().chain(parameters.iter().cloned()).collect()
     }

@@ -5,9 +5,9 @@ use crate::autodiff::forms;
 use crate::error::Result;
 use crate::graph::{Emit, ValueId};
 
-/// `y = z scale + bias`, `z = (x - mean) r`, `r = 1 / sqrt(variance + epsilon)` over the axes from `axis` on.
+/// `y = z scale + bias`, `z = c r`, `c = x - mean`, `r = 1 / sqrt(variance + epsilon)` over the axes from `axis` on.
 ///
-/// With `u = g scale`: `dx = r (u - mean(u) - z mean(u z))`, `dscale = g z`, `dbias = g`. The statistics are
+/// With `u = g scale`: `dx = r (u - mean(u) - c r^2 mean(u c))`, `dscale = g z`, `dbias = g`. The statistics are
 /// computed again from `x`: not every engine fills the operator's optional results.
 pub(super) fn layer_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
     let (g, x, scale) = (s.grad()?, s.x(0)?, s.x(1)?);
@@ -17,28 +17,33 @@ pub(super) fn layer_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
     if !s.needs(0) && !s.needs(1) {
         return Ok(vec![None, None, Some(g)]);
     }
-    let (z, r) = standardize(e, x, &axes, epsilon)?;
+    let (c, r) = statistics(e, x, &axes, epsilon)?;
     let by_x = s.when(0, || {
         let u = e.mul(g, scale)?;
         let mean = e.reduce_mean(u, &axes)?;
-        let along = e.mul(u, z)?;
+        let along = e.mul(u, c)?;
         let along = e.reduce_mean(along, &axes)?;
-        let along = e.mul(z, along)?;
+        let precision = forms::square(e, r)?;
+        let along = e.mul(along, precision)?;
+        let along = e.mul(c, along)?;
         let centred = e.sub(u, mean)?;
         let across = e.sub(centred, along)?;
         e.mul(across, r)
     })?;
-    Ok(vec![by_x, s.when(1, || e.mul(g, z))?, s.when(2, || Ok(g))?])
+    let by_scale = s.when(1, || {
+        let z = e.mul(c, r)?;
+        e.mul(g, z)
+    })?;
+    Ok(vec![by_x, by_scale, s.when(2, || Ok(g))?])
 }
 
-/// `(z, r)`.
-fn standardize(e: &mut Emit, x: ValueId, axes: &[usize], epsilon: f64) -> Result<(ValueId, ValueId)> {
+/// `(c, r)`.
+fn statistics(e: &mut Emit, x: ValueId, axes: &[usize], epsilon: f64) -> Result<(ValueId, ValueId)> {
     let mean = e.reduce_mean(x, axes)?;
-    let centred = e.sub(x, mean)?;
-    let square = forms::square(e, centred)?;
+    let c = e.sub(x, mean)?;
+    let square = forms::square(e, c)?;
     let variance = e.reduce_mean(square, axes)?;
     let variance = forms::shift(e, variance, epsilon)?;
     let sd = e.op("Sqrt", &[variance], &[])?;
-    let r = e.op("Reciprocal", &[sd], &[])?;
-    Ok((e.mul(centred, r)?, r))
+    Ok((c, e.op("Reciprocal", &[sd], &[])?))
 }

@@ -8,6 +8,7 @@
 //! Sessions run one after another, each on its engine's threads; ONNX Runtime splits the work inside an operator.
 
 mod library;
+mod profile;
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -20,6 +21,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session as OrtSession, SessionInputValue};
 use ort::value::{DynValue, Tensor, TensorElementType, TensorRef};
 
+use super::profile::Timed;
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, fold};
@@ -226,6 +228,10 @@ impl Session for OnnxRuntimeSession {
 
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
         self.program.engine.compile(&self.program.graph, batch)
+    }
+
+    fn profile(&self, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {
+        profile::run(self, inputs, runs)
     }
 }
 
