@@ -25,7 +25,7 @@ pub struct Encoded {
 
 impl Encoded {
     /// From boundary tokens `[n, tokens, width]` and frozen features `[n, features]`.
-    pub(super) fn new(tokens: &Array3<f32>, frozen: ArrayView2<'_, f32>) -> Self {
+    pub fn new(tokens: &Array3<f32>, frozen: ArrayView2<'_, f32>) -> Self {
         let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).map(|(t, f)| Row {
             tokens: t.iter().map(|&x| f16::from_f32(x)).collect(),
             frozen: f.iter().copied().collect(),
@@ -65,7 +65,7 @@ impl Encoded {
     }
 
     /// Boundary tokens of the images at `indices`, `[n, tokens, width]`.
-    pub(super) fn tokens(&self, indices: &[usize]) -> Array3<f32> {
+    pub fn tokens(&self, indices: &[usize]) -> Array3<f32> {
         let [t, d] = self.tokens;
         let mut out = Array3::zeros((indices.len(), t, d));
         for (mut to, &i) in out.axis_iter_mut(Axis(0)).zip(indices) {

@@ -1,8 +1,8 @@
 //! `perennial bench`: speed and memory of engines on the learner's own work, and of peers that do the same.
 //!
-//! Every (engine, work, batch) is a process of its own ([`process`]), so its peak memory is its own. All processes of
-//! one batch size are alive together and take turns, A B C A B C: a neighbour on a shared machine slows a round, not
-//! an engine, and a ratio is the median of ratios within rounds ([`rounds`]).
+//! Every (engine, work, batch) is a process of its own ([`process`]), so its peak memory is its own. Processes that are
+//! compared are alive together and take turns, A B C A B C: a neighbour on a shared machine slows a round, not an
+//! engine, and a ratio is the median of ratios within rounds ([`rounds`]).
 
 mod process;
 mod profile;
@@ -26,7 +26,7 @@ use crate::measure::{Case, Subject, Work, multiply_adds, sgemm_peak};
 #[derive(clap::Args)]
 pub struct Args {
     /// An ONNX file, or `default` for the embedded model
-    #[arg(long, required_unless_present = "worker", default_value = "default", hide_default_value = true)]
+    #[arg(long, default_value = "default")]
     backbone: PathBuf,
     /// Engines as `--engine` takes them [default: those of this build]. The learner gives tract one thread a micro-batch
     /// and others all threads; NAME@T runs whole batches on T threads inside the engine
@@ -108,8 +108,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let names: Vec<String> = args.peer.iter().map(|p| p.name.clone()).chain(engines).collect();
     let cases = cases(args, &names);
     let operations = operations(args, &cases)?;
-    let mut rows = rounds::measure(global, args, &cases)?;
     let baseline = args.baseline.as_ref().or(names.first()).cloned().unwrap_or_default();
+    let mut rows = rounds::measure(global, args, &cases, &baseline)?;
     rounds::compare(&mut rows, &baseline, peak, &operations);
     if global.json {
         return show::json(&json!({

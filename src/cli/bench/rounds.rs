@@ -30,8 +30,10 @@ pub struct Row {
     pub peak_bytes: Option<u64>,
     /// Time over that of the baseline on the same work and batch: median of the rounds' ratios.
     pub ratio: Option<f64>,
-    /// Time over that of the baseline's step of all blocks on the same batch.
+    /// Of a step from cached tokens: time over that of the baseline's step of all blocks on the same batch.
     pub ratio_to_step: Option<f64>,
+    /// Of a prediction with adapters: time over that of the same engine with merged weights.
+    pub ratio_to_merged: Option<f64>,
     /// Share of the sgemm peak.
     pub share: f64,
 }
@@ -48,6 +50,7 @@ impl Row {
             peak_bytes: None,
             ratio: None,
             ratio_to_step: None,
+            ratio_to_merged: None,
             share: 0.0,
         }
     }
@@ -57,20 +60,21 @@ impl Row {
     }
 }
 
-/// Measures all cases; those of one batch size take turns. A case that fails says so in its row.
-pub fn measure(global: &Global, args: &Args, cases: &[Case]) -> Result<Vec<Row>> {
+/// Measures all cases; those that are compared take turns. A case that fails says so in its row.
+pub fn measure(global: &Global, args: &Args, cases: &[Case], baseline: &str) -> Result<Vec<Row>> {
     let bar = show::bar(global, cases.len() * (args.repeats + 2), "starting");
     let mut rows = Vec::with_capacity(cases.len());
-    for group in cases.chunk_by(|a, b| a.batch == b.batch) {
+    for group in cases.chunk_by(|a, b| (a.batch, kind(a.work)) == (b.batch, kind(b.work))) {
         let mut members: Vec<(Row, Option<Process>)> = Vec::with_capacity(group.len());
         for case in group {
             bar.set_message(format!("{} {} {}", case.engine, case.work.name(), case.batch));
             members.push(start(args, case));
             bar.inc(1);
         }
+        let mut anchor = anchor(group, cases, baseline).map(|case| start(args, case));
         // The first round warms up: allocators, thread pools, kernels chosen at the first call.
         for round in 0..=args.repeats {
-            for (row, process) in &mut members {
+            for (row, process) in members.iter_mut().chain(&mut anchor) {
                 bar.inc(1);
                 let Some(running) = process else { continue };
                 match row.note(running.run()) {
@@ -80,15 +84,37 @@ pub fn measure(global: &Global, args: &Args, cases: &[Case]) -> Result<Vec<Row>>
                 }
             }
         }
+        let step = anchor.map(|(row, _)| row.seconds).unwrap_or_default();
         for (mut row, process) in members {
             if let Some(process) = process {
                 row.peak_bytes = row.note(process.finish()).flatten();
             }
+            row.ratio_to_step = ratio(&row.seconds, &step);
             rows.push(row);
         }
     }
     bar.finish_and_clear();
     Ok(rows)
+}
+
+/// Works of one kind are compared with each other.
+fn kind(work: Work) -> Work {
+    match work {
+        Work::Inputs | Work::PerImage => Work::Merged,
+        other => other,
+    }
+}
+
+/// Steps from cached tokens are compared with the baseline's step of all blocks too, which then runs beside them.
+fn anchor<'a>(group: &[Case], cases: &'a [Case], baseline: &str) -> Option<&'a Case> {
+    let first = group.first().filter(|c| c.work == Work::StepCached)?;
+    cases.iter().find(|c| c.work == Work::StepAll && c.batch == first.batch && c.engine == baseline)
+}
+
+/// Median of the rounds' ratios.
+fn ratio(seconds: &[f64], others: &[f64]) -> Option<f64> {
+    let ratios: Vec<f64> = seconds.iter().zip(others).map(|(a, b)| a / b).collect();
+    (!ratios.is_empty()).then(|| Spread::of(&ratios).median)
 }
 
 fn start(args: &Args, case: &Case) -> (Row, Option<Process>) {
@@ -100,22 +126,22 @@ fn start(args: &Args, case: &Case) -> (Row, Option<Process>) {
     (row, process)
 }
 
-/// Fills in spreads, ratios to `baseline` and shares of `peak` GFLOP/s.
+/// Fills in spreads, ratios to `baseline` and to merged weights, and shares of `peak` GFLOP/s.
 pub fn compare(rows: &mut [Row], baseline: &str, peak: f64, operations: &BTreeMap<(Work, usize), u64>) {
-    let times: BTreeMap<(Work, usize), Vec<f64>> = rows
-        .iter()
-        .filter(|r| r.case.engine == baseline && r.error.is_none())
-        .map(|r| ((r.case.work, r.case.batch), r.seconds.clone()))
-        .collect();
+    let all = rows.to_vec();
+    let find = |engine: &str, work: Work, batch: usize| {
+        let mut all = all.iter().filter(|r| r.error.is_none());
+        all.find(|r| r.case.engine == engine && r.case.work == work && r.case.batch == batch)
+    };
     for row in rows.iter_mut().filter(|r| r.error.is_none()) {
-        let ratio = |work: Work| {
-            let other = times.get(&(work, row.case.batch))?;
-            let ratios: Vec<f64> = row.seconds.iter().zip(other).map(|(a, b)| a / b).collect();
-            Some(Spread::of(&ratios).median)
-        };
-        (row.ratio, row.ratio_to_step) = (ratio(row.case.work), ratio(Work::StepAll));
+        let case = &row.case;
+        row.ratio = find(baseline, case.work, case.batch).and_then(|base| ratio(&row.seconds, &base.seconds));
+        if kind(case.work) == Work::Merged {
+            let merged = find(&case.engine, Work::Merged, case.batch);
+            row.ratio_to_merged = merged.and_then(|merged| ratio(&row.seconds, &merged.seconds));
+        }
         row.spread = Spread::of(&row.seconds);
-        let flop = 2.0 * operations.get(&(row.case.work, row.case.batch)).copied().unwrap_or(0) as f64;
+        let flop = 2.0 * operations.get(&(case.work, case.batch)).copied().unwrap_or(0) as f64;
         row.share = flop / row.spread.median.max(f64::MIN_POSITIVE) / 1e9 / peak;
     }
 }

@@ -38,7 +38,7 @@ pub fn text(rows: &[Row]) -> String {
             continue;
         }
         let ms = 1e3 * row.spread.median;
-        let _ = writeln!(
+        let _ = write!(
             out,
             "{ms:>9.1} {:>9.2} {:>5.0} % {:>6} {:>7.2} {:>8.2} {:>8} {:>5.0} %",
             ms / case.batch as f64,
@@ -49,6 +49,13 @@ pub fn text(rows: &[Row]) -> String {
             peak(row),
             100.0 * row.share
         );
+        if let Some(step) = row.ratio_to_step {
+            let _ = write!(out, "  {step:.2} of the baseline's step-all");
+        }
+        if let Some(merged) = row.ratio_to_merged.filter(|_| case.work != Work::Merged) {
+            let _ = write!(out, "  {merged:.2} of merged");
+        }
+        out.push('\n');
     }
     out + "\nspread: half the distance between the quartiles. sgemm: multiply-adds of the graph over the peak.\n"
 }
@@ -74,6 +81,11 @@ pub fn markdown(names: &[String], baseline: &str, rows: &[Row]) -> String {
     for &(work, batch) in done.iter().filter(|(work, batch)| *work == Work::StepCached && *batch > 1) {
         let title = format!("default plan an image and epoch, {batch} ({baseline} step-all = 1)");
         line(title, &|n| find(n, work, batch).map_or("".into(), |r| ratio(r.ratio_to_step)));
+    }
+    for &(work, batch) in done.iter().filter(|(work, _)| matches!(work, Work::Inputs | Work::PerImage)) {
+        line(format!("{}, {batch} (same engine, merged = 1)", work.name()), &|n| {
+            find(n, work, batch).map_or("".into(), |r| ratio(r.ratio_to_merged))
+        });
     }
     for &(work, batch) in done.iter().filter(|(work, _)| *work == Work::StepAll) {
         line(format!("load + compile of step-all, {batch}, s"), &|n| {
