@@ -36,7 +36,7 @@ openvino=$(library onnxruntime-openvino "${PERENNIAL_OPENVINO:-}")
 
 features=onnxruntime engines=tract
 if grep -q '^rten *=' Cargo.toml; then features+=,rten engines+=,rten; fi
-engines+=,onnxruntime,onnxruntime:openvino
+engines+=,onnxruntime,onnxruntime:openvino+cpu
 perennial=${PERENNIAL:-}
 if [ -z "$perennial" ]; then
     cargo build --release --features "$features"
@@ -45,7 +45,7 @@ fi
 
 export ORT_DYLIB_PATH=$ort
 peer="$python benches/peers/torch_lora.py"
-bench=("$perennial" bench --threads "$threads" --library "onnxruntime:openvino=$openvino")
+bench=("$perennial" bench --threads "$threads" --library "onnxruntime:openvino+cpu=$openvino")
 eager=(--peer "PyTorch=$peer eager") compiled=(--peer "torch.compile=$peer compile")
 steps=forward,step-all,step-last,step-cached
 

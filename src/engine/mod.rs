@@ -78,7 +78,7 @@ pub trait Session: Send + Sync {
     /// [`Engine`](crate::ErrorKind::Engine) where the run fails.
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>>;
 
-    /// The same program for another batch size, without parsing it again.
+    /// The same program for another batch size.
     ///
     /// # Errors
     /// As [`Engine::compile`].

@@ -1,7 +1,7 @@
 //! tract: inference in pure Rust, the default on every target.
 //!
-//! The graph is parsed once with its batch symbolic; [`Session::resize`] binds the symbol for a batch size
-//! (`TypedModel::set_symbols`) and optimizes, because running with an open batch is slower.
+//! The graph is parsed with its batch symbolic; the symbol is then bound for a batch size (`TypedModel::set_symbols`)
+//! and the model optimized, because running with an open batch is slower.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,12 +32,10 @@ impl Tract {
     }
 }
 
-/// The graph as parsed, from which sessions of any batch size are made.
+/// What sessions of other batch sizes are made from. Constants of a graph are shared, not copied; a parsed model kept
+/// for this would be one more copy of the weights a session.
 struct Program {
-    model: tr::TypedModel,
-    symbol: Option<(String, tr::Symbol)>,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    graph: Graph,
     executor: Executor,
 }
 
@@ -73,25 +71,17 @@ impl Engine for Tract {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        let bytes = onnx::encode(graph)?;
-        let model = tract_onnx::onnx()
-            .model_for_read(&mut bytes.as_slice())
-            .and_then(|m| m.into_typed())
-            .and_then(|m| m.into_decluttered())
-            .map_err(failed("reading the graph"))?;
-        drop(bytes);
-        let symbol = fold::batch_symbol(graph).map(|name| (name.to_string(), model.symbols.sym(name)));
-        let (inputs, outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
-        Arc::new(Program { model, symbol, inputs, outputs, executor: self.executor.clone() }).session(batch)
+        Arc::new(Program { graph: graph.clone(), executor: self.executor.clone() }).session(batch)
     }
 }
 
 impl Program {
     fn session(self: &Arc<Self>, batch: usize) -> Result<Arc<dyn Session>> {
-        let mut model = self.model.clone();
-        let (mut inputs, mut outputs) = (self.inputs.clone(), self.outputs.clone());
-        if let Some((name, symbol)) = &self.symbol {
-            let known = HashMap::from([(symbol.clone(), (batch as i64).into())]);
+        let graph = &self.graph;
+        let (mut inputs, mut outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
+        let mut model = self.parse()?;
+        if let Some(name) = fold::batch_symbol(graph) {
+            let known = HashMap::from([(model.symbols.sym(name), (batch as i64).into())]);
             model = model.set_symbols(&known).map_err(failed("binding the batch size"))?;
             for port in inputs.iter_mut().chain(&mut outputs) {
                 port.shape = port.shape.bind(name, batch);
@@ -100,6 +90,15 @@ impl Program {
         let plan =
             model.into_optimized().and_then(|m| m.into_runnable()).map_err(failed("optimizing the graph"))?;
         Ok(Arc::new(TractSession { program: self.clone(), plan, batch, inputs, outputs }))
+    }
+
+    fn parse(&self) -> Result<tr::TypedModel> {
+        let bytes = onnx::encode(&self.graph)?;
+        tract_onnx::onnx()
+            .model_for_read(&mut bytes.as_slice())
+            .and_then(|m| m.into_typed())
+            .and_then(|m| m.into_decluttered())
+            .map_err(failed("reading the graph"))
     }
 }
 
