@@ -23,7 +23,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `tract` (default) | the pure-Rust engine |
-//! | `eval` | `data`, `eval`, `report`: pictures and data sets, scenarios and metrics, the HTML report |
+//! | `eval` | `data`, `eval`, `report`, `measure`: pictures and data sets, scenarios and metrics, the HTML report, speed and memory |
 //! | `cli` (default) | the `perennial` program, with both of the above |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
@@ -59,6 +59,8 @@ pub mod store;
 pub mod data;
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(feature = "eval")]
+pub mod measure;
 #[cfg(feature = "eval")]
 pub mod report;
 

@@ -194,3 +194,59 @@ fn errors_exit_with_one_and_say_what_to_do() {
     std::fs::write(folder.join("a.state"), bytes).unwrap();
     refused(folder, &["state", "a.state"], &["a.state"]);
 }
+
+#[test]
+fn bench_measures_every_work_and_compares() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model();
+    let common =
+        ["bench", "--backbone", model.to_str().unwrap(), "--blocks", "1", "--rank", "2", "--batch", "2"];
+    let args = [&common[..], &["--roles", "q,v", "--repeats", "2", "--engines", "tract,tract@2"]].concat();
+    let document = json(folder.path(), &args);
+    let rows = document["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 7 * 2, "seven works on two engines");
+    for row in rows {
+        assert_eq!(row["error"], Value::Null, "{row}");
+        assert_eq!(row["seconds"].as_array().unwrap().len(), 2);
+        assert!(row["peak_bytes"].as_u64().unwrap_or(1) > 0 && row["share"].as_f64().unwrap() > 0.0, "{row}");
+        assert!(row["ratio"].as_f64().unwrap() > 0.0);
+    }
+    let cached = rows.iter().find(|r| r["work"] == "step-cached").unwrap();
+    assert!(cached["ratio_to_step"].as_f64().unwrap() > 0.0);
+    let per_image = rows.iter().find(|r| r["work"] == "per-image").unwrap();
+    assert!(per_image["ratio_to_merged"].as_f64().unwrap() > 0.0);
+
+    let profile =
+        [&common[..], &["--roles", "q,v", "--engines", "tract", "--work", "step-all", "--profile"]].concat();
+    let text = String::from_utf8(succeeded(perennial(folder.path(), &profile)).stdout).unwrap();
+    assert!(text.contains("OptMatMul") && text.contains("share"), "{text}");
+}
+
+#[test]
+fn bench_says_what_an_engine_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model();
+    let common = ["bench", "--backbone", model.to_str().unwrap(), "--engines"];
+    refused(folder.path(), &[&common[..], &["abacus"]].concat(), &["abacus", "tract"]);
+    if !perennial::engine::names().contains(&"onnxruntime") {
+        let args = [&common[..], &["onnxruntime:cuda"]].concat();
+        refused(folder.path(), &args, &["--features onnxruntime"]);
+    }
+    // A peer that cannot start is a row, not the end.
+    let args = ["bench", "--backbone", model.to_str().unwrap(), "--engines", "tract", "--work", "step-all"];
+    let more = [
+        "--roles",
+        "q,v",
+        "--rank",
+        "2",
+        "--batch",
+        "1",
+        "--repeats",
+        "1",
+        "--peer",
+        "gone=/no/such/program",
+    ];
+    let document = json(folder.path(), &[&args[..], &more].concat());
+    let error = document["rows"][0]["error"].as_str().unwrap();
+    assert!(error.contains("gone"), "{error}");
+}

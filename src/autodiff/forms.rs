@@ -3,7 +3,7 @@
 
 use super::rules::Step;
 use crate::error::Result;
-use crate::graph::{Attr, DType, Dim, Emit, Tensor, ValueId, rewrite};
+use crate::graph::{Attr, DType, Dim, Emit, Node, Tensor, ValueId, rewrite};
 
 /// `axis` of a value of rank `rank`, counted from the front.
 pub(super) fn axis(axis: i64, rank: usize) -> Result<usize> {
@@ -12,6 +12,16 @@ pub(super) fn axis(axis: i64, rank: usize) -> Result<usize> {
         .ok()
         .filter(|a| *a < rank)
         .ok_or_else(|| crate::err!(Shape, "axis {axis} of a value of rank {rank}"))
+}
+
+/// Whether `node`, a `Transpose` of a value of rank `rank`, swaps the last two axes and nothing else.
+pub(super) fn swaps(node: &Node, rank: usize) -> bool {
+    let mut swapped: Vec<i64> = (0..rank as i64).collect();
+    if rank < 2 {
+        return false;
+    }
+    swapped.swap(rank - 1, rank - 2);
+    node.ints("perm").map_or(rank == 2, |perm| perm == swapped)
 }
 
 /// Constant integers behind operand `i`; `None` where the operand is left out.

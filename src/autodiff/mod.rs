@@ -18,6 +18,7 @@
 //! | `unbroadcast` | sums a gradient back over broadcast axes, or spreads it, in one place |
 //! | `slabs` | gradients of parts of a value, put side by side |
 //! | `forms` | operator forms that depend on the opset, read and written |
+//! | `gelu` | a function of five nodes whose gradient is cheaper as one |
 //! | `rules` | the table (operator, since-version) -> gradient rule, and the rules in families |
 //! | `loss` | cross-entropy over a padded class capacity |
 //!
@@ -34,6 +35,7 @@
 //! Derivatives*, SIAM 2008, chapter 3.
 
 mod forms;
+mod gelu;
 pub mod loss;
 mod needed;
 pub mod rules;

@@ -8,12 +8,13 @@
 
 use std::collections::BTreeMap;
 
+use super::gelu;
 use super::needed::Needed;
 use super::rules::{self, Entry, Step};
 use super::slabs::{self, Part};
 use super::unbroadcast;
 use crate::error::{Context, Result};
-use crate::graph::{Emit, Graph, Node, Tensor, ValueId};
+use crate::graph::{Emit, Graph, Index, Node, Tensor, ValueId};
 
 /// Appends the gradients of `loss` and returns those of `wrt`, in order.
 pub(super) fn reverse(
@@ -25,8 +26,9 @@ pub(super) fn reverse(
     let path: Vec<Node> = graph.nodes().iter().filter(|n| needed.node(n)).cloned().collect();
     let dtype = graph.dtype(loss)?;
     let ones = vec![1; graph.shape(loss)?.rank()];
-    let mut walk =
-        Walk { emit: Emit::new(graph, "grad"), needed, parts: BTreeMap::new(), settled: BTreeMap::new() };
+    let index = graph.index();
+    let emit = Emit::new(graph, "grad");
+    let mut walk = Walk { emit, index, needed, parts: BTreeMap::new(), settled: BTreeMap::new() };
     let one = walk.emit.constant(Tensor::from_f64(dtype, &ones, &[1.0])?);
     walk.parts.insert(loss, vec![Part::Whole(one)]);
     for node in path.iter().rev() {
@@ -39,6 +41,8 @@ pub(super) fn reverse(
 
 struct Walk<'g, 'n> {
     emit: Emit<'g>,
+    /// Of the given nodes.
+    index: Index,
     needed: &'n Needed,
     parts: BTreeMap<ValueId, Vec<Part>>,
     settled: BTreeMap<ValueId, ValueId>,
@@ -58,6 +62,13 @@ impl Walk<'_, '_> {
         }
         let needs: Vec<bool> = node.inputs.iter().map(|v| v.is_some_and(|v| self.needed.value(v))).collect();
         self.emit.set_scope(&format!("grad.{}", if node.name.is_empty() { &node.op } else { &node.name }));
+        if let (Some(gelu), [Some(g)]) = (gelu::find(self.emit.graph(), &self.index, node), &grads[..])
+            && self.needed.value(gelu.x)
+        {
+            let grad = gelu::gradient(&mut self.emit, &gelu, *g)?;
+            self.parts.entry(gelu.x).or_default().push(Part::Whole(grad));
+            return Ok(());
+        }
         let step = Step { node, since: row.since, grads: &grads, needs: &needs };
         let parts = match row.entry {
             Entry::Rule(rule) | Entry::Straight(rule) => {

@@ -3,6 +3,7 @@
 //! Floor 10. One file a command; each parses its options, calls the library and prints. Errors go to stderr
 //! and make the exit status 1; `--json` replaces the text on stdout by one JSON document.
 
+mod bench;
 mod compile;
 mod convert;
 mod demo;
@@ -67,6 +68,8 @@ enum Command {
     State(state::Args),
     /// Measure strategies on a data set, task after task
     Eval(eval::Args),
+    /// Measure speed and memory of engines
+    Bench(bench::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -76,7 +79,8 @@ Examples:
   perennial compile vit_tiny.onnx --blocks 4 --rank 8 --out step/ --gradcheck
   perennial learn --backbone vit_tiny.onnx --data kitchen/ --task kitchen --state robot.state
   perennial predict --backbone vit_tiny.onnx --state robot.state cup.jpg
-  perennial eval --backbone vit_tiny.onnx --data cifar100:cifar/ --tasks 10 --strategy pegp";
+  perennial eval --backbone vit_tiny.onnx --data cifar100:cifar/ --tasks 10 --strategy pegp
+  perennial bench --backbone vit_tiny.onnx --threads 2";
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -108,5 +112,6 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Predict(args)) => predict::run(&global, &args),
         Some(Command::State(args)) => state::run(&global, &args),
         Some(Command::Eval(args)) => eval::run(&global, &args),
+        Some(Command::Bench(args)) => bench::run(&global, &args),
     }
 }

@@ -11,6 +11,7 @@
 mod data;
 #[cfg(feature = "onnxruntime")]
 mod onnxruntime;
+mod profile;
 #[cfg(feature = "rten")]
 mod rten;
 #[cfg(feature = "tract")]
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use data::Data;
 #[cfg(feature = "onnxruntime")]
 pub use onnxruntime::{OnnxRuntime, Provider};
+pub use profile::Timed;
 #[cfg(feature = "rten")]
 pub use rten::Rten;
 #[cfg(feature = "tract")]
@@ -80,11 +82,19 @@ pub trait Session: Send + Sync {
     /// [`Engine`](crate::ErrorKind::Engine) where the run fails.
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>>;
 
-    /// The same program for another batch size, without parsing it again.
+    /// The same program for another batch size.
     ///
     /// # Errors
     /// As [`Engine::compile`].
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>>;
+
+    /// Time by operator over `runs` runs after one to warm up, most expensive first.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for an engine that cannot tell; otherwise as [`Session::run`].
+    fn profile(&self, _inputs: &[Data], _runs: usize) -> Result<Vec<Timed>> {
+        Err(crate::err!(Unsupported, "this engine does not say which operator took how long"))
+    }
 }
 
 /// The engine called `name`, running one session on `threads` threads. ONNX Runtime's name may be followed by an

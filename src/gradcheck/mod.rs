@@ -63,7 +63,10 @@ pub fn run(engine: &dyn Engine, step: &Graph, batch: usize, seed: u64) -> Result
 }
 
 /// A plausible random value for an input of a training step.
-fn sample(port: &Port, batch: usize, rng: &mut ChaCha8Rng) -> Result<Data> {
+///
+/// # Errors
+/// [`Shape`](crate::ErrorKind::Shape) where the port is open.
+pub fn sample(port: &Port, batch: usize, rng: &mut ChaCha8Rng) -> Result<Data> {
     let shape = port.shape.known().ok_or_else(|| crate::err!(Shape, "input {:?} is open", port.name))?;
     let mut normal =
         |scale: f32| ArrayD::from_shape_fn(shape.clone(), |_| rng.sample::<f32, _>(StandardNormal) * scale);

@@ -129,6 +129,14 @@ impl<'g> Emit<'g> {
             return Ok(a);
         }
         let perm: Vec<i64> = perm.iter().map(|&p| p as i64).collect();
+        // Two turns in a row that cancel are none.
+        let producer = self.graph.nodes().iter().rev().find(|n| n.outputs.contains(&Some(a)));
+        let turn = producer.filter(|n| n.is("Transpose"));
+        if let Some((before, first)) = turn.and_then(|n| n.input(0).zip(n.ints("perm")))
+            && first.iter().enumerate().all(|(i, &p)| perm.get(p as usize) == Some(&(i as i64)))
+        {
+            return Ok(before);
+        }
         self.op("Transpose", &[a], &[("perm", perm.into())])
     }
 

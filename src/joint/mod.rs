@@ -21,7 +21,7 @@ pub use manifest::{Manifest, PortInfo};
 use crate::adapter::Slot;
 use crate::autodiff;
 use crate::error::Result;
-use crate::graph::{DType, Dim, Emit, Graph, Shape, ValueId};
+use crate::graph::{DType, Dim, Emit, Graph, Shape, ValueId, rewrite};
 
 /// A training step.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ pub fn joint(mut graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint>
         [tokens, inputs.labels, inputs.class_mask, inputs.sample_weights].into_iter().chain(wrt).collect();
     graph.outputs = [loss, logits].into_iter().chain(gradients).collect();
     graph.name = "joint".into();
+    // Rules look at what was appended and may find a shorter way; what they replaced goes.
+    let graph = rewrite::prune(graph);
     graph.verify()?;
     let manifest = Manifest::describe(&graph)?;
     Ok(Joint { graph, manifest, capacity })

@@ -26,7 +26,7 @@ pub struct Encoded {
 
 impl Encoded {
     /// From boundary tokens `[n, ..]` and frozen features `[n, features]`.
-    pub(super) fn new(tokens: &ArrayD<f32>, frozen: ArrayView2<'_, f32>) -> Self {
+    pub fn new(tokens: &ArrayD<f32>, frozen: ArrayView2<'_, f32>) -> Self {
         let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).map(|(t, f)| Row {
             tokens: t.iter().map(|&x| f16::from_f32(x)).collect(),
             frozen: f.iter().copied().collect(),
@@ -66,7 +66,7 @@ impl Encoded {
     }
 
     /// Boundary tokens of the images at `indices`, `[n, ..]`.
-    pub(super) fn tokens(&self, indices: &[usize]) -> ArrayD<f32> {
+    pub fn tokens(&self, indices: &[usize]) -> ArrayD<f32> {
         let shape: Vec<usize> = std::iter::once(indices.len()).chain(self.shape.iter().copied()).collect();
         let mut out = ArrayD::zeros(shape);
         for (mut to, &i) in out.axis_iter_mut(Axis(0)).zip(indices) {

@@ -35,17 +35,17 @@ pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};
 pub use prediction::Prediction;
 pub use recognition::Recognition;
+pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
 pub use state::{State, TaskRecord};
 pub use task::TaskReport;
-pub use trainer::Step;
+pub use trainer::{Batch, Step, Trainer};
 
 use crate::adapter::Site;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::strategy::Strategy;
-use runner::Runner;
 use task::OpenTask;
 
 /// Learns classes task after task on a frozen backbone.

@@ -65,7 +65,7 @@ impl Before {
 
 /// The rows of one step.
 pub struct Batch<'a> {
-    /// Boundary tokens.
+    /// What the graph starts from: boundary tokens, or images where it was not cut. Rows first.
     pub tokens: ArrayViewD<'a, f32>,
     /// Rows of the training head.
     pub labels: &'a [usize],

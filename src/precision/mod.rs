@@ -13,12 +13,8 @@
 //! Vectors (biases, norms) stay: they are a hundredth of a transformer, and the precision of a norm is felt everywhere.
 //! Does *not* quantize to integers; `onnxruntime.quantization` does, and its files load.
 
-mod tract;
-
 use crate::error::Result;
 use crate::graph::{Attr, Attrs, DType, Graph, Node, Tensor, ValueId, rewrite};
-
-pub use tract::for_tract;
 
 /// Matrices of fewer elements stay: a mask or a factor of shape `[1, 1]` saves nothing.
 const SMALL: usize = 256;

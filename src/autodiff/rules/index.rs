@@ -8,6 +8,7 @@ use super::{Grads, Step};
 use crate::autodiff::forms;
 use crate::autodiff::slabs::{Part, Slab};
 use crate::error::Result;
+use crate::graph::infer::Span;
 use crate::graph::{DType, Dim, Emit, Shape, Tensor, ValueId};
 
 /// Where the rows of a gradient belong.
@@ -121,27 +122,11 @@ fn cuts(e: &Emit, s: &Step) -> Result<Vec<(usize, Vec<usize>)>> {
     for (i, a) in axes.iter().enumerate() {
         let axis = forms::axis(*a, e.shape(x)?.rank())?;
         if starts[i] != 0 || steps[i] != 1 || ends[i] < i64::from(i32::MAX) {
-            cuts.push((axis, taken(forms::length(e, x, axis)?, starts[i], ends[i], steps[i])?));
+            let span = Span::new(forms::length(e, x, axis)?, starts[i], ends[i], steps[i])?;
+            cuts.push((axis, span.indices().filter_map(|i| usize::try_from(i).ok()).collect()));
         }
     }
     Ok(cuts)
-}
-
-/// The indices that `start..end..step` takes from an axis of length `n`, as ONNX clamps them.
-fn taken(n: usize, start: i64, end: i64, step: i64) -> Result<Vec<usize>> {
-    let n = n as i64;
-    let front = |i: i64| if i < 0 { i.saturating_add(n) } else { i };
-    if step == 0 {
-        crate::bail!(Parse, "Slice with a step of 0");
-    }
-    let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
-    let (mut at, end) = (front(start).clamp(low.max(0), high), front(end).clamp(low, high));
-    let mut rows = Vec::new();
-    while (step > 0 && at < end) || (step < 0 && at > end) {
-        rows.push(usize::try_from(at).map_err(|_| crate::err!(Bug, "negative row"))?);
-        at = at.saturating_add(step);
-    }
-    Ok(rows)
 }
 
 /// `y = x` with `y[indices] = updates`: `(g with zeros there, g[indices])`.

@@ -29,10 +29,23 @@ pub(super) fn matmul(e: &mut Emit, s: &Step) -> Result<Grads> {
             let transposed = e.swap(g)?;
             return e.matmul(transposed, a);
         }
+        if turned(e, b)? {
+            // B = C^T: with dC = g^T A, the two turns of C's gradient cancel.
+            let transposed = e.swap(g)?;
+            let by_c = e.matmul(transposed, a)?;
+            return e.swap(by_c);
+        }
         let transposed = e.swap(a)?;
         e.matmul(transposed, g)
     })?;
     Ok(vec![by_a, by_b])
+}
+
+/// Whether `b` was computed by swapping the last two axes.
+fn turned(e: &Emit, b: ValueId) -> Result<bool> {
+    let rank = e.shape(b)?.rank();
+    let node = e.graph().nodes().iter().find(|n| n.outputs.contains(&Some(b)));
+    Ok(node.is_some_and(|n| n.is("Transpose") && forms::swaps(n, rank)))
 }
 
 /// `y = A B` with one matrix `B` for all rows of `A`, as a weight is. One product over all rows gives `dB`, not one

@@ -6,7 +6,8 @@
 //!
 //! A rule is local: from the gradients of a node's results it appends those of its operands. It may answer
 //! with a gradient in the *broadcast* shape of an operand, or in one that broadcasts to it; the walk settles
-//! that. It must not read anything but the node and the graph.
+//! that. It must not read anything but the node and the graph; the graph's end is what was appended last, in which a
+//! rule may find a shorter way (softmax, transposed parts).
 
 mod activation;
 mod conv;

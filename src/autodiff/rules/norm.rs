@@ -5,9 +5,9 @@ use crate::autodiff::forms;
 use crate::error::Result;
 use crate::graph::{Dim, Emit, Shape, Tensor, ValueId};
 
-/// `y = z scale + bias`, `z = (x - mean) r`, `r = 1 / sqrt(variance + epsilon)` over the axes from `axis` on.
+/// `y = z scale + bias`, `z = c r`, `c = x - mean`, `r = 1 / sqrt(variance + epsilon)` over the axes from `axis` on.
 ///
-/// With `u = g scale`: `dx = r (u - mean(u) - z mean(u z))`, `dscale = g z`, `dbias = g`. The statistics are
+/// With `u = g scale`: `dx = r (u - mean(u) - c r^2 mean(u c))`, `dscale = g z`, `dbias = g`. The statistics are
 /// computed again from `x`: not every engine fills the operator's optional results.
 pub(super) fn layer_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
     let (g, x, scale) = (s.grad()?, s.x(0)?, s.x(1)?);
@@ -17,20 +17,26 @@ pub(super) fn layer_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
     if !s.needs(0) && !s.needs(1) {
         return Ok(vec![None, None, Some(g)]);
     }
-    let (z, r) = standardize(e, x, &axes, epsilon)?;
+    let (c, r) = statistics(e, x, &axes, epsilon)?;
     let by_x = s.when(0, || {
         let u = e.mul(g, scale)?;
-        centred(e, u, z, r, &axes)
+        centred(e, u, c, r, &axes)
     })?;
-    Ok(vec![by_x, s.when(1, || e.mul(g, z))?, s.when(2, || Ok(g))?])
+    let by_scale = s.when(1, || {
+        let z = e.mul(c, r)?;
+        e.mul(g, z)
+    })?;
+    Ok(vec![by_x, by_scale, s.when(2, || Ok(g))?])
 }
 
-/// `r (u - mean(u) - z mean(u z))`: the gradient `u` of `z` passed on to `x`.
-fn centred(e: &mut Emit, u: ValueId, z: ValueId, r: ValueId, axes: &[usize]) -> Result<ValueId> {
+/// `r (u - mean(u) - c r^2 mean(u c))`: the gradient `u` of `z` passed on to `x`.
+fn centred(e: &mut Emit, u: ValueId, c: ValueId, r: ValueId, axes: &[usize]) -> Result<ValueId> {
     let mean = e.reduce_mean(u, axes)?;
-    let along = e.mul(u, z)?;
+    let along = e.mul(u, c)?;
     let along = e.reduce_mean(along, axes)?;
-    let along = e.mul(z, along)?;
+    let precision = forms::square(e, r)?;
+    let along = e.mul(along, precision)?;
+    let along = e.mul(c, along)?;
     let centred = e.sub(u, mean)?;
     let across = e.sub(centred, along)?;
     e.mul(across, r)
@@ -49,10 +55,10 @@ pub(super) fn instance_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
     let (g, x) = (s.grad()?, s.x(0)?);
     let rank = e.shape(x)?.rank();
     let axes: Vec<usize> = (2..rank).collect();
-    let (z, r) = standardize(e, x, &axes, f64::from(s.node.float("epsilon", 1e-5)))?;
+    let (c, r) = statistics(e, x, &axes, f64::from(s.node.float("epsilon", 1e-5)))?;
     let scale = channels(e, s.x(1)?, rank)?;
     let u = e.mul(g, scale)?;
-    Ok(vec![Some(centred(e, u, z, r, &axes)?)])
+    Ok(vec![Some(centred(e, u, c, r, &axes)?)])
 }
 
 /// As [`layer_norm`], over groups of channels. Scale and bias are not trained: a number a group before opset 21, then
@@ -64,7 +70,7 @@ pub(super) fn group_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
     let rest = Shape(shape[1..].to_vec()).volume().divide(&groups);
     let apart = Shape(vec![shape[0].clone(), groups, rest]);
     let grouped = e.reshape(x, &apart)?;
-    let (z, r) = standardize(e, grouped, &[2], f64::from(s.node.float("epsilon", 1e-5)))?;
+    let (c, r) = statistics(e, grouped, &[2], f64::from(s.node.float("epsilon", 1e-5)))?;
     let u = if e.graph().opset() < 21 {
         let g = e.reshape(g, &apart)?;
         let scale = e.unsqueeze(s.x(1)?, &[-1])?;
@@ -74,7 +80,7 @@ pub(super) fn group_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
         let u = e.mul(g, scale)?;
         e.reshape(u, &apart)?
     };
-    let by_x = centred(e, u, z, r, &[2])?;
+    let by_x = centred(e, u, c, r, &[2])?;
     Ok(vec![Some(e.reshape(by_x, &shape)?)])
 }
 
@@ -109,14 +115,13 @@ pub(super) fn lp_norm(e: &mut Emit, s: &Step) -> Result<Grads> {
     Ok(vec![Some(e.div(across, length)?)])
 }
 
-/// `(z, r)`.
-fn standardize(e: &mut Emit, x: ValueId, axes: &[usize], epsilon: f64) -> Result<(ValueId, ValueId)> {
+/// `(c, r)`.
+fn statistics(e: &mut Emit, x: ValueId, axes: &[usize], epsilon: f64) -> Result<(ValueId, ValueId)> {
     let mean = e.reduce_mean(x, axes)?;
-    let centred = e.sub(x, mean)?;
-    let square = forms::square(e, centred)?;
+    let c = e.sub(x, mean)?;
+    let square = forms::square(e, c)?;
     let variance = e.reduce_mean(square, axes)?;
     let variance = forms::shift(e, variance, epsilon)?;
     let sd = e.op("Sqrt", &[variance], &[])?;
-    let r = e.op("Reciprocal", &[sd], &[])?;
-    Ok((e.mul(centred, r)?, r))
+    Ok((c, e.op("Reciprocal", &[sd], &[])?))
 }

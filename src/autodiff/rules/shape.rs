@@ -3,14 +3,15 @@
 use super::{Grads, Step};
 use crate::autodiff::forms;
 use crate::error::Result;
-use crate::graph::{Dim, Emit, Shape};
+use crate::graph::{Dim, Emit, Shape, ValueId};
 
 /// `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`: `g` viewed in the shape of the operand.
 pub(super) fn view(e: &mut Emit, s: &Step) -> Result<Grads> {
     Ok(vec![Some(forms::reshape_like(e, s.grad()?, s.x(0)?)?)])
 }
 
-/// `g` with its axes put back.
+/// `g` with its axes put back. Where `g` is put together from parts (those of q, k and v), the parts are turned and then
+/// put together: an engine can write a product turned, but not a concatenation.
 pub(super) fn transpose(e: &mut Emit, s: &Step) -> Result<Grads> {
     let rank = e.shape(s.x(0)?)?.rank();
     let mut back = vec![0; rank];
@@ -22,7 +23,20 @@ pub(super) fn transpose(e: &mut Emit, s: &Step) -> Result<Grads> {
         }
         None => back = (0..rank).rev().collect(),
     }
-    Ok(vec![Some(e.transpose(s.grad()?, &back)?)])
+    let g = s.grad()?;
+    let Some((parts, axis)) = joined(e, g)? else { return Ok(vec![Some(e.transpose(g, &back)?)]) };
+    let parts = parts.into_iter().map(|part| e.transpose(part, &back)).collect::<Result<Vec<_>>>()?;
+    let axis = back.iter().position(|&b| b == axis).ok_or_else(|| crate::err!(Bug, "an axis was lost"))?;
+    Ok(vec![Some(e.concat(&parts, axis as i64)?)])
+}
+
+/// The parts and the axis of `g`, if it was just concatenated.
+fn joined(e: &Emit, g: ValueId) -> Result<Option<(Vec<ValueId>, usize)>> {
+    let Some(node) = e.graph().nodes().last().filter(|n| n.is("Concat") && n.output().ok() == Some(g)) else {
+        return Ok(None);
+    };
+    let axis = forms::axis(node.int("axis", 0), e.graph().shape(g)?.rank())?;
+    Ok(Some((node.inputs.iter().flatten().copied().collect(), axis)))
 }
 
 /// `g`, summed over the copies by the walk.

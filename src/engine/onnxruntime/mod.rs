@@ -22,6 +22,7 @@ mod choice;
 mod library;
 mod native;
 mod openvino;
+mod profile;
 mod provider;
 mod values;
 mod weights;
@@ -34,6 +35,7 @@ use ort::session::{Session as OrtSession, SessionInputValue};
 
 pub use provider::Provider;
 
+use super::profile::Timed;
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, fold};
@@ -221,5 +223,9 @@ impl Session for OnnxRuntimeSession {
 
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
         self.program.engine.compile(&self.program.graph, batch)
+    }
+
+    fn profile(&self, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {
+        profile::run(self, inputs, runs)
     }
 }

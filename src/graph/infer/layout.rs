@@ -188,14 +188,25 @@ fn equal_parts(dim: &Dim, parts: usize) -> Vec<Dim> {
 
 /// The indices that a slice takes: `start, start + step, ..`, `count` of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::graph) struct Span {
+pub struct Span {
+    /// First index.
     pub start: i64,
+    /// From one to the next; not 0.
     pub step: i64,
+    /// How many.
     pub count: usize,
 }
 
 impl Span {
+    /// The indices, in order.
+    pub fn indices(self) -> impl Iterator<Item = i64> {
+        (0..self.count as i64).map(move |i| self.start + i * self.step)
+    }
+
     /// Of an axis of length `len`, with ends clamped and counted from the end as ONNX demands.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) for a step of 0.
     pub fn new(len: usize, start: i64, end: i64, step: i64) -> Result<Self> {
         if step == 0 {
             crate::bail!(Shape, "a slice with step 0; any other would fit");

@@ -45,7 +45,7 @@ use crate::error::{Context as _, Result};
 use context::Operands;
 pub(in crate::graph) use context::resolve;
 pub use facts::Facts;
-pub(in crate::graph) use layout::Span;
+pub use layout::Span;
 pub use term::Term;
 
 /// Dtype and shape of one result, as far as they follow.

@@ -1,7 +1,8 @@
-//! What tract 0.23 needs written otherwise. Both rewrites change no number.
+//! What tract 0.23 needs written otherwise. No rewrite changes a number.
 
 use crate::error::{Context, Result};
-use crate::graph::{DType, Emit, Graph, Node, NodeId, Tensor, ValueId, rewrite};
+use crate::graph::infer::Span;
+use crate::graph::{Attr, Attrs, DType, Emit, Graph, Node, NodeId, Tensor, ValueId, rewrite};
 
 /// `graph` as tract computes it rightly.
 ///
@@ -10,10 +11,45 @@ use crate::graph::{DType, Emit, Graph, Node, NodeId, Tensor, ValueId, rewrite};
 ///   every row is then 1. The dequantization before a `Softmax` is written out, `scale * (cast(q) - zero)`, which it leaves
 ///   alone. tests/quantized.rs fails without this.
 ///
+/// * tract moves a slice with a stride in front of what it reads, and fails where that is a reshape (`Invalid axis`). It
+///   becomes a `Gather` of the same rows.
+///
 /// # Errors
 /// [`Shape`](crate::ErrorKind::Shape) where a dtype was not inferred.
-pub fn for_tract(graph: Graph) -> Result<Graph> {
-    dequantized_before_softmax(without_bf16(graph))
+pub fn suited(graph: Graph) -> Result<Graph> {
+    without_strides(dequantized_before_softmax(without_bf16(graph))?)
+}
+
+fn without_strides(mut graph: Graph) -> Result<Graph> {
+    for node in std::mem::take(graph.nodes_mut()) {
+        match strided(&graph, &node)? {
+            Some((axis, rows)) => {
+                let rows = graph.add_constant("rows", Tensor::ints(&rows));
+                let inputs = vec![node.input(0), Some(rows)];
+                let attrs = Attrs::from([("axis".to_string(), Attr::Int(axis as i64))]);
+                graph.add_node(Node { op: "Gather".into(), inputs, attrs, ..node })
+            }
+            None => graph.add_node(node),
+        };
+    }
+    Ok(graph)
+}
+
+/// The axis and the rows of a `Slice` of one axis with a stride.
+fn strided(graph: &Graph, node: &Node) -> Result<Option<(usize, Vec<i64>)>> {
+    let one = |i: usize| {
+        let tensor = graph.constant(node.input(i).filter(|_| node.is("Slice"))?)?;
+        tensor.to_i64().ok().filter(|t| t.len() == 1).map(|t| t[0])
+    };
+    let (Some(start), Some(end), Some(axis), Some(step)) = (one(1), one(2), one(3), one(4)) else {
+        return Ok(None);
+    };
+    let shape = graph.shape(node.need(0)?)?;
+    let axis = if axis < 0 { axis + shape.rank() as i64 } else { axis };
+    let axis = usize::try_from(axis).map_err(|_| crate::err!(Shape, "axis {axis} of {shape}"))?;
+    let (Some(length), true) = (shape.get(axis).and_then(|d| d.known()), step != 1) else { return Ok(None) };
+    let span = Span::new(length, start, end, step)?;
+    Ok(Some((axis, span.indices().collect())))
 }
 
 fn without_bf16(mut graph: Graph) -> Graph {

@@ -1,20 +1,23 @@
 //! tract: inference in pure Rust, the default on every target.
 //!
-//! The graph is parsed once with its batch symbolic; [`Session::resize`] binds the symbol for a batch size
-//! (`TypedModel::set_symbols`) and optimizes, because running with an open batch is slower.
+//! The batch is bound before tract reads the graph, because running with an open batch is slower and its optimizer
+//! folds some constants wrongly that were expanded to one.
 
-use std::collections::HashMap;
+mod suited;
+
 use std::sync::Arc;
+use std::time::Instant;
 
 use half::f16;
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude as tr;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
 
+use super::profile::{Timed, Times};
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, fold};
-use crate::{onnx, precision};
+use crate::onnx;
 
 /// The tract engine.
 #[derive(Clone, Debug)]
@@ -30,12 +33,10 @@ impl Tract {
     }
 }
 
-/// The graph as parsed, from which sessions of any batch size are made.
+/// What sessions of other batch sizes are made from. Constants of a graph are shared, not copied; a parsed model kept
+/// for this would be one more copy of the weights a session.
 struct Program {
-    model: tr::TypedModel,
-    symbol: Option<(String, tr::Symbol)>,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    graph: Graph,
     executor: Executor,
 }
 
@@ -45,6 +46,20 @@ struct TractSession {
     batch: usize,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
+}
+
+impl TractSession {
+    fn values(&self, inputs: &[Data]) -> Result<tr::TVec<tr::TValue>> {
+        check(&self.inputs, inputs)?;
+        inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect()
+    }
+
+    fn on_threads<R>(&self, run: impl FnOnce() -> R) -> R {
+        match &self.program.executor {
+            Executor::SingleThread => run(),
+            pool => multithread_tract_scope(pool.clone(), run),
+        }
+    }
 }
 
 fn failed(doing: &str) -> impl Fn(tr::TractError) -> Error {
@@ -57,34 +72,31 @@ impl Engine for Tract {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        let bytes = onnx::encode(&precision::for_tract(graph.clone())?)?;
-        let model = tract_onnx::onnx()
-            .model_for_read(&mut bytes.as_slice())
-            .and_then(|m| m.into_typed())
-            .and_then(|m| m.into_decluttered())
-            .map_err(failed("reading the graph"))?;
-        drop(bytes);
-        let symbol = fold::batch_symbol(graph).map(|name| (name.to_string(), model.symbols.sym(name)));
-        let (inputs, outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
-        Arc::new(Program { model, symbol, inputs, outputs, executor: self.executor.clone() }).session(batch)
+        Arc::new(Program { graph: graph.clone(), executor: self.executor.clone() }).session(batch)
     }
 }
 
 impl Program {
     fn session(self: &Arc<Self>, batch: usize) -> Result<Arc<dyn Session>> {
-        let mut model = self.model.clone();
-        let (mut inputs, mut outputs) = (self.inputs.clone(), self.outputs.clone());
-        if let Some((name, symbol)) = &self.symbol {
-            let known = HashMap::from([(symbol.clone(), (batch as i64).into())]);
-            model = model.set_symbols(&known).map_err(failed("binding the batch size"))?;
-            for port in inputs.iter_mut().chain(&mut outputs) {
-                port.shape = port.shape.bind(name, batch);
-            }
+        let mut graph = self.graph.clone();
+        if let Some(symbol) = fold::batch_symbol(&graph).map(str::to_string) {
+            graph = fold::bind(graph, &symbol, batch)?;
         }
+        let (inputs, outputs) = (ports(&graph, &graph.inputs)?, ports(&graph, &graph.outputs)?);
+        let model = parse(&suited::suited(fold::constants(graph)?)?)?;
         let plan =
             model.into_optimized().and_then(|m| m.into_runnable()).map_err(failed("optimizing the graph"))?;
         Ok(Arc::new(TractSession { program: self.clone(), plan, batch, inputs, outputs }))
     }
+}
+
+fn parse(graph: &Graph) -> Result<tr::TypedModel> {
+    let bytes = onnx::encode(graph)?;
+    tract_onnx::onnx()
+        .model_for_read(&mut bytes.as_slice())
+        .and_then(|m| m.into_typed())
+        .and_then(|m| m.into_decluttered())
+        .map_err(failed("reading the graph"))
 }
 
 impl Session for TractSession {
@@ -101,20 +113,32 @@ impl Session for TractSession {
     }
 
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
-        check(&self.inputs, inputs)?;
-        let values =
-            inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect::<Result<_>>()?;
-        let run = || self.plan.run(values);
-        let results = match &self.program.executor {
-            Executor::SingleThread => run(),
-            pool => multithread_tract_scope(pool.clone(), run),
-        }
-        .map_err(failed("running"))?;
+        let values = self.values(inputs)?;
+        let results = self.on_threads(|| self.plan.run(values)).map_err(failed("running"))?;
         results.iter().map(|t| from_tract(t)).collect()
     }
 
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
         self.program.session(batch)
+    }
+
+    fn profile(&self, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {
+        self.run(inputs)?;
+        let mut times = Times::default();
+        for _ in 0..runs {
+            let values = self.values(inputs)?;
+            let mut state = self.plan.spawn().map_err(failed("running"))?;
+            let timed = || {
+                state.run_plan_with_eval(values, |context, op_state, node, inputs| {
+                    let start = Instant::now();
+                    let outputs = tract_onnx::tract_core::plan::eval(context, op_state, node, inputs);
+                    times.add(&node.op().name(), start.elapsed());
+                    outputs
+                })
+            };
+            self.on_threads(timed).map_err(failed("running"))?;
+        }
+        Ok(times.sorted(runs))
     }
 }
 
