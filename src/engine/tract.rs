@@ -9,7 +9,7 @@ use std::sync::Arc;
 use half::f16;
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude as tr;
-use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
+use tract_onnx::prelude::{Framework, InferenceModelExt, RunOptions};
 
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
@@ -58,12 +58,12 @@ impl Engine for Tract {
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
         let bytes = onnx::encode(graph)?;
-        let model = tract_onnx::onnx()
-            .model_for_read(&mut bytes.as_slice())
+        let model = tract_onnx::onnx().model_for_read(&mut bytes.as_slice());
+        drop(bytes);
+        let model = model
             .and_then(|m| m.into_typed())
             .and_then(|m| m.into_decluttered())
             .map_err(failed("reading the graph"))?;
-        drop(bytes);
         let symbol = fold::batch_symbol(graph).map(|name| (name.to_string(), model.symbols.sym(name)));
         let (inputs, outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
         Arc::new(Program { model, symbol, inputs, outputs, executor: self.executor.clone() }).session(batch)
@@ -81,10 +81,17 @@ impl Program {
                 port.shape = port.shape.bind(name, batch);
             }
         }
-        let plan =
-            model.into_optimized().and_then(|m| m.into_runnable()).map_err(failed("optimizing the graph"))?;
+        let plan = model.into_optimized().and_then(plan).map_err(failed("optimizing the graph"))?;
         Ok(Arc::new(TractSession { program: self.clone(), plan, batch, inputs, outputs }))
     }
+}
+
+/// A plan that computes the last output first, each with what it needs and no more. The last outputs of a training step
+/// are the gradients of the last layers, so an activation is freed as the backward pass goes by.
+fn plan(mut model: tr::TypedModel) -> tr::TractResult<Arc<tr::TypedRunnableModel>> {
+    let reversed: Vec<tr::OutletId> = model.output_outlets()?.iter().rev().copied().collect();
+    model.select_output_outlets(&reversed)?;
+    model.into_runnable_with_options(&RunOptions { skip_order_opt_ram: true, ..RunOptions::default() })
 }
 
 impl Session for TractSession {
@@ -110,7 +117,7 @@ impl Session for TractSession {
             pool => multithread_tract_scope(pool.clone(), run),
         }
         .map_err(failed("running"))?;
-        results.iter().map(|t| from_tract(t)).collect()
+        results.iter().rev().map(|t| from_tract(t)).collect()
     }
 
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
