@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use criterion::{Criterion, criterion_group, criterion_main};
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
-use ndarray::{Array2};
+use ndarray::Array2;
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
 use perennial::graph::fold;

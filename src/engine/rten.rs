@@ -62,13 +62,22 @@ fn failed<E: fmt::Display>(doing: &str) -> impl Fn(E) -> Error {
     move |e| Error::new(ErrorKind::Engine, format!("rten failed while {doing}: {e}"))
 }
 
+/// `graph` with nodes that are called otherwise than values: rten keeps both under one name.
+fn apart(graph: &Graph) -> Graph {
+    let mut graph = graph.clone();
+    for node in graph.nodes_mut() {
+        node.name = format!("{} ({})", node.name, node.op);
+    }
+    graph
+}
+
 impl Engine for Rten {
     fn name(&self) -> &'static str {
         "rten"
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        let (bytes, weights) = onnx::encode_apart(graph, WEIGHTS)?;
+        let (bytes, weights) = onnx::encode_apart(&apart(graph), WEIGHTS)?;
         let mut options = ModelOptions::with_all_ops();
         options.external_data(WEIGHTS, weights);
         let model = options.load(bytes).map_err(failed("reading the graph"))?;

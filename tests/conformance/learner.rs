@@ -33,7 +33,7 @@ fn pictures(seed: u64) -> (Array4<f32>, Vec<&'static str>) {
 
 /// The same losses and answers as on tract, whose micro-batches run beside each other.
 fn learns(subject: &Subject) -> Result<f64, String> {
-    let lora = Lora { rank: 2, alpha: 2.0, blocks: Blocks::Last(1), roles: Roles::Q | Roles::V };
+    let lora = Lora { rank: 2, alpha: 2.0, blocks: Blocks::All, roles: Roles::Q | Roles::V };
     let settings = Settings { lora, batch: 8, micro: 4, random_features: 64, ..Settings::default() };
     let learned = |engine: Arc<dyn Engine>| {
         let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();

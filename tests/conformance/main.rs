@@ -20,6 +20,7 @@
 //! | `onnxruntime` | what only that engine has: a library, providers, options |
 //! | `memory` | peak memory of a training step |
 //! | `cost` | measured on demand: adapters at prediction |
+#![cfg(feature = "tract")] // Fixtures are read with it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Helpers of tests may fail like tests.
 
 #[path = "../fixtures/mod.rs"]
@@ -37,7 +38,6 @@ mod numeric;
 
 mod cost;
 mod ignored;
-#[cfg(feature = "tract")]
 mod learner;
 mod manners;
 mod memory;
@@ -73,7 +73,6 @@ fn the_real_vit() {
     conform(real::cases());
 }
 
-#[cfg(feature = "tract")]
 #[test]
 fn learning() {
     conform(learner::cases());
@@ -89,7 +88,6 @@ fn all() -> Vec<Case> {
     cases.extend(outputs::cases());
     cases.extend(steps::cases());
     cases.extend(manners::cases());
-    #[cfg(feature = "tract")]
     cases.extend(learner::cases());
     #[cfg(feature = "eval")]
     cases.extend(real::cases());

@@ -65,7 +65,8 @@ fn to_rank_0(graph: &Graph, node: &Node) -> Result<Option<Vec<i64>>> {
 fn sum(graph: &mut Graph, mut node: Node, axes: &[i64]) -> Result<()> {
     let y = node.output()?;
     let wide = graph.add_value("wide", Some(graph.dtype(y)?), None);
-    let axes = graph.add_constant("axes", Tensor::ints(axes));
+    // Not "axes": the provider refuses an `Unsqueeze` whose operand has that name, and equal constants are shared.
+    let axes = graph.add_constant(&format!("{}.along", node.name), Tensor::ints(axes));
     node.attrs.insert("keepdims".into(), Attr::Int(1));
     (node.inputs, node.outputs) = (vec![node.input(0), Some(axes)], vec![Some(wide)]);
     let squeeze = Node {

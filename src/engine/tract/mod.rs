@@ -11,7 +11,7 @@ use std::time::Instant;
 use half::f16;
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude as tr;
-use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable};
+use tract_onnx::prelude::{Framework, InferenceModelExt, RunOptions};
 
 use super::profile::{Timed, Times};
 use super::{Data, Engine, Port, Session, check, ports};
@@ -84,19 +84,24 @@ impl Program {
         }
         let (inputs, outputs) = (ports(&graph, &graph.inputs)?, ports(&graph, &graph.outputs)?);
         let model = parse(&suited::suited(fold::constants(graph)?)?)?;
-        let plan =
-            model.into_optimized().and_then(|m| m.into_runnable()).map_err(failed("optimizing the graph"))?;
+        let plan = model.into_optimized().and_then(plan).map_err(failed("optimizing the graph"))?;
         Ok(Arc::new(TractSession { program: self.clone(), plan, batch, inputs, outputs }))
     }
 }
 
 fn parse(graph: &Graph) -> Result<tr::TypedModel> {
     let bytes = onnx::encode(graph)?;
-    tract_onnx::onnx()
-        .model_for_read(&mut bytes.as_slice())
-        .and_then(|m| m.into_typed())
-        .and_then(|m| m.into_decluttered())
-        .map_err(failed("reading the graph"))
+    let model = tract_onnx::onnx().model_for_read(&mut bytes.as_slice());
+    drop(bytes);
+    model.and_then(|m| m.into_typed()).and_then(|m| m.into_decluttered()).map_err(failed("reading the graph"))
+}
+
+/// A plan that computes the last output first, each with what it needs and no more. The last outputs of a training step
+/// are the gradients of the last layers, so an activation is freed as the backward pass goes by.
+fn plan(mut model: tr::TypedModel) -> tr::TractResult<Arc<tr::TypedRunnableModel>> {
+    let reversed: Vec<tr::OutletId> = model.output_outlets()?.iter().rev().copied().collect();
+    model.select_output_outlets(&reversed)?;
+    model.into_runnable_with_options(&RunOptions { skip_order_opt_ram: true, ..RunOptions::default() })
 }
 
 impl Session for TractSession {
@@ -115,7 +120,7 @@ impl Session for TractSession {
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
         let values = self.values(inputs)?;
         let results = self.on_threads(|| self.plan.run(values)).map_err(failed("running"))?;
-        results.iter().map(|t| from_tract(t)).collect()
+        results.iter().rev().map(|t| from_tract(t)).collect()
     }
 
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
