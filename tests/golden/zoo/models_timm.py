@@ -2,20 +2,30 @@
 
 import timm
 from timm.layers import set_fused_attn
+from torch import nn
 
 from .models import Model
 
 SMALL = dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, mlp_ratio=2)
 
 
-def entry(name, family, arch, plain=False, classes=0, side=32, **arguments):
-    """`arch` is timm's model name, whose own arguments `arguments` override."""
+def entry(name, family, arch, plain=False, classes=0, side=32, edit=lambda model: model, **arguments):
+    """`arch` is timm's model name, whose own arguments `arguments` override; `edit` changes the module that was built."""
     def build(fused):
         set_fused_attn(fused)
-        return timm.create_model(arch, pretrained=False, num_classes=classes, **arguments)
+        return edit(timm.create_model(arch, pretrained=False, num_classes=classes, **arguments))
 
     outputs = ("logits",) if classes else ("features",)
     return Model(name, family, f"timm {arch}", plain, build, (3, side, side), outputs)
+
+
+def small_bias_mlp(model):
+    """Swin v2's bias network with 16 hidden units: 512 are fixed in the class, and exporters fold them into the graph."""
+    for module in model.modules():
+        if hasattr(module, "cpb_mlp"):
+            heads = module.cpb_mlp[2].out_features
+            module.cpb_mlp = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, heads, bias=False))
+    return model
 
 
 def plain(name, family, arch, classes=0, **arguments):
@@ -41,5 +51,5 @@ MODELS = [
     entry("dinov3", "DINOv3", "vit_small_patch16_dinov3", **SMALL),
     entry("vit_relpos", "ViT relpos", "vit_relpos_small_patch16_224", classes=10, **SMALL),
     entry("vit_srelpos", "ViT relpos", "vit_srelpos_small_patch16_224", **{**SMALL, "rel_pos_dim": 32}),
-    entry("swinv2", "Swin v2", "swinv2_tiny_window8_256", **SWIN),
+    entry("swinv2", "Swin v2", "swinv2_tiny_window8_256", edit=small_bias_mlp, **SWIN),
 ]

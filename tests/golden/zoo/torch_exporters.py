@@ -19,20 +19,6 @@ def tensors(outputs):
     return (outputs,) if isinstance(outputs, torch.Tensor) else tuple(outputs)
 
 
-class Named(torch.nn.Module):
-    """The model with outputs that both exporters understand: a tensor or a tuple."""
-
-    def __init__(self, model, outputs):
-        super().__init__()
-        self.model, self.outputs = model, outputs
-
-    def forward(self, images):
-        got = self.model(images)
-        if isinstance(got, torch.Tensor):
-            return got
-        return tuple(got[name] for name in self.outputs)
-
-
 def dynamo(model, batch, opset, outputs, free):
     """The exporter on torch.export."""
     shapes = ({0: torch.export.Dim("batch", min=1, max=64)},) if free else None
@@ -64,9 +50,8 @@ def cells(number):
 def export(model, exporter, opset, batch, fused):
     """One export with PyTorch's own outputs."""
     torch.manual_seed(0)
-    module = fill(model.build(fused))
-    module = module if model.outputs in (("features",), ("logits",)) else Named(module, model.outputs).eval()
     pixels = torch.from_numpy(index.images(model.image))
+    module = fill(model.build(fused), pixels)
     with torch.no_grad():
         expected = {n: t.detach().numpy().copy() for n, t in zip(model.outputs, tensors(module(pixels)))}
         for name, value in expected.items():
@@ -80,11 +65,10 @@ def run(models, wanted):
     """Exports every model whose name is in `wanted` (all if empty)."""
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
-    found = index.load()
     for number, model in enumerate(models):
         if wanted and model.name not in wanted:
             continue
         print(model.name, flush=True)
         for exporter, opset, batch, fused in cells(number):
             entry = {**row(model, exporter.__name__, opset, batch), "fused_attention": fused}
-            index.attempt(found, entry, lambda: export(model, exporter, opset, batch, fused))
+            index.attempt(entry, lambda: export(model, exporter, opset, batch, fused))
