@@ -45,12 +45,22 @@ class Attention(layers.Layer):
         return self.out(ops.reshape(ops.transpose(ops.matmul(weights, v), (0, 2, 1, 3)), (-1, TOKENS, WIDTH)))
 
 
-def block(x, attention, number):
+def erf_gelu(x):
+    """GELU by erf: Keras writes its own with erfc, which tf2onnx does not know."""
+    return 0.5 * x * (1.0 + ops.erf(x * 0.5**0.5))
+
+
+def tanh_gelu(x):
+    """GELU's approximation by tanh."""
+    return ops.gelu(x, approximate=True)
+
+
+def block(x, attention, number, gelu):
     """Pre-norm transformer block."""
     h = layers.LayerNormalization(epsilon=1e-6, name=f"block{number}_norm1")(x)
     x = layers.Add(name=f"block{number}_add1")([x, attention(h)])
     h = layers.LayerNormalization(epsilon=1e-6, name=f"block{number}_norm2")(x)
-    h = layers.Dense(2 * WIDTH, activation="gelu", name=f"block{number}_fc1")(h)
+    h = layers.Dense(2 * WIDTH, activation=gelu, name=f"block{number}_fc1")(h)
     return layers.Add(name=f"block{number}_add2")([x, layers.Dense(WIDTH, name=f"block{number}_fc2")(h)])
 
 
@@ -66,7 +76,7 @@ def keras_vit():
     x = Tokens(name="embedding")(embed(images))
     for number in range(2):
         own = layers.MultiHeadAttention(HEADS, WIDTH // HEADS, name=f"block{number}_attention", flash_attention=False)
-        x = block(x, lambda h, own=own: own(h, h), number)
+        x = block(x, lambda h, own=own: own(h, h), number, tanh_gelu)
     x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     return keras.Model(images, layers.Dense(CLASSES, name="head")(x[:, 0]))
 
@@ -76,7 +86,7 @@ def keras_vit_avg():
     images = keras.Input((SIDE, SIDE, 3), name="images")
     x = embed(images)
     for number in range(2):
-        x = block(x, Attention(name=f"block{number}_attention"), number)
+        x = block(x, Attention(name=f"block{number}_attention"), number, erf_gelu)
     x = layers.LayerNormalization(epsilon=1e-6, name="norm")(x)
     return keras.Model(images, layers.GlobalAveragePooling1D(name="pool")(x))
 

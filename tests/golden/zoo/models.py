@@ -6,7 +6,10 @@ from typing import Callable
 
 @dataclass(frozen=True)
 class Model:
-    """One architecture. `build(fused)` makes the module; `fused` asks for scaled_dot_product_attention."""
+    """One architecture. `build(fused)` makes the module; `fused` asks for scaled_dot_product_attention.
+
+    `few` halves the number of PyTorch exports: the folder has a limit.
+    """
 
     name: str
     family: str
@@ -15,6 +18,7 @@ class Model:
     build: Callable
     image: tuple = (3, 32, 32)
     outputs: tuple = ("features",)
+    few: bool = False
 
 
 def row(model, exporter, opset, batch):

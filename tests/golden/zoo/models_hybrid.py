@@ -1,10 +1,11 @@
 """Vision transformers of timm with convolutions, pooling, windows or several stages inside."""
 
+from dataclasses import replace
 from functools import partial
 
 import timm
-from timm.layers import GroupNorm1, set_fused_attn
-from timm.models import efficientformer, focalnet, gcvit, levit, metaformer, mlp_mixer, mvitv2, nest, volo
+from timm.layers import GroupNorm1, Mlp, set_fused_attn
+from timm.models import efficientformer, efficientformer_v2, focalnet, gcvit, levit, metaformer, mlp_mixer, mvitv2, nest, volo
 from timm.models.fastvit import RepConditionalPosEnc
 from timm.models.metaformer import Attention, LayerNorm2dNoBias, LayerNormNoBias, SepConv
 from timm.models.mobilevit import _inverted_residual_block, _mobilevit_block, _mobilevitv2_block
@@ -48,10 +49,35 @@ def small_attention(model):
     return model
 
 
+def small_attention_v2(model):
+    """EfficientFormer v2 with two heads of 8: its class fixes eight of 32, and downsampling ones of 16."""
+    v2 = efficientformer_v2
+    for module in model.modules():
+        if isinstance(getattr(module, "token_mixer", None), v2.Attention2d):
+            old = module.token_mixer
+            stride = None if old.stride_conv is None else 2
+            module.token_mixer = v2.Attention2d(old.q.conv.in_channels, 8, 2, 2, stride=stride,
+                                                resolution=[side * (stride or 1) for side in old.resolution])
+        if isinstance(getattr(module, "attn", None), v2.Attention2dDownsample):
+            old = module.attn
+            module.attn = v2.Attention2dDownsample(old.q.proj.conv.in_channels, 8, 2, 2, resolution=old.resolution,
+                                                   out_dim=old.proj.conv.out_channels)
+    return model
+
+
+def small_meta_mlp(model):
+    """Swin v2 (Christoph Reich's) with 16 hidden units for the position bias instead of 384, as for Swin v2."""
+    for module in model.modules():
+        if hasattr(module, "meta_mlp"):
+            module.meta_mlp = Mlp(2, hidden_features=16, out_features=module.meta_mlp.fc2.out_features,
+                                  act_layer=nn.ReLU)
+    return model
+
+
 FAST = dict(layers=(1, 1, 1, 2), embed_dims=(8, 8, 16, 64), mlp_ratios=(1,) * 4, cls_ratio=1.0,
             pos_embs=(None, None, None, partial(RepConditionalPosEnc, spatial_shape=(7, 7))))
-MAX = dict(embed_dim=(16, 32), depths=(1, 1), stem_width=8, head_hidden_size=None, transformer_dim_head=16, transformer_expand_ratio=2.0,
-           conv_expand_ratio=2.0)
+MAX = dict(embed_dim=(16, 32), depths=(1, 1), stem_width=8, head_hidden_size=None, transformer_dim_head=16,
+           transformer_expand_ratio=2.0, conv_expand_ratio=2.0)
 
 MODELS = [
     entry("xcit", "XCiT", "xcit_nano_12_p8_224", classes=10, **{**SMALL, "cls_attn_layers": 1}),
@@ -67,6 +93,9 @@ MODELS = [
           heads=(1, 2, 4), mlp_ratio=2),
     entry("pit_distilled", "PiT", "pit_xs_distilled_224", classes=10, img_size=32, patch_size=8, stride=4,
           base_dims=(8, 8), depth=(1, 2), heads=(2, 4), mlp_ratio=2),
+]
+
+MORE = [
     entry("convit", "ConViT", "convit_tiny", **{**SMALL, "embed_dim": 16, "depth": 3, "local_up_to_layer": 2}),
     direct("volo", "VOLO", "VOLO", volo.VOLO, side=64, img_size=64, layers=(1, 2), embed_dims=(32, 32),
            num_heads=(2, 2), stem_hidden_dim=8, mlp_ratio=2.0, downsamples=(True, False),
@@ -84,16 +113,16 @@ MODELS = [
     entry("davit", "DaViT", "davit_tiny", classes=10, depths=(1, 1), embed_dims=(16, 32), num_heads=(2, 2),
           window_size=4, mlp_ratio=2),
     entry("maxvit", "MaxViT", "maxvit_tiny_tf_224", img_size=32, transformer_window_size=(4, 4),
-          block_type=("M", "M"), **MAX),
+          block_type=("M", "M"), **{**MAX, "head_hidden_size": 32}),
     entry("coatnet", "CoAtNet", "coatnet_0_rw_224", classes=10, img_size=32, block_type=("C", "T"), **MAX),
-    entry("efficientformer", "EfficientFormer", "efficientformer_l1", side=64, edit=small_attention, depths=(1, 1, 1, 2),
-          embed_dims=(8, 8, 16, 16), mlp_ratios=2),
-    entry("efficientformerv2", "EfficientFormer", "efficientformerv2_s0", side=64, img_size=64, depths=(1, 1, 1, 2),
-          embed_dims=(8, 8, 16, 16), mlp_ratios=(2, 2, 2, (2, 2)), num_vit=1),
+    entry("efficientformer", "EfficientFormer", "efficientformer_l1", side=64, edit=small_attention,
+          depths=(1, 1, 1, 2), embed_dims=(8, 8, 16, 16), mlp_ratios=2),
+    entry("efficientformerv2", "EfficientFormer", "efficientformerv2_s0", side=64, edit=small_attention_v2, img_size=64,
+          depths=(1, 1, 1, 2), embed_dims=(8, 8, 16, 16), mlp_ratios=(2, 2, 2, (2, 2)), num_vit=1),
     entry("efficientvit", "EfficientViT", "efficientvit_b0", side=64, widths=(8, 8, 16, 32), depths=(1, 1, 1, 1),
           head_dim=8, head_widths=(32, 32)),
     entry("efficientvit_msra", "EfficientViT", "efficientvit_m0", classes=10, side=64, img_size=64,
-          embed_dim=(16, 32, 32), depth=(1, 1, 1), num_heads=(2, 2, 2), window_size=(4, 4, 4), kernels=(3, 3, 3, 3)),
+          embed_dim=(16, 16, 32), depth=(1, 1, 1), num_heads=(2, 2, 2), window_size=(4, 4, 4), kernels=(3, 3, 3, 3)),
     entry("hiera", "Hiera", "hiera_tiny_224", classes=10, side=64, img_size=64, embed_dim=16, num_heads=1,
           stages=(1, 1, 2), q_pool=2, mlp_ratio=2.0, mask_unit_size=(4, 4), mask_unit_attn=(True, True, False)),
     direct("mvitv2", "MViTv2", "MultiScaleVit", mvitv2.MultiScaleVit, side=64, img_size=64,
@@ -118,8 +147,10 @@ MODELS = [
           mlp_ratio=2, window_size=3, global_attn_indexes=(1,), neck_chans=16),
     direct("focalnet", "FocalNet", "FocalNet", focalnet.FocalNet, embed_dim=16, depths=(1, 1), focal_levels=(2, 2),
            focal_windows=(3, 3), mlp_ratio=2.0),
-    entry("swin_cr", "Swin v2", "swinv2_cr_tiny_224", img_size=32, patch_size=2, window_size=4, embed_dim=16,
-          depths=(2, 2), num_heads=(2, 2), mlp_ratio=2.0),
+    entry("swin_cr", "Swin v2", "swinv2_cr_tiny_224", edit=small_meta_mlp, img_size=32, patch_size=2, window_size=4,
+          embed_dim=16, depths=(2, 2), num_heads=(2, 2), mlp_ratio=2.0),
     entry("rope_mixed", "RoPE ViT", "vit_small_patch16_rope_mixed_224", classes=10, **SMALL),
     direct("mixer", "MLP-Mixer", "MlpMixer", mlp_mixer.MlpMixer, img_size=32, patch_size=8, embed_dim=32, num_blocks=2),
 ]
+
+MODELS += [replace(model, few=True) for model in MORE]

@@ -63,6 +63,6 @@ MODELS = [
           num_labels=10, image_size=32, patch_size=2, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4,
           mlp_ratio=2.0),
     entry("mobilevit", "MobileViT", "MobileViTModel", "MobileViTConfig", plain=False, side=64, image_size=64,
-          hidden_sizes=[16, 16, 24], neck_hidden_sizes=[8, 8, 8, 12, 12, 16, 24], num_attention_heads=2,
-          mlp_ratio=2.0, expand_ratio=2.0),
+          hidden_sizes=[8, 12, 16], neck_hidden_sizes=[4, 4, 8, 8, 12, 16, 24], num_attention_heads=2,
+          mlp_ratio=1.0, expand_ratio=1.0),
 ]

@@ -40,7 +40,7 @@ TRANSFORMERS = [
 ]
 EXTENDED = ["vit.legacy17.fixed", "vit.dynamo20.dynamic", "deit.legacy13.fixed", "clip.legacy17.fixed",
             "dinov2.dynamo22.dynamic", "hf_siglip.optimum18.dynamic", "hf_vit.optimum17.dynamic",
-            "swin.legacy17.dynamic", "eva02.legacy13.fixed", "mobilevit.legacy17.dynamic", "levit.legacy17.fixed",
+            "swin.legacy17.dynamic", "eva02.legacy13.fixed", "mobilevit.legacy17.dynamic", "levit.legacy20.dynamic",
             "cait.legacy13.dynamic"]
 
 

@@ -34,6 +34,15 @@ def save(row):
         write(rows)
 
 
+def prune(exporters, planned):
+    """Takes off rows and files of these exporters that nobody writes any more."""
+    rows = load()
+    for name in [n for n, row in rows.items() if row["exporter"] in exporters and n not in planned]:
+        del rows[name]
+        (ZOO / name).unlink(missing_ok=True)
+    write(rows)
+
+
 def write(rows):
     """The whole index."""
     lines = ",\n".join(json.dumps(rows[name]) for name in sorted(rows))
