@@ -88,11 +88,12 @@ MODELS = [
     direct("levit", "LeViT", "Levit", levit.Levit, classes=10, side=64, img_size=64, embed_dim=(32, 32), key_dim=8,
            depth=(1, 2), num_heads=(2, 2), down_op="subsample"),
     entry("fastvit", "FastViT", "fastvit_sa12", side=64, **FAST),
-    entry("fastvit_reparam", "FastViT", "fastvit_sa12", classes=10, side=64, edit=reparameterize_model, **FAST),
+    entry("fastvit_reparam", "FastViT", "fastvit_sa12", classes=10, side=64, few=True,
+          edit=reparameterize_model, **FAST),
     entry("pit", "PiT", "pit_xs_224", img_size=32, patch_size=8, stride=4, base_dims=(16, 16, 16), depth=(1, 2, 1),
           heads=(1, 2, 4), mlp_ratio=2),
-    entry("pit_distilled", "PiT", "pit_xs_distilled_224", classes=10, img_size=32, patch_size=8, stride=4,
-          base_dims=(8, 8), depth=(1, 2), heads=(2, 4), mlp_ratio=2),
+    entry("pit_distilled", "PiT", "pit_xs_distilled_224", classes=10, few=True, img_size=32, patch_size=8,
+          stride=4, base_dims=(8, 8), depth=(1, 2), heads=(2, 4), mlp_ratio=2),
 ]
 
 MORE = [

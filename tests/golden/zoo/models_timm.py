@@ -9,14 +9,15 @@ from .models import Model
 SMALL = dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, mlp_ratio=2)
 
 
-def entry(name, family, arch, plain=False, classes=0, side=32, edit=lambda model: model, **arguments):
+def entry(name, family, arch, plain=False, classes=0, side=32, edit=lambda model: model, few=False,
+          **arguments):
     """`arch` is timm's model name, whose own arguments `arguments` override; `edit` changes the module that was built."""
     def build(fused):
         set_fused_attn(fused)
         return edit(timm.create_model(arch, pretrained=False, num_classes=classes, **arguments))
 
     outputs = ("logits",) if classes else ("features",)
-    return Model(name, family, f"timm {arch}", plain, build, (3, side, side), outputs)
+    return Model(name, family, f"timm {arch}", plain, build, (3, side, side), outputs, few)
 
 
 def small_bias_mlp(model):

@@ -29,12 +29,12 @@ def bare(make, config, fused, **settings):
     return kind._from_config(getattr(hf, config)(**settings), attn_implementation=attention)
 
 
-def entry(name, family, make, config, plain=True, outputs=ALL, side=32, **settings):
+def entry(name, family, make, config, plain=True, outputs=ALL, side=32, few=False, **settings):
     """`make` is the model's class, `config` its configuration's; both by name, as versions of the library differ."""
     def build(fused):
         return Named(bare(make, config, fused, **settings), outputs)
 
-    return Model(f"hf_{name}", family, f"transformers {make}", plain, build, (3, side, side), outputs)
+    return Model(f"hf_{name}", family, f"transformers {make}", plain, build, (3, side, side), outputs, few)
 
 
 MODELS = [
@@ -55,14 +55,14 @@ MODELS = [
     entry("siglip", "SigLIP", "SiglipVisionModel", "SiglipVisionConfig", **VIT),
     entry("beit", "BEiT", "BeitModel", "BeitConfig", plain=False, **VIT, use_relative_position_bias=True,
           use_mean_pooling=True),
-    entry("beit_class", "BEiT", "BeitForImageClassification", "BeitConfig", plain=False, outputs=("logits",),
+    entry("beit_class", "BEiT", "BeitForImageClassification", "BeitConfig", plain=False, few=True, outputs=("logits",),
           num_labels=10, **VIT, use_shared_relative_position_bias=True),
     entry("swin", "Swin", "SwinModel", "SwinConfig", plain=False, image_size=32, patch_size=2, embed_dim=16,
           depths=[2, 2], num_heads=[2, 4], window_size=4, mlp_ratio=2.0),
-    entry("swin_class", "Swin", "SwinForImageClassification", "SwinConfig", plain=False, outputs=("logits",),
+    entry("swin_class", "Swin", "SwinForImageClassification", "SwinConfig", plain=False, few=True, outputs=("logits",),
           num_labels=10, image_size=32, patch_size=2, embed_dim=16, depths=[2, 2], num_heads=[2, 4], window_size=4,
           mlp_ratio=2.0),
-    entry("mobilevit", "MobileViT", "MobileViTModel", "MobileViTConfig", plain=False, side=64, image_size=64,
+    entry("mobilevit", "MobileViT", "MobileViTModel", "MobileViTConfig", plain=False, few=True, side=64, image_size=64,
           hidden_sizes=[8, 12, 16], neck_hidden_sizes=[4, 4, 8, 8, 12, 16, 24], num_attention_heads=2,
           mlp_ratio=1.0, expand_ratio=1.0),
 ]

@@ -28,6 +28,10 @@ TRANSFORMERS = [
     ("hf_swin.optimum18.fixed", "swin", 0, None),
     ("hf_clip.optimum18.dynamic", "clip", 0, None),
     ("hf_siglip.optimum18.dynamic", "clip", 0, None),
+    ("hf_siglip.dynamo20.dynamic", "clip", 0, None),
+    ("hf_siglip.legacy13.dynamic", "clip", 1, None),
+    ("hf_clip.dynamo22.dynamic", "clip", 0, None),
+    ("hf_clip.legacy13.fixed", "clip", 0, None),
     ("vit.legacy17.fixed", "vit", 0, None),
     ("vit.dynamo20.dynamic", "vit", 0, None),
     ("deit.legacy20.dynamic", "bert", 0, None),
@@ -40,7 +44,7 @@ TRANSFORMERS = [
 ]
 EXTENDED = ["vit.legacy17.fixed", "vit.dynamo20.dynamic", "deit.legacy13.fixed", "clip.legacy17.fixed",
             "dinov2.dynamo22.dynamic", "hf_siglip.optimum18.dynamic", "hf_vit.optimum17.dynamic",
-            "swin.legacy17.dynamic", "eva02.legacy13.fixed", "mobilevit.legacy17.dynamic", "levit.legacy20.dynamic",
+            "swin.legacy17.dynamic", "eva02.legacy13.fixed", "mobilevit.legacy17.dynamic", "levit.legacy17.dynamic",
             "cait.legacy13.dynamic"]
 
 
