@@ -17,8 +17,8 @@ Nothing is downloaded: all models are built from their classes. Every exporter h
         numpy==2.4.6 onnx==1.23.2 onnxruntime==1.31.1
     keras/bin/python tests/golden/export_zoo.py --exporter tf2onnx
 
-`--model NAME` (may be repeated) exports one model again. optimum has the older transformers 4.49 because its ViT divides
-the scores by a root: of that pattern ONNX Runtime's optimizer for `vit` makes an `Attention`; 5.23 multiplies.
+`--model NAME` (may be repeated) exports one model again. optimum has the older transformers 4.49 because its ViT
+divides the scores by a root: of that pattern ONNX Runtime's optimizer for `vit` makes an `Attention`; 5.23 multiplies.
 
 Changed to stay small: Swin v2's networks for the position bias have 16 hidden units, EfficientFormer's attention two
 heads of 8. Left out: NextViT (its class fixes widths up to 1024), GELU by erfc as Keras writes it (tf2onnx knows no

@@ -5,7 +5,8 @@ from functools import partial
 
 import timm
 from timm.layers import GroupNorm1, Mlp, set_fused_attn
-from timm.models import efficientformer, efficientformer_v2, focalnet, gcvit, levit, metaformer, mlp_mixer, mvitv2, nest, volo
+from timm.models import efficientformer, efficientformer_v2, focalnet, gcvit, levit, metaformer, mlp_mixer, mvitv2
+from timm.models import nest, volo
 from timm.models.fastvit import RepConditionalPosEnc
 from timm.models.metaformer import Attention, LayerNorm2dNoBias, LayerNormNoBias, SepConv
 from timm.models.mobilevit import _inverted_residual_block, _mobilevit_block, _mobilevitv2_block
@@ -138,8 +139,8 @@ MORE = [
     direct("caformer", "MetaFormer", "caformer", metaformer.MetaFormer, classes=10, side=64, depths=(1, 1, 1, 1),
            dims=(8, 16, 32, 32), token_mixers=[SepConv, SepConv, Attention, Attention],
            norm_layers=[LayerNorm2dNoBias] * 2 + [LayerNormNoBias] * 2),
-    direct("gcvit", "GCViT", "GlobalContextVit", gcvit.GlobalContextVit, side=64, img_size=64, depths=(1, 1), num_heads=(2, 2), embed_dim=16,
-           window_ratio=(16, 16), mlp_ratio=2.0),
+    direct("gcvit", "GCViT", "GlobalContextVit", gcvit.GlobalContextVit, side=64, img_size=64, depths=(1, 1),
+           num_heads=(2, 2), embed_dim=16, window_ratio=(16, 16), mlp_ratio=2.0),
     direct("nest", "NesT", "Nest", nest.Nest, side=64, img_size=64, embed_dims=(16, 32), num_heads=(2, 2),
            depths=(1, 1), num_levels=2),
     entry("tnt", "TNT", "tnt_s_legacy_patch16_224", img_size=32, patch_size=16, embed_dim=32, inner_dim=12, depth=2,

@@ -11,7 +11,7 @@ SMALL = dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2, mlp_
 
 def entry(name, family, arch, plain=False, classes=0, side=32, edit=lambda model: model, few=False,
           **arguments):
-    """`arch` is timm's model name, whose own arguments `arguments` override; `edit` changes the module that was built."""
+    """`arch` is timm's model name, whose own arguments `arguments` override; `edit` changes what was built."""
     def build(fused):
         set_fused_attn(fused)
         return edit(timm.create_model(arch, pretrained=False, num_classes=classes, **arguments))
@@ -21,7 +21,7 @@ def entry(name, family, arch, plain=False, classes=0, side=32, edit=lambda model
 
 
 def small_bias_mlp(model):
-    """Swin v2's bias network with 16 hidden units: 512 are fixed in the class, and exporters fold them into the graph."""
+    """Swin v2's bias network with 16 hidden units: its class fixes 512, which exporters fold into the graph."""
     for module in model.modules():
         if hasattr(module, "cpb_mlp"):
             heads = module.cpb_mlp[2].out_features

@@ -2,8 +2,9 @@
 
 `orttransformers` is `onnxruntime.transformers.optimizer` (fuses attention, layer norms with their residual, GELU);
 `ortextended` is the graph that a session at ORT_ENABLE_EXTENDED saves. Both write operators of the domain
-com.microsoft, and both write LayerNormalization into models whose opset has none: ONNX Runtime takes such files, the
-ONNX checker does not, and the row says so under "checker". The level above, ORT_ENABLE_ALL, is left out: its layouts depend on the machine.
+com.microsoft, and both write LayerNormalization into models whose opset has none: ONNX Runtime takes such files,
+the ONNX checker does not, and the row says so under "checker". The level above, ORT_ENABLE_ALL, is left out: its
+layouts depend on the machine.
 """
 
 import logging

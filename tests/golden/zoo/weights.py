@@ -1,10 +1,11 @@
 """Seeded weights on a coarse grid, for every parameter of a PyTorch model.
 
-No parameter keeps a 0 or a 1 that could hide an error: layer scales lie around 0.5, norm weights around 1, biases and
-tables are small noise. Batch normalization gets the means and variances that the zoo's two images give, rounded, so that
-activations neither vanish nor explode. The grid has few levels, so
-that the files compress; models with many parameters get two levels instead of four. Every parameter is drawn from a generator seeded by its own name: neither the order of the
-parameters nor another exporter changes a weight. Buffers that a model computes (rotary tables, indices) stay.
+No parameter keeps a 0 or a 1 that could hide an error: layer scales lie around 0.5, norm weights around 1,
+biases and tables are small noise. Batch normalization gets the means and variances that the zoo's two images
+give, rounded, so that activations neither vanish nor explode. The grid has few levels, so that the files
+compress; models with many parameters get two levels instead of four. Every parameter is drawn from a generator
+seeded by its own name: neither the order of the parameters nor another exporter changes a weight. Buffers that a
+model computes (rotary tables, indices) stay.
 """
 
 import math
