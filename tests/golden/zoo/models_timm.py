@@ -51,6 +51,6 @@ MODELS = [
     plain("siglip", "SigLIP", "vit_base_patch16_siglip_224"),
     entry("dinov3", "DINOv3", "vit_small_patch16_dinov3", **SMALL),
     entry("vit_relpos", "ViT relpos", "vit_relpos_small_patch16_224", classes=10, **SMALL),
-    entry("vit_srelpos", "ViT relpos", "vit_srelpos_small_patch16_224", **{**SMALL, "rel_pos_dim": 32}),
-    entry("swinv2", "Swin v2", "swinv2_tiny_window8_256", edit=small_bias_mlp, **SWIN),
+    entry("vit_srelpos", "ViT relpos", "vit_srelpos_small_patch16_224", few=True, **{**SMALL, "rel_pos_dim": 32}),
+    entry("swinv2", "Swin v2", "swinv2_tiny_window8_256", few=True, edit=small_bias_mlp, **SWIN),
 ]

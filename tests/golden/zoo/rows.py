@@ -1,5 +1,6 @@
 """The index `tests/zoo/zoo.json` and the check that every file must pass before it is written."""
 
+import contextlib
 import fcntl
 import gzip
 import json
@@ -26,25 +27,32 @@ def load():
     return {row["file"]: row for row in json.loads(path.read_text())["rows"]} if path.exists() else {}
 
 
-def save(row):
-    """Puts one row into the index: one row a line, sorted by file name. Two exporters may run at a time."""
+@contextlib.contextmanager
+def change():
+    """The rows, to be changed in place: read, changed and written under a lock, as two exporters may run at a time."""
     with open(__file__) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        rows = {**load(), row["file"]: row}
+        rows = load()
+        yield rows
         write(rows)
+
+
+def save(row):
+    """Puts one row into the index."""
+    with change() as rows:
+        rows[row["file"]] = row
 
 
 def prune(exporters, planned):
     """Takes off rows and files of these exporters that nobody writes any more."""
-    rows = load()
-    for name in [n for n, row in rows.items() if row["exporter"] in exporters and n not in planned]:
-        del rows[name]
-        (ZOO / name).unlink(missing_ok=True)
-    write(rows)
+    with change() as rows:
+        for name in [n for n, row in rows.items() if row["exporter"] in exporters and n not in planned]:
+            del rows[name]
+            (ZOO / name).unlink(missing_ok=True)
 
 
 def write(rows):
-    """The whole index."""
+    """The whole index: one row a line, sorted by file name."""
     lines = ",\n".join(json.dumps(rows[name]) for name in sorted(rows))
     new = ZOO / "zoo.json.new"
     new.write_text('{"rows": [\n' + lines + "\n]}\n")
