@@ -16,6 +16,7 @@
 //! | `weights` | one copy of the weights |
 //! | `openvino` | what OpenVINO needs of a graph |
 //! | `values` | tensors across the border |
+//! | `profile` | operator times, by its own profiler |
 //! | `native` | calls that `ort` lacks |
 
 mod choice;
@@ -110,6 +111,27 @@ impl OnnxRuntime {
         Ok(builder)
     }
 
+    /// A session of `graph`, after the weights that it reads and that must outlive it.
+    fn session(
+        &self,
+        mut builder: SessionBuilder,
+        graph: &Graph,
+        batch: usize,
+    ) -> Result<(Vec<Arc<Weight>>, OrtSession)> {
+        if let Some(symbol) = fold::batch_symbol(graph) {
+            builder = builder
+                .with_dimension_override(symbol, batch as i64)
+                .map_err(failed("binding the batch size"))?;
+        }
+        let (mut builder, weights) = self.weights(graph, builder)?;
+        let bytes = match self.choice.provider {
+            Provider::OpenVino => onnx::encode(&openvino::suited(graph)?)?,
+            _ => onnx::encode(graph)?,
+        };
+        let session = builder.commit_from_memory(&bytes).map_err(failed("reading the graph"))?;
+        Ok((weights, session))
+    }
+
     /// The session's weights, told to `builder`.
     fn weights(
         &self,
@@ -158,23 +180,14 @@ impl Engine for OnnxRuntime {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        let symbol = fold::batch_symbol(graph).map(str::to_string);
         let (mut inputs, mut outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
-        let mut builder = self.builder().map_err(failed("taking its options"))?;
-        if let Some(symbol) = &symbol {
-            builder = builder
-                .with_dimension_override(symbol, batch as i64)
-                .map_err(failed("binding the batch size"))?;
+        if let Some(symbol) = fold::batch_symbol(graph) {
             for port in inputs.iter_mut().chain(&mut outputs) {
                 port.shape = port.shape.bind(symbol, batch);
             }
         }
-        let (mut builder, weights) = self.weights(graph, builder)?;
-        let bytes = match self.choice.provider {
-            Provider::OpenVino => onnx::encode(&openvino::suited(graph)?)?,
-            _ => onnx::encode(graph)?,
-        };
-        let session = builder.commit_from_memory(&bytes).map_err(failed("reading the graph"))?;
+        let builder = self.builder().map_err(failed("taking its options"))?;
+        let (weights, session) = self.session(builder, graph, batch)?;
         let program = Program { engine: self.clone(), graph: graph.clone() };
         let session = Mutex::new(session);
         Ok(Arc::new(OnnxRuntimeSession { session, _weights: weights, program, batch, inputs, outputs }))

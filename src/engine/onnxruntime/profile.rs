@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{OnnxRuntimeSession, failed, value};
+use super::values::value;
+use super::{OnnxRuntimeSession, failed};
 use crate::engine::profile::{Timed, Times};
 use crate::engine::{Data, check};
 use crate::error::{Context, Result};
-use crate::onnx;
 
 /// What is read of an event of the trace; times in microseconds.
 #[derive(Deserialize)]
@@ -36,20 +36,13 @@ struct Args {
 pub(super) fn run(session: &OnnxRuntimeSession, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {
     check(&session.inputs, inputs)?;
     let prefix = std::env::temp_dir().join(format!("perennial-profile-{}", std::process::id()));
-    let symbol = crate::graph::fold::batch_symbol(&session.program.graph);
-    let mut builder = session
-        .program
-        .engine
+    let engine = &session.program.engine;
+    let builder = engine
         .builder()
         .and_then(|b| Ok(b.with_profiling(&prefix)?))
         .map_err(failed("taking its options"))?;
-    if let Some(symbol) = symbol {
-        builder = builder
-            .with_dimension_override(symbol, session.batch as i64)
-            .map_err(failed("binding the batch size"))?;
-    }
-    let bytes = onnx::encode(&session.program.graph)?;
-    let mut profiled = builder.commit_from_memory(&bytes).map_err(failed("reading the graph"))?;
+    // Dropped in reverse: the weights after the session that reads them.
+    let (_weights, mut profiled) = engine.session(builder, &session.program.graph, session.batch)?;
     let rows: Vec<_> = inputs.iter().map(Data::row_major).collect();
     for _ in 0..=runs {
         let values =
