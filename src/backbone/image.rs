@@ -1,7 +1,8 @@
 //! Images as the runtime gives them, `[batch, channels, height, width]` of a known size.
 //!
 //! Keras has the channels last; a transposition in front of the network takes them first. Some exporters name channels, height and width as they name the batch. The first convolution says how many channels
-//! there are; a network with a table of positions fits images of one size only, which is found by trying.
+//! there are; a network with a table of positions fits images of one size only, which is found by trying; the others
+//! take the size that the user names.
 
 use crate::error::Result;
 use crate::graph::{Dim, Emit, Graph, Shape, fold, rewrite};
@@ -9,11 +10,12 @@ use crate::graph::{Dim, Emit, Graph, Shape, fold, rewrite};
 /// Multiples of the first convolution's stride that are tried.
 const TRIED: usize = 96;
 
-/// The graph with channels, height and width of its images known.
+/// The graph with channels, height and width of its images known; `named` are height and width where the file leaves
+/// them open.
 ///
 /// # Errors
 /// [`Shape`](crate::ErrorKind::Shape) where no size or more than one fits, and what to do.
-pub(super) fn sized(mut graph: Graph) -> Result<Graph> {
+pub(super) fn sized(mut graph: Graph, named: Option<[usize; 2]>) -> Result<Graph> {
     let Some([channels, height, width]) = open(&graph) else { return Ok(graph) };
     let (depth, stride) = stem(&graph).unwrap_or((3, 16));
     if let Some(symbol) = channels {
@@ -22,6 +24,11 @@ pub(super) fn sized(mut graph: Graph) -> Result<Graph> {
     let sides = || height.iter().chain(&width);
     if sides().next().is_none() {
         return Ok(graph);
+    }
+    if let Some(size) = named {
+        let open =
+            [&height, &width].into_iter().zip(size).filter_map(|(symbol, n)| Some((symbol.as_ref()?, n)));
+        return open.into_iter().try_fold(graph, |g, (symbol, n)| fold::bind(g, symbol, n));
     }
     let mut fits: Vec<(usize, Graph)> = Vec::new();
     for side in (1..=TRIED).map(|k| k * stride) {
@@ -35,7 +42,7 @@ pub(super) fn sized(mut graph: Graph) -> Result<Graph> {
         (1, Some((_, graph))) => Ok(graph),
         (n, _) => Err(crate::err!(
             Shape,
-            "the size of an image is open and {} fit; export the model with a fixed height and width",
+            "the size of an image is open and {} fit; name it (--image-size 224), or export the model with a fixed one",
             if n == 0 { "no square multiples of the stride" } else { "several sizes" }
         )),
     }

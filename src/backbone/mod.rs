@@ -42,9 +42,17 @@ impl Backbone {
     /// # Errors
     /// As [`onnx::read`], and where no feature is found in it.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_sized(path, None)
+    }
+
+    /// The same for images of `[height, width]` where the file leaves these open.
+    ///
+    /// # Errors
+    /// As [`Backbone::read`].
+    pub fn read_sized(path: &Path, image: Option<[usize; 2]>) -> Result<Self> {
         let place = || path.display().to_string();
         let bytes = std::fs::read(path).at(place)?;
-        Self::new(onnx::read(path).at(place)?, &bytes).at(place)
+        Self::new(onnx::read(path).at(place)?, &bytes, image).at(place)
     }
 
     /// From bytes that hold their own weights.
@@ -52,12 +60,20 @@ impl Backbone {
     /// # Errors
     /// As [`onnx::from_bytes`], and where no feature is found in it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        Self::new(onnx::from_bytes(bytes)?, bytes)
+        Self::from_bytes_sized(bytes, None)
     }
 
-    fn new(graph: Graph, bytes: &[u8]) -> Result<Self> {
+    /// The same for images of `[height, width]` where the file leaves these open.
+    ///
+    /// # Errors
+    /// As [`Backbone::from_bytes`].
+    pub fn from_bytes_sized(bytes: &[u8], image: Option<[usize; 2]>) -> Result<Self> {
+        Self::new(onnx::from_bytes(bytes)?, bytes, image)
+    }
+
+    fn new(graph: Graph, bytes: &[u8], image: Option<[usize; 2]>) -> Result<Self> {
         let sha256 = identity(&graph, bytes);
-        let mut graph = image::sized(image::channels_first(graph)?)?;
+        let mut graph = image::sized(image::channels_first(graph)?, image)?;
         infer::all(&mut graph)?;
         let graph = rewrite::unpack_late(fold::constants(graph)?);
         let (graph, feature) = adapter::feature(graph)?;

@@ -53,7 +53,7 @@ enum From {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(&args.model)?.named(&args.adapt.named())?;
+    let backbone = options::backbone(global, &args.model)?.named(&args.adapt.named())?;
     let lora = args.adapt.lora(&backbone)?;
     let parts = backbone.parts(lora.blocks, lora.roles)?;
     let step = training_step(args, &backbone, &parts)?;

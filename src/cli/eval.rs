@@ -72,7 +72,7 @@ enum Setting {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(&args.backbone)?;
+    let backbone = options::backbone(global, &args.backbone)?;
     let (data, scenario) = open(global, args)?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
     let engine = options::engine(global)?;

@@ -31,7 +31,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(&args.model)?.named(&args.adapt.named())?;
+    let backbone = options::backbone(global, &args.model)?.named(&args.adapt.named())?;
     if args.dump {
         print!("{}", backbone.graph());
         return Ok(());

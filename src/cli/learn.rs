@@ -46,7 +46,7 @@ const CHUNK: usize = 64;
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(&args.backbone)?;
+    let backbone = options::backbone(global, &args.backbone)?;
     let mut data = crate::data::folder::image_folder(&args.data)?;
     data.verify()?;
     for skipped in &data.skipped {

@@ -48,6 +48,9 @@ pub struct Global {
     /// `onnxruntime:openvino+cpu,device_type=GPU` (`+cpu` lets the CPU compute what the provider cannot)
     #[arg(long, global = true, default_value = "tract", value_name = "NAME")]
     engine: String,
+    /// Height and width of an image where the model leaves them open, such as 224 or 224x320
+    #[arg(long, global = true, value_name = "SIZE", value_parser = options::size)]
+    image_size: Option<[usize; 2]>,
 }
 
 #[derive(Subcommand)]

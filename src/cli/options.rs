@@ -15,10 +15,19 @@ use crate::error::Result;
 use crate::learner::{Budget, Descent, Settings};
 
 /// The model in the file `model`, or the embedded one for `default`.
-pub fn backbone(model: &Path) -> Result<Backbone> {
+pub fn backbone(global: &Global, model: &Path) -> Result<Backbone> {
     match model == Path::new(embedded::NAME) {
         true => embedded::backbone(),
-        false => Backbone::read(model),
+        false => Backbone::read_sized(model, global.image_size),
+    }
+}
+
+/// `224` or `224x320`.
+pub fn size(text: &str) -> std::result::Result<[usize; 2], String> {
+    let (height, width) = text.split_once('x').unwrap_or((text, text));
+    match (height.parse(), width.parse()) {
+        (Ok(height), Ok(width)) if height > 0 && width > 0 => Ok([height, width]),
+        _ => Err("write a number of pixels, such as 224, or 224x320".into()),
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Runs the command. An unreadable picture is reported and does not stop the others.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(&args.backbone)?;
+    let backbone = options::backbone(global, &args.backbone)?;
     let state = super::learn::load(&args.state, backbone.sha256())?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &Dataset::default())?;
     let learner = Learner::builder(backbone).engine(options::engine(global)?).resume(state).build()?;

@@ -89,6 +89,8 @@ pub struct Case {
     pub classes: usize,
     /// The backbone's file.
     pub backbone: PathBuf,
+    /// Height and width of an image where the file leaves them open.
+    pub image_size: Option<[usize; 2]>,
 }
 
 impl Case {

@@ -1,6 +1,6 @@
 //! The table as Markdown, in `README.md` of this folder.
 
-use super::cell::{Cell, folder};
+use super::cell::{Cell, Row, folder, unwritten};
 
 const HEAD: &str = "# The zoo
 
@@ -11,7 +11,7 @@ agree with central differences. \"named\": no attention over linear layers; the 
 
 ";
 
-fn page(cells: &[Cell]) -> String {
+fn page(cells: &[Cell], not_written: &[Row]) -> String {
     let passed = cells.iter().filter(|c| c.outcome.is_ok()).count();
     let mut page = format!("{HEAD}{passed} of {} cells pass.\n\n", cells.len());
     page += "| model | family | exporter | batch | blocks | sites | gradients | |\n|---|---|---|---|---|---|---|---|\n";
@@ -28,11 +28,16 @@ fn page(cells: &[Cell]) -> String {
         page +=
             &format!("| {} | {family} | {exporter} | {} | {found} |\n", row.text("model"), row.text("batch"));
     }
+    page += "\nWhat an exporter could not write, and what it said:\n\n";
+    for row in not_written {
+        let said: String = unwritten(row).unwrap_or("").chars().take(160).collect();
+        page += &format!("* {}: {}\n", row.name(), said.trim());
+    }
     page
 }
 
-pub fn check(cells: &[Cell]) {
-    let (path, page) = (folder().join("README.md"), page(cells));
+pub fn check(cells: &[Cell], not_written: &[Row]) {
+    let (path, page) = (folder().join("README.md"), page(cells, not_written));
     if std::env::var_os("PERENNIAL_WRITE").is_some() {
         std::fs::write(&path, &page).unwrap();
     }

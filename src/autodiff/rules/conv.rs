@@ -19,7 +19,7 @@ struct Patches {
 
 /// `(dx, dW, db)` of a convolution.
 pub(super) fn conv(e: &mut Emit, s: &Step) -> Result<Grads> {
-    match read(e, s)? {
+    match read(e, s)?.filter(|p| p.kernel != [Dim::Known(1), Dim::Known(1)] || s.needs(1)) {
         Some(patches) => embedding(e, s, &patches),
         None => window::conv(e, s),
     }

@@ -101,13 +101,13 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     };
     engines.iter().try_for_each(|name| known(name))?;
     if args.profile {
-        return profile::run(global, &cases(args, &engines));
+        return profile::run(global, &cases(global, args, &engines));
     }
     let threads = rayon::current_num_threads();
     let peak = sgemm_peak(threads)?;
     let names: Vec<String> = args.peer.iter().map(|p| p.name.clone()).chain(engines).collect();
-    let cases = cases(args, &names);
-    let operations = operations(args, &cases)?;
+    let cases = cases(global, args, &names);
+    let operations = operations(global, args, &cases)?;
     let baseline = args.baseline.as_ref().or(names.first()).cloned().unwrap_or_default();
     let mut rows = rounds::measure(global, args, &cases, &baseline)?;
     rounds::compare(&mut rows, &baseline, peak, &operations);
@@ -138,7 +138,7 @@ fn known(name: &str) -> Result<()> {
 }
 
 /// Every measurement, batch by batch.
-fn cases(args: &Args, names: &[String]) -> Vec<Case> {
+fn cases(global: &Global, args: &Args, names: &[String]) -> Vec<Case> {
     let works = if args.work.is_empty() { Work::ALL.to_vec() } else { args.work.clone() };
     let lora = Lora {
         rank: args.rank,
@@ -158,6 +158,7 @@ fn cases(args: &Args, names: &[String]) -> Vec<Case> {
                 lora,
                 classes: 16,
                 backbone: args.backbone.clone(),
+                image_size: global.image_size,
             }));
         }
     }
@@ -165,8 +166,8 @@ fn cases(args: &Args, names: &[String]) -> Vec<Case> {
 }
 
 /// Multiply-adds by work and batch: those of one image, times the batch.
-fn operations(args: &Args, cases: &[Case]) -> Result<BTreeMap<(Work, usize), u64>> {
-    let backbone = options::backbone(&args.backbone)?;
+fn operations(global: &Global, args: &Args, cases: &[Case]) -> Result<BTreeMap<(Work, usize), u64>> {
+    let backbone = options::backbone(global, &args.backbone)?;
     let mut counts = BTreeMap::new();
     for case in cases {
         if let std::collections::btree_map::Entry::Vacant(entry) = counts.entry((case.work, case.batch)) {

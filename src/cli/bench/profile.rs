@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{Global, options, show};
+use super::super::{Global, show};
 use super::worker;
 use crate::engine::Timed;
 use crate::error::Result;
@@ -18,7 +18,7 @@ const BAR: f64 = 30.0;
 pub fn run(global: &Global, cases: &[Case]) -> Result<()> {
     let mut documents = Vec::new();
     for case in cases {
-        let backbone = options::backbone(&case.backbone)?;
+        let backbone = worker::backbone_of(global, case)?;
         let engine = worker::engine_of(global, case)?;
         let profile = Subject::profile(case, &backbone, engine.as_ref(), RUNS);
         match (&profile, global.json) {

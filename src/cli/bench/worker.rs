@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::super::{Global, options};
 use super::process::Answer;
+use crate::backbone::Backbone;
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::eval::memory;
@@ -36,12 +37,17 @@ pub fn serve(global: &Global) -> Result<()> {
 fn ready(global: &Global, line: &str) -> Result<(Subject, Answer)> {
     let case: Case = serde_json::from_str(line).map_err(|e| crate::err!(Parse, "the case: {e}"))?;
     let start = Instant::now();
-    let backbone = options::backbone(&case.backbone)?;
+    let backbone = backbone_of(global, &case)?;
     let load = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let subject = Subject::new(&case, &backbone, engine_of(global, &case)?.as_ref())?;
     let compile = start.elapsed().as_secs_f64();
     Ok((subject, Answer { load: Some(load), compile: Some(compile), ..Answer::default() }))
+}
+
+/// The backbone of a case.
+pub(super) fn backbone_of(global: &Global, case: &Case) -> Result<Backbone> {
+    options::backbone(&Global { image_size: case.image_size, ..global.clone() }, &case.backbone)
 }
 
 /// The engine as the learner gets it, or with `@T` on `T` threads of its own.

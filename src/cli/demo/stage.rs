@@ -42,7 +42,7 @@ pub struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Draws the pictures and passes them through the frozen network, once for all strategies.
     pub fn set(global: &'a Global, args: &'a Args) -> Result<Self> {
-        let backbone = options::backbone(&args.backbone)?;
+        let backbone = options::backbone(global, &args.backbone)?;
         let engine = options::engine(global)?;
         let (data, scenario) = draw(args, backbone.image()?)?;
         let preprocess = Pixels { preprocess: None }.resolve(global, &backbone, &args.backbone, &data)?;
