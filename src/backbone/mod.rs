@@ -2,6 +2,7 @@
 //!
 //! Floor 3. Knows nothing about training; it answers what can be adapted and where the graph can be cut.
 
+use std::fs::File;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -40,8 +41,11 @@ impl Backbone {
     /// As [`onnx::read`], and where no transformer is found in it.
     pub fn read(path: &Path) -> Result<Self> {
         let place = || path.display().to_string();
-        let bytes = std::fs::read(path).at(place)?;
-        Self::new(onnx::read(path).at(place)?, &bytes).at(place)
+        let graph = onnx::read(path).at(place)?;
+        // Beside the graph, the file need not stand in memory a second time.
+        let mut hash = Sha256::new();
+        let length = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash)).at(place)?;
+        Self::new(graph, hash, length).at(place)
     }
 
     /// From bytes that hold their own weights.
@@ -49,11 +53,12 @@ impl Backbone {
     /// # Errors
     /// As [`onnx::from_bytes`], and where no transformer is found in it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        Self::new(onnx::from_bytes(bytes)?, bytes)
+        Self::new(onnx::from_bytes(bytes)?, Sha256::new().chain_update(bytes), bytes.len() as u64)
     }
 
-    fn new(graph: Graph, bytes: &[u8]) -> Result<Self> {
-        let sha256 = identity(&graph, bytes);
+    /// `hash` has read the file, which has `length` bytes.
+    fn new(graph: Graph, hash: Sha256, length: u64) -> Result<Self> {
+        let sha256 = identity(&graph, hash, length);
         let mut graph = graph;
         infer::all(&mut graph)?;
         let graph = fold::constants(graph)?;
@@ -159,11 +164,9 @@ impl Backbone {
 }
 
 /// SHA-256 of the file, and of the weights too where they lie outside it.
-fn identity(graph: &Graph, bytes: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(bytes);
+fn identity(graph: &Graph, mut hash: Sha256, length: u64) -> [u8; 32] {
     let weights: usize = graph.constants().values().map(|t| t.bytes().len()).sum();
-    if weights > bytes.len() {
+    if weights as u64 > length {
         for tensor in graph.constants().values() {
             hash.update(tensor.bytes());
         }
