@@ -4,6 +4,7 @@
 
 mod image;
 
+use std::fs::File;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -51,8 +52,11 @@ impl Backbone {
     /// As [`Backbone::read`].
     pub fn read_sized(path: &Path, image: Option<[usize; 2]>) -> Result<Self> {
         let place = || path.display().to_string();
-        let bytes = std::fs::read(path).at(place)?;
-        Self::new(onnx::read(path).at(place)?, &bytes, image).at(place)
+        let graph = onnx::read(path).at(place)?;
+        // Beside the graph, the file need not stand in memory a second time.
+        let mut hash = Sha256::new();
+        let length = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut hash)).at(place)?;
+        Self::new(graph, hash, length, image).at(place)
     }
 
     /// From bytes that hold their own weights.
@@ -68,11 +72,13 @@ impl Backbone {
     /// # Errors
     /// As [`Backbone::from_bytes`].
     pub fn from_bytes_sized(bytes: &[u8], image: Option<[usize; 2]>) -> Result<Self> {
-        Self::new(onnx::from_bytes(bytes)?, bytes, image)
+        let hash = Sha256::new().chain_update(bytes);
+        Self::new(onnx::from_bytes(bytes)?, hash, bytes.len() as u64, image)
     }
 
-    fn new(graph: Graph, bytes: &[u8], image: Option<[usize; 2]>) -> Result<Self> {
-        let sha256 = identity(&graph, bytes);
+    /// `hash` has read the file, which has `length` bytes.
+    fn new(graph: Graph, hash: Sha256, length: u64, image: Option<[usize; 2]>) -> Result<Self> {
+        let sha256 = identity(&graph, hash, length);
         let mut graph = image::sized(image::channels_first(graph)?, image)?;
         infer::all(&mut graph)?;
         let graph = rewrite::unpack_late(fold::constants(graph)?);
@@ -226,11 +232,9 @@ impl Backbone {
 }
 
 /// SHA-256 of the file, and of the weights too where they lie outside it.
-fn identity(graph: &Graph, bytes: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(bytes);
+fn identity(graph: &Graph, mut hash: Sha256, length: u64) -> [u8; 32] {
     let weights: usize = graph.constants().values().map(|t| t.bytes().len()).sum();
-    if weights > bytes.len() {
+    if weights as u64 > length {
         for tensor in graph.constants().values() {
             hash.update(tensor.bytes());
         }

@@ -12,6 +12,17 @@ use std::str::FromStr;
 use super::Provider;
 use crate::error::{Error, Result};
 
+/// Where sessions have their weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Each its own, packed: fastest, largest.
+    Own,
+    /// One copy, told as initializers; the model is read with them once more.
+    Shared,
+    /// One copy, given as inputs to every run: smallest, also while a session is made, but nothing is folded.
+    Inputs,
+}
+
 /// Provider, fallback and options of an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -19,8 +30,8 @@ pub struct Choice {
     pub provider: Provider,
     /// Whether the CPU may compute what the provider cannot.
     pub fallback: bool,
-    /// Whether sessions of the engine read one copy of the weights.
-    pub shared: bool,
+    /// Where sessions have their weights.
+    pub weights: Placement,
     /// For the provider, in the order given.
     pub options: Vec<(String, String)>,
 }
@@ -28,7 +39,8 @@ pub struct Choice {
 impl From<Provider> for Choice {
     fn from(provider: Provider) -> Self {
         // Another provider compiles the weights into its own form.
-        Self { provider, fallback: false, shared: provider == Provider::Cpu, options: Vec::new() }
+        let weights = if provider == Provider::Cpu { Placement::Shared } else { Placement::Own };
+        Self { provider, fallback: false, weights, options: Vec::new() }
     }
 }
 
@@ -40,14 +52,8 @@ impl FromStr for Choice {
         let (name, fallback) = head.strip_suffix("+cpu").map_or((head, false), |name| (name, true));
         let mut choice = Self { fallback, ..Self::from(name.parse::<Provider>()?) };
         for (key, value) in pairs(rest)? {
-            match (key.as_str(), value.as_str()) {
-                ("weights", "own") => choice.shared = false,
-                ("weights", "shared") if choice.provider == Provider::Cpu => choice.shared = true,
-                ("weights", "shared") => crate::bail!(
-                    InvalidArgument,
-                    "weights=shared: only the CPU provider reads weights where they lie"
-                ),
-                ("weights", _) => crate::bail!(InvalidArgument, "weights={value}; use own or shared"),
+            match key.as_str() {
+                "weights" => choice.weights = placement(&value, choice.provider)?,
                 _ => {
                     choice.provider.check(&key)?;
                     choice.options.push((key, value));
@@ -56,6 +62,19 @@ impl FromStr for Choice {
         }
         Ok(choice)
     }
+}
+
+fn placement(text: &str, provider: Provider) -> Result<Placement> {
+    let placement = match text {
+        "own" => Placement::Own,
+        "shared" => Placement::Shared,
+        "inputs" => Placement::Inputs,
+        _ => crate::bail!(InvalidArgument, "weights={text}; use own, shared or inputs"),
+    };
+    if placement != Placement::Own && provider != Provider::Cpu {
+        crate::bail!(InvalidArgument, "weights={text}: only the CPU provider reads weights where they lie");
+    }
+    Ok(placement)
 }
 
 fn pairs(text: &str) -> Result<Vec<(String, String)>> {
@@ -84,11 +103,14 @@ mod tests {
     fn the_text_is_read() {
         let text = "openvino+cpu,device_type=HETERO:GPU,CPU,precision=FP16";
         let choice: Choice = text.parse().unwrap();
-        assert_eq!((choice.provider, choice.fallback, choice.shared), (Provider::OpenVino, true, false));
+        assert_eq!((choice.provider, choice.fallback), (Provider::OpenVino, true));
+        assert_eq!(choice.weights, Placement::Own);
         let want = [("device_type", "HETERO:GPU,CPU"), ("precision", "FP16")];
         assert_eq!(choice.options, want.map(|(k, v)| (k.to_string(), v.to_string())));
-        assert!("cpu".parse::<Choice>().unwrap().shared);
-        assert!(!"cpu,weights=own".parse::<Choice>().unwrap().shared);
+        let placed = |text: &str| text.parse::<Choice>().unwrap().weights;
+        assert_eq!(placed("cpu"), Placement::Shared);
+        assert_eq!(placed("cpu,weights=own"), Placement::Own);
+        assert_eq!(placed("cpu,weights=inputs"), Placement::Inputs);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! (`onnxruntime:cuda+cpu`): a silent fallback looks like an accelerator that works.
 //!
 //! Sessions run one after another, each on its engine's threads; ONNX Runtime splits the work inside an operator. They
-//! share one arena, and on the CPU one copy of the weights (`weights=own` gives each session its own, packed).
+//! share one arena, and on the CPU one copy of the weights (`weights=own` gives each session its own, packed;
+//! `weights=inputs` gives the one copy to every run, for models that must not stand in memory twice).
 //!
 //! | file | holds |
 //! |---|---|
@@ -41,7 +42,7 @@ use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, fold};
 use crate::onnx;
-use choice::Choice;
+use choice::{Choice, Placement};
 use values::{data, value};
 use weights::{Weight, Weights};
 
@@ -117,39 +118,53 @@ impl OnnxRuntime {
         mut builder: SessionBuilder,
         graph: &Graph,
         batch: usize,
-    ) -> Result<(Vec<Arc<Weight>>, OrtSession)> {
+    ) -> Result<(Named, OrtSession)> {
         if let Some(symbol) = fold::batch_symbol(graph) {
             builder = builder
                 .with_dimension_override(symbol, batch as i64)
                 .map_err(failed("binding the batch size"))?;
         }
-        let (mut builder, weights) = self.weights(graph, builder)?;
+        let (weights, rest) = self.weights(graph)?;
+        let mut builder = self.told(builder, &weights).map_err(failed("taking the weights"))?;
         let bytes = match self.choice.provider {
-            Provider::OpenVino => onnx::encode(&openvino::suited(graph)?)?,
-            _ => onnx::encode(graph)?,
+            Provider::OpenVino => onnx::encode(&openvino::suited(&rest)?)?,
+            _ => onnx::encode(&rest)?,
         };
         let session = builder.commit_from_memory(&bytes).map_err(failed("reading the graph"))?;
         Ok((weights, session))
     }
 
-    /// The session's weights, told to `builder`.
-    fn weights(
-        &self,
-        graph: &Graph,
-        mut builder: SessionBuilder,
-    ) -> Result<(SessionBuilder, Vec<Arc<Weight>>)> {
-        if !self.choice.shared {
-            return Ok((builder, Vec::new()));
+    /// The weights that a session does not own, by name, and what remains of `graph`.
+    fn weights(&self, graph: &Graph) -> Result<(Named, Graph)> {
+        match self.choice.weights {
+            Placement::Own => Ok((Vec::new(), graph.clone())),
+            Placement::Shared => Ok((self.weights.of(graph)?, graph.clone())),
+            Placement::Inputs => {
+                let (weights, mut rest) = (self.weights.of(graph)?, graph.clone());
+                for v in weights.iter().filter_map(|(name, _)| graph.find(name)) {
+                    rest.take_constant(v);
+                    rest.inputs.push(v);
+                }
+                Ok((weights, rest))
+            }
         }
-        let mut held = Vec::new();
-        builder = builder.with_prepacking(false).map_err(failed("taking its options"))?;
-        for (name, weight) in self.weights.of(graph)? {
-            builder = builder.with_initializer(name, weight.value()).map_err(failed("taking the weights"))?;
-            held.push(weight);
+    }
+
+    /// `builder` told of the weights that the model it will read has too.
+    fn told(&self, mut builder: SessionBuilder, weights: &Named) -> ort::Result<SessionBuilder> {
+        if self.choice.weights != Placement::Shared {
+            return Ok(builder);
         }
-        Ok((builder, held))
+        builder = builder.with_prepacking(false)?;
+        for (name, weight) in weights {
+            builder = builder.with_initializer(name, weight.value())?;
+        }
+        Ok(builder)
     }
 }
+
+/// Weights by name.
+type Named = Vec<(String, Arc<Weight>)>;
 
 /// Loads the shared library once; the first error stays.
 fn load() -> Result<()> {
@@ -190,7 +205,7 @@ impl Engine for OnnxRuntime {
         let (weights, session) = self.session(builder, graph, batch)?;
         let program = Program { engine: self.clone(), graph: graph.clone() };
         let session = Mutex::new(session);
-        Ok(Arc::new(OnnxRuntimeSession { session, _weights: weights, program, batch, inputs, outputs }))
+        Ok(Arc::new(OnnxRuntimeSession { session, weights, program, batch, inputs, outputs }))
     }
 }
 
@@ -203,11 +218,23 @@ struct Program {
 /// Fields are dropped in this order: the weights after the session that reads them.
 struct OnnxRuntimeSession {
     session: Mutex<OrtSession>,
-    _weights: Vec<Arc<Weight>>,
+    weights: Named,
     program: Program,
     batch: usize,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
+}
+
+impl OnnxRuntimeSession {
+    /// What a run reads: the inputs, and weights that are inputs too.
+    fn values<'a>(&'a self, rows: &'a [Cow<'_, Data>]) -> Result<Vec<SessionInputValue<'a>>> {
+        let own = rows.iter().zip(&self.inputs).map(|(d, p)| value(d, p.dtype));
+        let mut values = own.collect::<Result<Vec<_>>>()?;
+        if self.program.engine.choice.weights == Placement::Inputs {
+            values.extend(self.weights.iter().map(|(_, w)| SessionInputValue::from(w.view())));
+        }
+        Ok(values)
+    }
 }
 
 impl Session for OnnxRuntimeSession {
@@ -226,8 +253,7 @@ impl Session for OnnxRuntimeSession {
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
         check(&self.inputs, inputs)?;
         let rows: Vec<Cow<'_, Data>> = inputs.iter().map(Data::row_major).collect();
-        let values: Vec<SessionInputValue<'_>> =
-            rows.iter().zip(&self.inputs).map(|(d, p)| value(d, p.dtype)).collect::<Result<_>>()?;
+        let values = self.values(&rows)?;
         // A run that panicked has left no half-written state of ours behind.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let results = session.run(values.as_slice()).map_err(failed("running"))?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::values::value;
 use super::{OnnxRuntimeSession, failed};
 use crate::engine::profile::{Timed, Times};
 use crate::engine::{Data, check};
@@ -45,8 +44,7 @@ pub(super) fn run(session: &OnnxRuntimeSession, inputs: &[Data], runs: usize) ->
     let (_weights, mut profiled) = engine.session(builder, &session.program.graph, session.batch)?;
     let rows: Vec<_> = inputs.iter().map(Data::row_major).collect();
     for _ in 0..=runs {
-        let values =
-            rows.iter().zip(&session.inputs).map(|(d, p)| value(d, p.dtype)).collect::<Result<Vec<_>>>()?;
+        let values = session.values(&rows)?;
         profiled.run(values.as_slice()).map_err(failed("running"))?;
     }
     let path = profiled.end_profiling().map_err(failed("ending the profile"))?;

@@ -37,6 +37,11 @@ impl fmt::Debug for Weights {
 }
 
 impl Weight {
+    /// As a run takes it.
+    pub fn view(&self) -> &DynValue {
+        &self.value
+    }
+
     /// As the session's options take it.
     pub fn value(&self) -> Arc<DynValue> {
         self.value.clone()
