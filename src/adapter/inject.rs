@@ -70,22 +70,34 @@ impl Slot {
 
 /// Adds an adapter at every site. With `lora_b = 0` the graph computes what it did.
 ///
+/// Sites of one layer (queries and values of a fused layer) share two products and one sum, whatever their number.
+///
 /// # Errors
 /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a rank of zero or above a layer's width.
 pub fn inject(mut graph: Graph, sites: &[Site], lora: &Lora, sharing: Sharing) -> Result<(Graph, Vec<Slot>)> {
-    let mut slots = Vec::with_capacity(sites.len());
+    let mut slots: Vec<Slot> = Vec::with_capacity(sites.len());
     for site in sites {
         let (width, name) = (site.linear.inputs.min(site.columns.len()), site.name.clone());
         if lora.rank == 0 || lora.rank > width {
             crate::bail!(InvalidArgument, "rank {} at {name}: it must be between 1 and {width}", lora.rank);
         }
-        let (a, b) = inputs(&mut graph, site, lora, sharing)?;
-        graph = rewrite::splice(graph, site.linear.y, |emit, y| {
-            emit.set_scope(&name);
-            let delta = delta(emit, site, lora.scaling(), sharing, a, b)?;
+        let (lora_a, lora_b) = inputs(&mut graph, site, lora, sharing)?;
+        slots.push(Slot { name, site: site.clone(), lora_a, lora_b });
+    }
+    let mut layers: Vec<ValueId> = Vec::new();
+    for y in slots.iter().map(|s| s.site.linear.y) {
+        if !layers.contains(&y) {
+            layers.push(y);
+        }
+    }
+    for layer in layers {
+        let parts = slots.iter().filter(|s| s.site.linear.y == layer);
+        let parts: Vec<Part> = parts.map(|s| Part { site: &s.site, a: s.lora_a, b: s.lora_b }).collect();
+        graph = rewrite::splice(graph, layer, |emit, y| {
+            emit.set_scope(&parts[0].site.name);
+            let delta = delta(emit, &parts, lora.scaling(), sharing)?;
             emit.add(y, delta)
         })?;
-        slots.push(Slot { name, site: site.clone(), lora_a: a, lora_b: b });
     }
     Ok((graph, slots))
 }
@@ -106,27 +118,38 @@ fn inputs(graph: &mut Graph, site: &Site, lora: &Lora, sharing: Sharing) -> Resu
     Ok((a, b))
 }
 
-/// `scaling * (x A^T) B^T`, widened with zeros where the site is a part of a fused layer.
-pub(super) fn delta(
-    emit: &mut Emit<'_>,
-    site: &Site,
-    scaling: f32,
-    sharing: Sharing,
-    a: ValueId,
-    b: ValueId,
-) -> Result<ValueId> {
-    let y = emit.shape(site.linear.y)?;
-    let (a, b) = (emit.swap(a)?, emit.swap(b)?);
-    let b = widen(emit, site, b)?;
+/// An adapter of a layer: A and B as values of the graph.
+pub(super) struct Part<'s> {
+    pub site: &'s Site,
+    pub a: ValueId,
+    pub b: ValueId,
+}
+
+/// `scaling * (x A^T) B^T`, summed over the adapters of one layer: A below A, and B^T, widened with zeros where the site
+/// is a part of the layer, below B^T.
+pub(super) fn delta(emit: &mut Emit<'_>, parts: &[Part], scaling: f32, sharing: Sharing) -> Result<ValueId> {
+    let linear = &parts[0].site.linear;
+    let y = emit.shape(linear.y)?;
+    let (mut down, mut up) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
+    for part in parts {
+        let b = emit.swap(part.b)?;
+        down.push(part.a);
+        up.push(widen(emit, part.site, b)?);
+    }
+    let (a, b) = match (down.as_slice(), up.as_slice()) {
+        ([a], [b]) => (*a, *b),
+        (down, up) => (emit.concat(down, -2)?, emit.concat(up, -2)?),
+    };
+    let a = emit.swap(a)?;
     // Rows of an image where every image has its own adapter, or where the channels come first.
-    let x = match (site.linear.form, sharing) {
-        (Form::Rows, Sharing::Shared) => site.linear.x,
-        _ => tap(emit, &site.linear)?,
+    let x = match (linear.form, sharing) {
+        (Form::Rows, Sharing::Shared) => linear.x,
+        _ => tap(emit, linear)?,
     };
     let hidden = emit.matmul(x, a)?;
     let hidden = emit.scale(hidden, f64::from(scaling))?;
     let mut delta = emit.matmul(hidden, b)?;
-    if site.linear.form == Form::Map {
+    if linear.form == Form::Map {
         delta = emit.swap(delta)?;
     }
     emit.reshape(delta, &y)

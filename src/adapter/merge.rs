@@ -6,7 +6,7 @@
 
 use ndarray::ArrayView2;
 
-use super::inject::{self, Sharing};
+use super::inject::{self, Part, Sharing};
 use super::site::Site;
 use crate::error::Result;
 use crate::graph::{Graph, Tensor, rewrite};
@@ -62,7 +62,7 @@ fn beside(
     let b = graph.add_constant(&format!("{name}.merged_b"), tensor(b)?);
     rewrite::splice(graph, site.linear.y, |emit, y| {
         emit.set_scope(&name);
-        let delta = inject::delta(emit, site, scaling, Sharing::Shared, a, b)?;
+        let delta = inject::delta(emit, &[Part { site, a, b }], scaling, Sharing::Shared)?;
         emit.add(y, delta)
     })
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::picture;
 use crate::error::Result;
-use crate::graph::{Graph, NodeId, ValueId};
+use crate::graph::{DType, Graph, NodeId, ValueId};
 
 /// A value of the spine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,13 +96,13 @@ impl Spine {
 }
 
 /// Nodes that read what comes from the first input and give what `feature` needs. Lengths and positions
-/// (integers) are no data.
+/// (i64) are no data; quantized numbers are.
 fn path(graph: &Graph, feature: ValueId) -> BTreeSet<NodeId> {
-    let float = |v: &ValueId| graph.value(*v).dtype.is_none_or(|d| d.is_float());
+    let data = |v: &ValueId| !matches!(graph.value(*v).dtype, Some(DType::I64 | DType::Bool));
     let mut reached: BTreeSet<ValueId> = graph.inputs.first().copied().into_iter().collect();
     for node in graph.nodes() {
         if node.inputs.iter().flatten().any(|v| reached.contains(v)) {
-            reached.extend(node.outputs.iter().flatten().filter(|v| float(v)));
+            reached.extend(node.outputs.iter().flatten().filter(|v| data(v)));
         }
     }
     let mut wanted = BTreeSet::from([feature]);

@@ -17,7 +17,7 @@ use rten_tensor::prelude::*;
 
 use super::{Data, Engine, Port, Session, check, ports};
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{DType, Graph, fold};
+use crate::graph::{DType, Graph, Node, fold};
 use crate::onnx;
 
 /// Where a model's weights are said to lie; rten wants this ending.
@@ -62,11 +62,28 @@ fn failed<E: fmt::Display>(doing: &str) -> impl Fn(E) -> Error {
     move |e| Error::new(ErrorKind::Engine, format!("rten failed while {doing}: {e}"))
 }
 
-/// `graph` with nodes that are called otherwise than values: rten keeps both under one name.
-fn apart(graph: &Graph) -> Graph {
+/// `graph` as rten reads it: nodes that are called otherwise than values, since it keeps both under one name, and windows
+/// over images with the strides, dilations and pads that a file may leave out.
+fn suited(graph: &Graph) -> Graph {
     let mut graph = graph.clone();
-    for node in graph.nodes_mut() {
+    let rank = |n: &Node| n.input(0).and_then(|v| graph.value(v).shape.as_ref()).map_or(0, |s| s.rank());
+    let ranks: Vec<usize> = graph.nodes().iter().map(rank).collect();
+    for (node, rank) in graph.nodes_mut().iter_mut().zip(ranks) {
         node.name = format!("{} ({})", node.name, node.op);
+        let windows = ["AveragePool", "Conv", "ConvTranspose", "MaxPool"].iter().any(|op| node.is(op));
+        let spatial = rank.saturating_sub(2);
+        let usual = [
+            ("strides", vec![1i64; spatial]),
+            ("dilations", vec![1; spatial]),
+            ("pads", vec![0; 2 * spatial]),
+        ];
+        let explicit = matches!(node.str("auto_pad", "NOTSET"), "NOTSET" | "");
+        for (name, value) in usual {
+            let known = name != "dilations" || node.op != "AveragePool";
+            if windows && known && (name != "pads" || explicit) {
+                node.attrs.entry(name.into()).or_insert_with(|| value.into());
+            }
+        }
     }
     graph
 }
@@ -77,7 +94,7 @@ impl Engine for Rten {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        let (bytes, weights) = onnx::encode_apart(&apart(graph), WEIGHTS)?;
+        let (bytes, weights) = onnx::encode_apart(&suited(graph), WEIGHTS)?;
         let mut options = ModelOptions::with_all_ops();
         options.external_data(WEIGHTS, weights);
         let model = options.load(bytes).map_err(failed("reading the graph"))?;

@@ -30,15 +30,16 @@ def ints(*values):
     return torch.tensor(values, dtype=torch.int64)
 
 
-def row(op, opset, operands, function, /, **attrs):
-    """`operands`: float tensors are differentiated; integer and bool tensors and lists are constants."""
+def row(op, opset, operands, function, /, frozen=(), **attrs):
+    """`operands`: float tensors are differentiated but for the places in `frozen`; other tensors and lists are constants."""
     tensors = [torch.tensor(x, dtype=torch.int64) if isinstance(x, list) else x for x in operands]
-    leaves = [t.clone().requires_grad_() if t.is_floating_point() else t for t in tensors]
+    leaves = [t.clone().requires_grad_() if t.is_floating_point() and i not in frozen else t
+              for i, t in enumerate(tensors)]
     results = function(*leaves)
     results = results if isinstance(results, (tuple, list)) else [results]
     weights = [normal(*r.shape) for r in results]
     loss = sum((r * w).sum() for r, w in zip(results, weights))
-    floats = [t for t in leaves if t.is_floating_point()]
+    floats = [t for t in leaves if t.requires_grad]
     grads = iter(torch.autograd.grad(loss, floats))
 
     def number(t):
@@ -46,8 +47,8 @@ def row(op, opset, operands, function, /, **attrs):
 
     def operand(t):
         kind = {torch.float64: "f64", torch.int64: "i64", torch.bool: "bool"}[t.dtype]
-        grad = number(next(grads))["data"] if t.is_floating_point() else None
-        data = [int(x) for x in t.flatten().tolist()] if grad is None else number(t)["data"]
+        grad = number(next(grads))["data"] if t.requires_grad else None
+        data = number(t)["data"] if t.is_floating_point() else [int(x) for x in t.flatten().tolist()]
         return {"kind": kind, "shape": list(t.shape), "data": data, "grad": grad}
 
     rows.append({
@@ -143,6 +144,29 @@ row("Gather", 13, [normal(5, 2), ints(0, 4, 1, 1, 3, 0).reshape(2, 3)], lambda x
 row("Pad", 13, [normal(2, 3), [0, 1, 2, 3]], lambda x, _: F.pad(x, (1, 3, 0, 2)))
 row("Pad", 18, [normal(2, 5), [-1, 2]], lambda x, _: F.pad(x, (-1, 2)))
 rows[-1]["operands"] += [None, {"kind": "i64", "shape": [1], "data": [1], "grad": None}]
+
+# Windows over images
+row("Conv", 13, [normal(2, 4, 5, 6), normal(6, 2, 3, 3), normal(6)],
+    lambda x, w, b: F.conv2d(x, w, b, (2, 1), (1, 0), (1, 2), 2), frozen=(1,),
+    strides=[2, 1], pads=[1, 0, 1, 0], dilations=[1, 2], group=2)
+row("AveragePool", 13, [normal(2, 3, 5, 5)], lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+    kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+row("AveragePool", 13, [normal(2, 3, 4, 6)], lambda x: F.avg_pool2d(x, 2, 2, count_include_pad=True),
+    kernel_shape=[2, 2], strides=[2, 2], count_include_pad=1)
+row("MaxPool", 13, [normal(2, 3, 5, 5)], lambda x: F.max_pool2d(x, 3, 2, 1),
+    kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+row("GlobalMaxPool", 13, [normal(2, 3, 4, 2)], lambda x: x.amax((2, 3), True))
+row("BatchNormalization", 15, [normal(2, 3, 4), normal(3), normal(3), normal(3), positive(3)],
+    lambda x, w, b, m, v: F.batch_norm(x, m, v, w, b, eps=2.0 ** -10), frozen=(1, 2, 3, 4), epsilon=2.0 ** -10)
+row("InstanceNormalization", 13, [normal(2, 3, 4, 2), normal(3), normal(3)],
+    lambda x, w, b: F.instance_norm(x, None, None, w, b, eps=2.0 ** -10), frozen=(1, 2), epsilon=2.0 ** -10)
+row("GroupNormalization", 21, [normal(2, 4, 3), normal(4), normal(4)],
+    lambda x, w, b: F.group_norm(x, 2, w, b, eps=2.0 ** -10), frozen=(1, 2), epsilon=2.0 ** -10, num_groups=2)
+row("LpNormalization", 13, [normal(2, 3, 4)], lambda x: F.normalize(x, dim=1), axis=1, p=2)
+row("Einsum", 13, [normal(2, 3, 4), normal(2, 5, 4)], lambda a, b: torch.einsum("nij,nkj->nik", a, b),
+    equation="nij,nkj->nik")
+row("ScatterND", 13, [normal(3, 4), ints(2, 0).reshape(2, 1), normal(2, 4)],
+    lambda x, i, u: x.index_put((i[:, 0],), u))
 
 path = pathlib.Path(__file__).with_suffix(".json")
 path.write_text("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in rows) + "\n]\n")

@@ -249,19 +249,16 @@ fn scattered() -> Vec<Case> {
         e.op("ScatterND", &[x[0], at, x[1]], &[])
     };
     // Along an axis whose length is a symbol, by rows that are computed.
-    let reversed = |e: &mut Emit, x: &[ValueId]| {
+    let computed = |e: &mut Emit, x: &[ValueId]| {
         let lengths = e.op("Shape", &[x[0]], &[])?;
         let first = e.constant(Tensor::ints(&[0]).reshape(&[])?);
         let n = e.op("Gather", &[lengths, first], &[])?;
-        let [start, step] = [-1i64, -1].map(|i| Tensor::ints(&[i]).reshape(&[]));
-        let (start, step) = (e.constant(start?), e.constant(step?));
-        let end = e.neg(n)?;
-        let end = e.add(end, step)?;
-        let rows = e.op("Range", &[start, end, step], &[])?;
+        let one = e.constant(Tensor::ints(&[1]).reshape(&[])?);
+        let rows = e.op("Range", &[first, n, one], &[])?;
         e.op("Gather", &[x[0], rows], &[])
     };
     vec![
-        case("Gather", ENDS, "N,3", reversed),
+        case("Gather", ENDS, "N,3", computed),
         case("ScatterND", ENDS, "2,3|2", build),
         case("ScatterND", ENDS, "2,3,2|2,2", build),
     ]
