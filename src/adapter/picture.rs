@@ -83,6 +83,8 @@ impl Painter {
         let operands = [x, node.input(1).unwrap_or(x)];
         let product = operands.iter().find_map(|v| self.products.get(v)).copied();
         let scaled = operands.iter().any(|v| self.scales.contains(v));
+        let scale = |v: &ValueId| self.scales.contains(v) || self.picture.constant(*v).is_some();
+        let only_scales = scaled && operands.iter().all(scale);
         if node.is("MatMulInteger") {
             self.products.insert(y, operands);
         } else if let (true, Some(product)) = (node.is("Cast"), product) {
@@ -90,7 +92,7 @@ impl Painter {
         } else if let (true, Some(product)) = (node.is("Mul") && scaled, product) {
             let inputs = product.map(Some).to_vec();
             self.picture.add_node(Node { op: "MatMul".into(), inputs, ..node });
-        } else if node.is("Mul") && scaled {
+        } else if node.is("Mul") && only_scales {
             self.scales.insert(y);
         } else {
             self.picture.add_node(node);
