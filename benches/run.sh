@@ -10,11 +10,12 @@
 #   PERENNIAL_ONNXRUNTIME    libonnxruntime.so
 #   PERENNIAL_OPENVINO       libonnxruntime.so of onnxruntime-openvino
 #   PERENNIAL                a built program with the features onnxruntime (and rten)
-#   THREADS (2)  BATCHES (1,8,16)  REPEATS (15)  LEAN (onnxruntime): the engine of the ViT-B line, as --engines takes it
+#   THREADS (2)  BATCHES (1,8,16)  REPEATS (15)  LEAN (onnxruntime:cpu,weights=inputs,onnxruntime): engines of the ViT-B line
+#   COMPILE (yes): no leaves torch.compile out, which takes a minute a row
 set -euo pipefail
 cd "$(dirname "$0")/.."
 model=$1 out=${2:-target/bench}
-threads=${THREADS:-2} batches=${BATCHES:-1,8,16} repeats=${REPEATS:-15} lean=${LEAN:-onnxruntime}
+threads=${THREADS:-2} batches=${BATCHES:-1,8,16} repeats=${REPEATS:-15} lean=${LEAN:-onnxruntime:cpu,weights=inputs,onnxruntime}
 mkdir -p "$out"
 
 python=${PERENNIAL_PEERS_PYTHON:-}
@@ -36,7 +37,7 @@ openvino=$(library onnxruntime-openvino "${PERENNIAL_OPENVINO:-}")
 
 features=onnxruntime engines=tract
 if grep -q '^rten *=' Cargo.toml; then features+=,rten engines+=,rten; fi
-engines+=,onnxruntime,onnxruntime:openvino+cpu
+engines+=,onnxruntime,onnxruntime:openvino
 perennial=${PERENNIAL:-}
 if [ -z "$perennial" ]; then
     cargo build --release --features "$features"
@@ -45,8 +46,9 @@ fi
 
 export ORT_DYLIB_PATH=$ort
 peer="$python benches/peers/torch_lora.py"
-bench=("$perennial" bench --threads "$threads" --library "onnxruntime:openvino+cpu=$openvino")
+bench=("$perennial" bench --threads "$threads" --library "onnxruntime:openvino=$openvino")
 eager=(--peer "PyTorch=$peer eager") compiled=(--peer "torch.compile=$peer compile")
+if [ "${COMPILE:-yes}" = no ]; then compiled=(); fi
 steps=forward,step-all,step-last,step-cached
 
 echo "## Same work: ViT-Ti, LoRA r = 8 on the fused qkv, AdamW, $threads threads"

@@ -1,8 +1,7 @@
 //! rten: a second inference engine in pure Rust, with shapes resolved while it runs.
 //!
 //! A graph is parsed once and serves every batch size; [`Session::resize`] only binds the ports. Weights stand in one
-//! buffer that rten reads in place. Weights are not packed ahead: that costs their bytes a second time and was not
-//! faster for a training step (`ARCHITECTURE.md`).
+//! buffer that rten reads in place. Weights are not packed ahead, which would hold their bytes a second time.
 //!
 //! rten has no f64, f16 or 64-bit integers: f64 constants are rounded to f32, i64 ones saturate at 32 bits, labels must
 //! fit in 32 bits, and half-precision graphs are refused.

@@ -132,6 +132,12 @@ impl fmt::Display for Cell {
     }
 }
 
+/// The model of a row, for images of the row's size where the file leaves it open.
+pub fn backbone(row: &Row) -> perennial::Result<Backbone> {
+    let images = row.images();
+    Backbone::from_bytes_sized(&row.bytes(), Some([images.shape()[2], images.shape()[3]]))
+}
+
 fn engine() -> Arc<dyn Engine> {
     let name = std::env::var("PERENNIAL_ENGINE").unwrap_or_else(|_| "tract".into());
     by_name(&name, 1).unwrap()
@@ -145,8 +151,7 @@ fn say<T>(doing: &str, result: perennial::Result<T>) -> Outcome<T> {
 
 fn measure(row: &Row) -> Outcome<Found> {
     let images = row.images();
-    let size = [images.shape()[2], images.shape()[3]];
-    let backbone = say("reading", Backbone::from_bytes_sized(&row.bytes(), Some(size)))?;
+    let backbone = say("reading", backbone(row))?;
     let outputs = outputs(row, backbone.graph(), &images)?;
     let (backbone, roles) = understood(row, backbone)?;
     let cut = cut(&backbone, roles, &images)?;

@@ -9,6 +9,7 @@
 #![cfg(feature = "tract")]
 
 mod cell;
+mod learning;
 mod reasons;
 mod table;
 

@@ -97,7 +97,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     }
     let engines = match args.engines.is_empty() {
         true => engine::names().into_iter().map(str::to_string).collect(),
-        false => args.engines.clone(),
+        false => whole(&args.engines),
     };
     engines.iter().try_for_each(|name| known(name))?;
     if args.profile {
@@ -135,6 +135,18 @@ fn known(name: &str) -> Result<()> {
         true => crate::bail!(NotFound, "this build has no {base}, only {have}; build with --features {base}"),
         false => crate::bail!(NotFound, "no engine {base:?}; this build has: {have}"),
     }
+}
+
+/// Engines whose options stand behind commas (`onnxruntime:cpu,weights=inputs`) put together again.
+fn whole(pieces: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for piece in pieces {
+        match names.last_mut().filter(|_| piece.contains('=')) {
+            Some(name) => *name = format!("{name},{piece}"),
+            None => names.push(piece.clone()),
+        }
+    }
+    names
 }
 
 /// Every measurement, batch by batch.
