@@ -99,9 +99,11 @@ fn matching(graph: &Graph, feature: ValueId, globs: &str) -> Result<Vec<Site>> {
     Ok(sites)
 }
 
-/// Named after its node.
+/// Named after its module, where the weight still says it, or else after its node.
 fn site(graph: &Graph, linear: Linear) -> Site {
-    let name = names(graph, &linear).first().copied().unwrap_or("layer");
+    let names = names(graph, &linear);
+    let module = names.iter().find_map(|n| n.strip_suffix(".weight"));
+    let name = module.or(names.first().copied()).unwrap_or("layer");
     let name = name.trim_matches('/').trim_end_matches("/MatMul").trim_end_matches("/Gemm").replace('/', ".");
     Site { name, block: 0, role: Role::Named, columns: Columns::all(linear.outputs), linear }
 }
