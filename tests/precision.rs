@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fixtures::{distance, floats, images, random, rng};
-use ndarray::{Array1, Array4, Axis};
+use ndarray::Array1;
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, Port, Session, Tract, by_name};
@@ -18,7 +18,6 @@ use perennial::joint::joint;
 use perennial::learner::{Learner, Settings};
 use perennial::optim::LossScale;
 use perennial::{ErrorKind, gradcheck, onnx, plan, precision};
-use rand::Rng;
 
 fn engines() -> Vec<Arc<dyn Engine>> {
     let mut engines = vec![by_name("tract", 1).unwrap()];
@@ -177,22 +176,6 @@ fn gradients_that_vanish_in_f16_are_there_when_the_loss_is_scaled() {
     }
 }
 
-/// Two patterns with noise.
-fn pictures(seed: u64) -> (Array4<f32>, Vec<&'static str>) {
-    let patterns = [3, 4].map(|s| {
-        let mut rng = rng(s);
-        let coarse: Vec<f32> = (0..192).map(|_| rng.gen_range(-1.5..1.5)).collect();
-        Array4::from_shape_fn((1, 3, 32, 32), |(_, c, y, x)| coarse[64 * c + 8 * (y / 4) + x / 4])
-    });
-    let mut rng = rng(seed);
-    let mut images = Array4::zeros((20, 3, 32, 32));
-    for (i, mut row) in images.axis_iter_mut(Axis(0)).enumerate() {
-        row.assign(&patterns[i % 2].index_axis(Axis(0), 0));
-        row.mapv_inplace(|x| x + rng.gen_range(-0.7f32..0.7));
-    }
-    (images, (0..20).map(|i| ["ant", "bee"][i % 2]).collect())
-}
-
 /// tract, which notes the weights of training rows and gives infinite gradients the first `failing` times.
 struct Overflowing {
     inner: Tract,
@@ -259,7 +242,7 @@ fn learned(fixture: &str, failing: usize) -> perennial::Result<(Vec<f32>, usize,
     let engine = Overflowing { inner: Tract::new(1), failing, weights: weights.clone() };
     let builder = Learner::builder(fixtures::one(fixture).backbone()).engine(Arc::new(engine));
     let mut learner = builder.settings(settings).build()?;
-    let (images, labels) = pictures(1);
+    let (images, labels) = fixtures::pictures(1, [3, 4], ["ant", "bee"]);
     learner.begin_task("a")?;
     let mut steps = learner.observe(images.view(), &labels)?;
     for _ in 0..3 {
@@ -267,7 +250,7 @@ fn learned(fixture: &str, failing: usize) -> perennial::Result<(Vec<f32>, usize,
     }
     learner.end_task()?;
     learner.commit()?;
-    let (images, labels) = pictures(2);
+    let (images, labels) = fixtures::pictures(2, [3, 4], ["ant", "bee"]);
     let answers = learner.predict(images.view())?;
     let right = answers.iter().zip(&labels).filter(|(a, l)| a.name == **l).count();
     let weights = weights.lock().unwrap().clone();

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fixtures::{distance, floats, images, random, rng};
-use ndarray::{Array1, Array4, Axis};
+use ndarray::Array1;
 use perennial::adapter::{self, Blocks, Lora, Roles, Sharing, Site, inject, merge};
 use perennial::autodiff::differentiate;
 use perennial::backbone::Backbone;
@@ -23,7 +23,6 @@ use perennial::graph::{DType, Emit, Graph, Node, Shape, Tensor, ValueId, fold, i
 use perennial::joint::joint;
 use perennial::learner::{Learner, Settings};
 use perennial::{gradcheck, plan, precision};
-use rand::Rng;
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -500,22 +499,6 @@ fn merging_sets_the_adapter_beside_weights_that_are_stored_small() {
     }
 }
 
-/// Two patterns with noise.
-fn pictures(seed: u64, of: [u64; 2], names: [&'static str; 2]) -> (Array4<f32>, Vec<&'static str>) {
-    let patterns = of.map(|s| {
-        let mut rng = rng(s);
-        let coarse: Vec<f32> = (0..192).map(|_| rng.gen_range(-1.5..1.5)).collect();
-        Array4::from_shape_fn((1, 3, 32, 32), |(_, c, y, x)| coarse[64 * c + 8 * (y / 4) + x / 4])
-    });
-    let mut rng = rng(seed);
-    let mut images = Array4::zeros((20, 3, 32, 32));
-    for (i, mut row) in images.axis_iter_mut(Axis(0)).enumerate() {
-        row.assign(&patterns[i % 2].index_axis(Axis(0), 0));
-        row.mapv_inplace(|x| x + rng.gen_range(-0.7f32..0.7));
-    }
-    (images, (0..20).map(|i| names[i % 2]).collect())
-}
-
 #[test]
 fn a_learner_learns_two_tasks_on_every_one_of_them() {
     let lora = Lora { rank: 2, alpha: 2.0, blocks: Blocks::Last(1), roles: Roles::Q | Roles::V | Roles::FC1 };
@@ -525,7 +508,7 @@ fn a_learner_learns_two_tasks_on_every_one_of_them() {
             let builder = Learner::builder(model.backbone()).engine(engine.clone());
             let mut learner = builder.settings(settings.clone()).build().unwrap();
             for (task, of, names) in [("a", [3, 4], ["ant", "bee"]), ("b", [5, 6], ["cat", "dog"])] {
-                let (images, labels) = pictures(1, of, names);
+                let (images, labels) = fixtures::pictures(1, of, names);
                 learner.begin_task(task).unwrap();
                 let mut steps = learner.observe(images.view(), &labels).unwrap();
                 for _ in 0..6 {
@@ -537,7 +520,7 @@ fn a_learner_learns_two_tasks_on_every_one_of_them() {
                 learner.commit().unwrap();
             }
             for (of, names) in [([3, 4], ["ant", "bee"]), ([5, 6], ["cat", "dog"])] {
-                let (images, labels) = pictures(2, of, names);
+                let (images, labels) = fixtures::pictures(2, of, names);
                 let answers = learner.predict(images.view()).unwrap();
                 let right = answers.iter().zip(&labels).filter(|(a, l)| a.name == **l).count();
                 assert!(right >= 18, "{} {}: {right} of 20", engine.name(), model.name);
