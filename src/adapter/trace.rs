@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::linear::Linear;
 use super::spine::Spine;
-use crate::graph::{Graph, Index, Node, NodeId, ValueId};
+use crate::graph::{DType, Graph, Index, Node, NodeId, ValueId};
 
 /// A step from a layer towards attention that moves elements.
 #[derive(Clone, Copy, Debug)]
@@ -73,10 +73,11 @@ impl<'g> Trace<'g> {
         (node.is("MatMul") || node.is("Einsum")) && self.data(node).count() == 2
     }
 
-    /// Operands of `node` that are no constants, with their places.
+    /// Operands of `node` that are no constants, with their places. Lengths and positions (i64) are no data.
     pub fn data<'n>(&self, node: &'n Node) -> impl Iterator<Item = (usize, ValueId)> + use<'n, '_, 'g> {
         let operands = node.inputs.iter().enumerate().filter_map(|(i, v)| Some((i, (*v)?)));
-        operands.filter(|(_, v)| self.graph.constant(*v).is_none())
+        let length = |v: ValueId| matches!(self.graph.value(v).dtype, Some(DType::I64 | DType::Bool));
+        operands.filter(move |(_, v)| self.graph.constant(*v).is_none() && !length(*v))
     }
 
     /// The node that computes `v`.
