@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array2, Array4, Axis, s};
 use perennial::adapter::{Blocks, Lora, Roles};
-use perennial::engine::{Data, Engine, Port, Session, Tract};
+use perennial::engine::{Data, Engine, Ports, Session, Tract};
 use perennial::graph::Graph;
 use perennial::learner::{Budget, Descent, Learner, Settings, State};
 use perennial::{ErrorKind, store, strategy};
@@ -199,16 +199,8 @@ struct FlakySession {
 }
 
 impl Session for FlakySession {
-    fn inputs(&self) -> &[Port] {
-        self.session.inputs()
-    }
-
-    fn outputs(&self) -> &[Port] {
-        self.session.outputs()
-    }
-
-    fn batch(&self) -> usize {
-        self.session.batch()
+    fn ports(&self) -> &Ports {
+        self.session.ports()
     }
 
     fn run(&self, inputs: &[Data]) -> perennial::Result<Vec<Data>> {

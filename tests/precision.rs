@@ -12,7 +12,7 @@ use fixtures::{distance, floats, images, random, rng};
 use ndarray::Array1;
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
-use perennial::engine::{Data, Engine, Port, Session, Tract, by_name};
+use perennial::engine::{Data, Engine, Port, Ports, Session, Tract, by_name};
 use perennial::graph::{DType, Graph, Tensor, fold};
 use perennial::joint::joint;
 use perennial::learner::{Learner, Settings};
@@ -201,16 +201,8 @@ impl Engine for Overflowing {
 }
 
 impl Session for Wrapped {
-    fn inputs(&self) -> &[Port] {
-        self.inner.inputs()
-    }
-
-    fn outputs(&self) -> &[Port] {
-        self.inner.outputs()
-    }
-
-    fn batch(&self) -> usize {
-        self.inner.batch()
+    fn ports(&self) -> &Ports {
+        self.inner.ports()
     }
 
     fn run(&self, inputs: &[Data]) -> perennial::Result<Vec<Data>> {

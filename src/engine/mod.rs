@@ -28,8 +28,8 @@ pub use rten::Rten;
 #[cfg(feature = "tract")]
 pub use tract::Tract;
 
-use crate::error::Result;
-use crate::graph::{DType, Graph, Shape};
+use crate::error::{Error, Result};
+use crate::graph::{DType, Graph, Shape, ValueId, fold};
 
 /// Name, dtype and shape of a graph input or output as a session takes or gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,14 +42,44 @@ pub struct Port {
     pub shape: Shape,
 }
 
-/// The ports of `values`.
-#[cfg(any(feature = "tract", feature = "rten", feature = "onnxruntime"))]
-fn ports(graph: &Graph, values: &[crate::graph::ValueId]) -> Result<Vec<Port>> {
-    let port = |&v: &crate::graph::ValueId| {
-        let name = graph.value(v).name.clone();
-        Ok(Port { name, dtype: graph.dtype(v)?, shape: graph.shape(v)?.clone() })
-    };
-    values.iter().map(port).collect()
+/// What a session takes and gives, in order, and for how many rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ports {
+    /// In the order [`Session::run`] takes them.
+    pub inputs: Vec<Port>,
+    /// In the order [`Session::run`] gives them.
+    pub outputs: Vec<Port>,
+    /// Rows of a batch.
+    pub batch: usize,
+}
+
+impl Ports {
+    /// Those of `graph` with its batch symbol, if it has one, bound to `batch`.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) where dtype or shape of one were not inferred.
+    pub fn new(graph: &Graph, batch: usize) -> Result<Self> {
+        let open = Self::open(graph, batch)?;
+        Ok(fold::batch_symbol(graph).map_or_else(|| open.clone(), |symbol| open.bind(symbol, batch)))
+    }
+
+    /// Those of `graph` as it has them.
+    fn open(graph: &Graph, batch: usize) -> Result<Self> {
+        let port = |&v: &ValueId| {
+            let (name, shape) = (graph.value(v).name.clone(), graph.shape(v)?.clone());
+            Ok(Port { name, dtype: graph.dtype(v)?, shape })
+        };
+        let all = |values: &[ValueId]| values.iter().map(port).collect::<Result<_>>();
+        Ok(Self { inputs: all(&graph.inputs)?, outputs: all(&graph.outputs)?, batch })
+    }
+
+    /// The same with `symbol` bound to `batch`.
+    #[must_use]
+    pub fn bind(&self, symbol: &str, batch: usize) -> Self {
+        let bound = |p: &Port| Port { shape: p.shape.bind(symbol, batch), ..p.clone() };
+        let all = |ports: &[Port]| ports.iter().map(bound).collect();
+        Self { inputs: all(&self.inputs), outputs: all(&self.outputs), batch }
+    }
 }
 
 /// Compiles graphs.
@@ -66,14 +96,23 @@ pub trait Engine: Send + Sync {
 
 /// A compiled graph.
 pub trait Session: Send + Sync {
+    /// What it takes and gives.
+    fn ports(&self) -> &Ports;
+
     /// The inputs, in the order [`Session::run`] takes them.
-    fn inputs(&self) -> &[Port];
+    fn inputs(&self) -> &[Port] {
+        &self.ports().inputs
+    }
 
     /// The outputs, in the order [`Session::run`] gives them.
-    fn outputs(&self) -> &[Port];
+    fn outputs(&self) -> &[Port] {
+        &self.ports().outputs
+    }
 
     /// Rows of a batch.
-    fn batch(&self) -> usize;
+    fn batch(&self) -> usize {
+        self.ports().batch
+    }
 
     /// Runs once. `inputs` stand in the order of [`Session::inputs`]; floats are converted to the port's dtype.
     ///
@@ -97,6 +136,15 @@ pub trait Session: Send + Sync {
     }
 }
 
+/// What `call` gives, or an error where an engine panics on a graph that it should refuse. Compiled graphs are not
+/// written to by a run, so none is left half-way.
+#[cfg(any(feature = "tract", feature = "rten"))]
+fn guarded<R>(engine: &str, call: impl FnOnce() -> Result<R>) -> Result<R> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        Err(crate::err!(Engine, "{engine} panicked, see the message above; please report the graph"))
+    })
+}
+
 /// The engine called `name`, running one session on `threads` threads. ONNX Runtime's name may be followed by an
 /// execution provider, by `+cpu` where the CPU may compute what the provider cannot, and by the provider's options:
 /// `onnxruntime:openvino+cpu,device_type=GPU`.
@@ -117,9 +165,32 @@ pub fn by_name(name: &str, threads: usize) -> Result<Arc<dyn Engine>> {
         }
         _ => {
             let _ = threads;
-            Err(crate::err!(NotFound, "no engine {name:?}; this build has: {}", names().join(", ")))
+            Err(missing(name))
         }
     }
+}
+
+/// The error for an engine that this build does not have, and how to get one that exists.
+fn missing(name: &str) -> Error {
+    let have = names().join(", ");
+    match ALL.iter().find(|engine| name.split(':').next() == Some(engine)) {
+        Some(engine) => {
+            crate::err!(NotFound, "this build has no {engine}, only {have}; build with --features {engine}")
+        }
+        None => crate::err!(NotFound, "no engine {name:?}; this build has: {have}"),
+    }
+}
+
+/// Names of the engines that a build can have.
+const ALL: [&str; 3] = ["tract", "rten", "onnxruntime"];
+
+/// Refuses the name of an engine that this build does not have, without starting it.
+///
+/// # Errors
+/// [`NotFound`](crate::ErrorKind::NotFound) lists the engines of this build, or names the feature.
+pub fn known(name: &str) -> Result<()> {
+    let there = names().contains(&name.split(':').next().unwrap_or(name));
+    if there { Ok(()) } else { Err(missing(name)) }
 }
 
 /// Names of the engines of this build.

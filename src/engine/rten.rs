@@ -14,7 +14,7 @@ use rten::{Model, ModelOptions, RunOptions, ThreadPool, Value, ValueOrView, Valu
 use rten_tensor::TensorView;
 use rten_tensor::prelude::*;
 
-use super::{Data, Engine, Port, Session, check, ports};
+use super::{Data, Engine, Port, Ports, Session, check, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, Node, fold};
 use crate::onnx;
@@ -45,16 +45,14 @@ impl Rten {
 struct Program {
     model: Model,
     symbol: Option<String>,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    /// With the batch as the graph has it.
+    ports: Ports,
     pool: Arc<ThreadPool>,
 }
 
 struct RtenSession {
     program: Arc<Program>,
-    batch: usize,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    ports: Ports,
 }
 
 fn failed<E: fmt::Display>(doing: &str) -> impl Fn(E) -> Error {
@@ -96,49 +94,34 @@ impl Engine for Rten {
         let (bytes, weights) = onnx::encode_apart(&suited(graph), WEIGHTS)?;
         let mut options = ModelOptions::with_all_ops();
         options.external_data(WEIGHTS, weights);
-        let model = options.load(bytes).map_err(failed("reading the graph"))?;
+        let model = guarded("rten", || options.load(bytes).map_err(failed("reading the graph")))?;
         let symbol = fold::batch_symbol(graph).map(str::to_string);
-        let (inputs, outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
-        Ok(Arc::new(Program { model, symbol, inputs, outputs, pool: self.pool.clone() }).session(batch))
+        let ports = Ports::open(graph, batch)?;
+        Ok(Arc::new(Program { model, symbol, ports, pool: self.pool.clone() }).session(batch))
     }
 }
 
 impl Program {
     fn session(self: Arc<Self>, batch: usize) -> Arc<dyn Session> {
-        let bind = |ports: &[Port]| -> Vec<Port> {
-            let bound = |p: &Port| match &self.symbol {
-                Some(symbol) => Port { shape: p.shape.bind(symbol, batch), ..p.clone() },
-                None => p.clone(),
-            };
-            ports.iter().map(bound).collect()
-        };
-        let (inputs, outputs) = (bind(&self.inputs), bind(&self.outputs));
-        Arc::new(RtenSession { program: self, batch, inputs, outputs })
+        let ports = self.symbol.as_ref().map_or_else(|| self.ports.clone(), |s| self.ports.bind(s, batch));
+        Arc::new(RtenSession { program: self, ports })
     }
 }
 
 impl Session for RtenSession {
-    fn inputs(&self) -> &[Port] {
-        &self.inputs
-    }
-
-    fn outputs(&self) -> &[Port] {
-        &self.outputs
-    }
-
-    fn batch(&self) -> usize {
-        self.batch
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
-        check(&self.inputs, inputs)?;
+        check(self.inputs(), inputs)?;
         let Program { model, pool, .. } = self.program.as_ref();
         let rows: Vec<Cow<'_, Data>> = inputs.iter().map(Data::row_major).collect();
-        let values = rows.iter().zip(&self.inputs).zip(model.input_ids());
+        let values = rows.iter().zip(self.inputs()).zip(model.input_ids());
         let values = values.map(|((d, p), id)| Ok((*id, value(d, p)?))).collect::<Result<Vec<_>>>()?;
         let options = RunOptions::default().with_thread_pool(Some(pool.clone()));
-        let results = model.run(values, model.output_ids(), Some(options)).map_err(failed("running"))?;
-        results.into_iter().map(data).collect()
+        let run = || model.run(values, model.output_ids(), Some(options)).map_err(failed("running"));
+        guarded("rten", run)?.into_iter().map(data).collect()
     }
 
     fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {

@@ -99,7 +99,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         true => engine::names().into_iter().map(str::to_string).collect(),
         false => whole(&args.engines),
     };
-    engines.iter().try_for_each(|name| known(name))?;
+    engines.iter().try_for_each(|name| engine::known(name.split('@').next().unwrap_or(name)))?;
     if args.profile {
         return profile::run(global, &cases(global, args, &engines));
     }
@@ -122,19 +122,6 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         false => print!("{}", table::text(&rows)),
     }
     Ok(())
-}
-
-/// Refuses an engine that this build does not have.
-fn known(name: &str) -> Result<()> {
-    let base = name.split([':', '@']).next().unwrap_or(name);
-    if engine::names().contains(&base) {
-        return Ok(());
-    }
-    let (features, have) = (["tract", "onnxruntime", "rten"], engine::names().join(", "));
-    match features.contains(&base) {
-        true => crate::bail!(NotFound, "this build has no {base}, only {have}; build with --features {base}"),
-        false => crate::bail!(NotFound, "no engine {base:?}; this build has: {have}"),
-    }
 }
 
 /// Engines whose options stand behind commas (`onnxruntime:cpu,weights=inputs`) put together again.

@@ -38,7 +38,7 @@ use ort::session::{Session as OrtSession, SessionInputValue};
 pub use provider::Provider;
 
 use super::profile::Timed;
-use super::{Data, Engine, Port, Session, check, ports};
+use super::{Data, Engine, Ports, Session, check};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Graph, fold};
 use crate::onnx;
@@ -195,17 +195,12 @@ impl Engine for OnnxRuntime {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        let (mut inputs, mut outputs) = (ports(graph, &graph.inputs)?, ports(graph, &graph.outputs)?);
-        if let Some(symbol) = fold::batch_symbol(graph) {
-            for port in inputs.iter_mut().chain(&mut outputs) {
-                port.shape = port.shape.bind(symbol, batch);
-            }
-        }
+        let ports = Ports::new(graph, batch)?;
         let builder = self.builder().map_err(failed("taking its options"))?;
         let (weights, session) = self.session(builder, graph, batch)?;
         let program = Program { engine: self.clone(), graph: graph.clone() };
         let session = Mutex::new(session);
-        Ok(Arc::new(OnnxRuntimeSession { session, weights, program, batch, inputs, outputs }))
+        Ok(Arc::new(OnnxRuntimeSession { session, weights, program, ports }))
     }
 }
 
@@ -220,15 +215,13 @@ struct OnnxRuntimeSession {
     session: Mutex<OrtSession>,
     weights: Named,
     program: Program,
-    batch: usize,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    ports: Ports,
 }
 
 impl OnnxRuntimeSession {
     /// What a run reads: the inputs, and weights that are inputs too.
     fn values<'a>(&'a self, rows: &'a [Cow<'_, Data>]) -> Result<Vec<SessionInputValue<'a>>> {
-        let own = rows.iter().zip(&self.inputs).map(|(d, p)| value(d, p.dtype));
+        let own = rows.iter().zip(self.inputs()).map(|(d, p)| value(d, p.dtype));
         let mut values = own.collect::<Result<Vec<_>>>()?;
         if self.program.engine.choice.weights == Placement::Inputs {
             values.extend(self.weights.iter().map(|(_, w)| SessionInputValue::from(w.view())));
@@ -238,20 +231,12 @@ impl OnnxRuntimeSession {
 }
 
 impl Session for OnnxRuntimeSession {
-    fn inputs(&self) -> &[Port] {
-        &self.inputs
-    }
-
-    fn outputs(&self) -> &[Port] {
-        &self.outputs
-    }
-
-    fn batch(&self) -> usize {
-        self.batch
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
-        check(&self.inputs, inputs)?;
+        check(self.inputs(), inputs)?;
         let rows: Vec<Cow<'_, Data>> = inputs.iter().map(Data::row_major).collect();
         let values = self.values(&rows)?;
         // A run that panicked has left no half-written state of ours behind.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{OnnxRuntimeSession, failed};
 use crate::engine::profile::{Timed, Times};
-use crate::engine::{Data, check};
+use crate::engine::{Data, Session, check};
 use crate::error::{Context, Result};
 
 /// What is read of an event of the trace; times in microseconds.
@@ -33,7 +33,7 @@ struct Args {
 
 /// Compiles the program of `session` with the profiler on and runs it.
 pub(super) fn run(session: &OnnxRuntimeSession, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {
-    check(&session.inputs, inputs)?;
+    check(session.inputs(), inputs)?;
     let prefix = std::env::temp_dir().join(format!("perennial-profile-{}", std::process::id()));
     let engine = &session.program.engine;
     let builder = engine
@@ -41,7 +41,7 @@ pub(super) fn run(session: &OnnxRuntimeSession, inputs: &[Data], runs: usize) ->
         .and_then(|b| Ok(b.with_profiling(&prefix)?))
         .map_err(failed("taking its options"))?;
     // Dropped in reverse: the weights after the session that reads them.
-    let (_weights, mut profiled) = engine.session(builder, &session.program.graph, session.batch)?;
+    let (_weights, mut profiled) = engine.session(builder, &session.program.graph, session.batch())?;
     let rows: Vec<_> = inputs.iter().map(Data::row_major).collect();
     for _ in 0..=runs {
         let values = session.values(&rows)?;

@@ -14,7 +14,7 @@ use tract_onnx::prelude as tr;
 use tract_onnx::prelude::{Framework, InferenceModelExt, RunOptions};
 
 use super::profile::{Timed, Times};
-use super::{Data, Engine, Port, Session, check, ports};
+use super::{Data, Engine, Ports, Session, check, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, fold};
 use crate::onnx;
@@ -43,15 +43,13 @@ struct Program {
 struct TractSession {
     program: Arc<Program>,
     plan: Arc<tr::TypedRunnableModel>,
-    batch: usize,
-    inputs: Vec<Port>,
-    outputs: Vec<Port>,
+    ports: Ports,
 }
 
 impl TractSession {
     fn values(&self, inputs: &[Data]) -> Result<tr::TVec<tr::TValue>> {
-        check(&self.inputs, inputs)?;
-        inputs.iter().zip(&self.inputs).map(|(d, p)| into_tract(d, p.dtype)).collect()
+        check(self.inputs(), inputs)?;
+        inputs.iter().zip(self.inputs()).map(|(d, p)| into_tract(d, p.dtype)).collect()
     }
 
     fn on_threads<R>(&self, run: impl FnOnce() -> R) -> R {
@@ -82,10 +80,11 @@ impl Program {
         if let Some(symbol) = fold::batch_symbol(&graph).map(str::to_string) {
             graph = fold::bind(graph, &symbol, batch)?;
         }
-        let (inputs, outputs) = (ports(&graph, &graph.inputs)?, ports(&graph, &graph.outputs)?);
-        let model = parse(&suited::suited(fold::constants(graph)?)?)?;
-        let plan = model.into_optimized().and_then(plan).map_err(failed("optimizing the graph"))?;
-        Ok(Arc::new(TractSession { program: self.clone(), plan, batch, inputs, outputs }))
+        let ports = Ports::new(&graph, batch)?;
+        let graph = suited::suited(fold::constants(graph)?)?;
+        let optimize = |model: tr::TypedModel| model.into_optimized().and_then(plan);
+        let plan = guarded("tract", || optimize(parse(&graph)?).map_err(failed("optimizing the graph")))?;
+        Ok(Arc::new(TractSession { program: self.clone(), plan, ports }))
     }
 }
 
@@ -105,21 +104,14 @@ fn plan(mut model: tr::TypedModel) -> tr::TractResult<Arc<tr::TypedRunnableModel
 }
 
 impl Session for TractSession {
-    fn inputs(&self) -> &[Port] {
-        &self.inputs
-    }
-
-    fn outputs(&self) -> &[Port] {
-        &self.outputs
-    }
-
-    fn batch(&self) -> usize {
-        self.batch
+    fn ports(&self) -> &Ports {
+        &self.ports
     }
 
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>> {
         let values = self.values(inputs)?;
-        let results = self.on_threads(|| self.plan.run(values)).map_err(failed("running"))?;
+        let run = || self.on_threads(|| self.plan.run(values)).map_err(failed("running"));
+        let results = guarded("tract", run)?;
         results.iter().rev().map(|t| from_tract(t)).collect()
     }
 
