@@ -148,7 +148,7 @@ fn check(settings: &mut Settings, backbone: &Backbone) -> Result<()> {
 }
 
 /// Widths of the sites; sites that read the same value share a tap.
-fn slots(sites: &[Site]) -> Vec<SlotShape> {
+pub fn slots(sites: &[Site]) -> Vec<SlotShape> {
     let mut taps = Vec::new();
     let shape = |site: &Site| {
         let x = site.linear.x;

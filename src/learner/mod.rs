@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use ndarray::ArrayView4;
 
-pub use builder::Builder;
+pub use builder::{Builder, slots};
 pub use classifier::Statistics;
 pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};

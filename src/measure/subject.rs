@@ -13,8 +13,8 @@ use crate::gradcheck;
 use crate::graph::{Graph, ValueId, fold};
 use crate::head::Linear;
 use crate::joint::joint;
-use crate::learner::{Batch, Runner, Settings, Trainer};
-use crate::strategy::{self, Memory, SlotShape, Strategy, TaskContext};
+use crate::learner::{Batch, Runner, Settings, Trainer, slots};
+use crate::strategy::{self, Memory, Strategy, TaskContext};
 
 /// A compiled case.
 pub struct Subject {
@@ -165,13 +165,7 @@ impl Training {
             Settings { lora, micro: micro(case, backbone), batch: case.batch, ..Settings::default() };
         // Nothing that edits gradients or deltas: the peers do not project either.
         let strategy = strategy::by_name("sequential", 1)?;
-        let shape = |(tap, site): (usize, &Site)| SlotShape {
-            name: site.name.clone(),
-            inputs: site.linear.inputs,
-            outputs: site.columns.len(),
-            tap,
-        };
-        let mut memory = Memory::new(sites.iter().enumerate().map(shape).collect(), lora.rank);
+        let mut memory = Memory::new(slots(&sites), lora.rank);
         strategy.begin(&TaskContext { index: 0, seed: 0, rank: lora.rank }, &mut memory)?;
         let mut head = Linear::new(backbone.width()?, case.classes);
         for class in 0..case.classes {
