@@ -41,6 +41,7 @@ mod schema;
 mod tests;
 mod write;
 
+pub use contrib::written_out;
 pub use decode::{OPSETS, decode, from_bytes, read};
 pub use encode::encode;
 pub use external::{External, Folder, NoExternal};

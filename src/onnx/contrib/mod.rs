@@ -45,6 +45,11 @@ static RULES: &[(&str, Rule)] = &[
     ("SkipSimplifiedLayerNormalization", norm::skip_simplified),
 ];
 
+/// Names of the operators that are written out.
+pub fn written_out() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|r| r.0)
+}
+
 /// `SimplifiedLayerNormalization` is written into the standard domain, where it does not exist.
 fn rule(node: &Node) -> Option<Rule> {
     let foreign = node.domain == DOMAIN || node.op == "SimplifiedLayerNormalization";
