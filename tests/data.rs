@@ -346,21 +346,10 @@ fn hostile_pictures_are_errors() {
     assert!(Picture::new(0, 4, vec![]).is_err() && Picture::new(2, 2, vec![0; 11]).is_err());
 }
 
-/// The shared data folder, or a loud line that says what is skipped.
-fn shared(what: &str) -> Option<PathBuf> {
-    let root =
-        std::env::var_os("PERENNIAL_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let found = root.join(what).exists().then(|| root.join(what));
-    if found.is_none() {
-        skip::say(&format!("{} is not there; set PERENNIAL_DATA", root.join(what).display()));
-    }
-    found
-}
-
 #[test]
 fn shared_cifar100_has_the_official_pixels() {
     use sha2::Digest;
-    let Some(dir) = shared("cifar100") else { return };
+    let Some(dir) = skip::shared("cifar100") else { return };
     let limits = Limits { train_per_class: Some(0), test_per_class: None };
     let dataset = Dataset::open(&DataSpec::Cifar(dir), Layout::Classes, limits).unwrap();
     assert_eq!((dataset.classes.len(), dataset.train.len(), dataset.test.len()), (100, 0, 10_000));
@@ -381,7 +370,7 @@ fn shared_task_folders_are_counted() {
         ("omniglot", ClassNames::PerTask, 8, 242, (242 * 15, 242 * 5)),
     ];
     for (name, names, tasks, classes, counts) in cases {
-        let Some(dir) = shared(name) else { continue };
+        let Some(dir) = skip::shared(name) else { continue };
         let dataset = Dataset::open(&DataSpec::Folder(dir), Layout::Tasks(names), Limits::default()).unwrap();
         assert_eq!((dataset.tasks.len(), dataset.classes.len()), (tasks, classes));
         assert_eq!((dataset.train.len(), dataset.test.len()), counts);

@@ -239,24 +239,12 @@ fn gradients_and_ten_losses_are_those_of_pytorch() {
 mod real {
     use super::*;
     use perennial::backbone::Backbone;
-    use std::path::PathBuf;
-
-    fn model() -> Option<PathBuf> {
-        let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-        let data = std::env::var_os("PERENNIAL_DATA").map_or(beside, PathBuf::from);
-        let folder = data.join("vit_tiny_patch16_224");
-        if folder.is_dir() {
-            return Some(folder);
-        }
-        skip::say(&format!("no {}; set PERENNIAL_DATA to test the real ViT-Tiny", folder.display()));
-        None
-    }
 
     const FILE: &str = "vit_tiny_patch16_224.augreg_in21k_ft_in1k.onnx";
 
     #[test]
     fn its_last_two_blocks_pass_the_gradient_check() {
-        let Some(folder) = model() else { return };
+        let Some(folder) = skip::real_vit() else { return };
         let lora = Lora { rank: 4, alpha: 4.0, blocks: Blocks::Last(2), roles: all_roles() };
         let parts = Backbone::read(&folder.join(FILE)).unwrap().parts(lora.blocks, lora.roles).unwrap();
         let (graph, slots) = inject(parts.suffix, &parts.sites, &lora, Sharing::Shared).unwrap();

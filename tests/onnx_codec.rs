@@ -174,13 +174,8 @@ fn what_passes_make_is_kept() -> Result<()> {
 /// The real backbone, where it is present.
 #[test]
 fn the_real_model_round_trips() {
-    let data = std::env::var_os("PERENNIAL_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
-    let model = data.join("vit_tiny_patch16_224/vit_tiny_patch16_224.augreg_in21k_ft_in1k.onnx");
-    if !model.exists() {
-        skip::say(&format!("the real model is not there ({}); set PERENNIAL_DATA", model.display()));
-        return;
-    }
+    let Some(folder) = skip::real_vit() else { return };
+    let model = folder.join("vit_tiny_patch16_224.augreg_in21k_ft_in1k.onnx");
     let graph = onnx::read(&model).unwrap();
     assert_eq!((graph.opset(), graph.inputs.len(), graph.outputs.len()), (17, 1, 2));
     let parameters: usize =

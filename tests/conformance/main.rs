@@ -19,7 +19,6 @@
 //! | `manners` | the same bits, any batch, any threads, errors that name the input |
 //! | `onnxruntime` | what only that engine has: a library, providers, options |
 //! | `memory` | peak memory of a training step |
-//! | `cost` | measured on demand: adapters at prediction |
 #![cfg(feature = "tract")] // Fixtures are read with it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // Helpers of tests may fail like tests.
 
@@ -36,7 +35,6 @@ mod cases;
 #[path = "../gradcheck/numeric.rs"]
 mod numeric;
 
-mod cost;
 mod ignored;
 mod learner;
 mod manners;

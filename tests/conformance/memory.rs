@@ -11,6 +11,7 @@ use perennial::joint::joint;
 
 use crate::fixtures::{random, rng};
 use crate::real;
+use crate::skip;
 use crate::suite::subjects;
 
 /// Megabytes that every engine should need at most.
@@ -25,7 +26,7 @@ const MORE: [(&str, f64, &str); 1] = [(
 
 #[test]
 fn training_vit_tiny_stays_below_150_megabytes() {
-    if real::folder().is_none() {
+    if skip::real_vit().is_none() {
         return;
     }
     let mut failures = Vec::new();
@@ -55,7 +56,7 @@ fn training_vit_tiny_stays_below_150_megabytes() {
 #[test]
 #[ignore = "a part of the test above, in a process of its own"]
 fn one_process() {
-    let Some(folder) = real::folder() else { return };
+    let Some(folder) = skip::real_vit() else { return };
     let subject = subjects().swap_remove(0);
     let roles = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
     let lora = Lora { rank: 8, alpha: 8.0, blocks: Blocks::All, roles };

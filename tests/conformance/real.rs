@@ -2,7 +2,7 @@
 //! and ten AdamW steps, against PyTorch.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::{Array1, Array2, Array4, ArrayD, Axis};
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
@@ -19,25 +19,13 @@ use crate::suite::{Case, Class, Subject, case, off};
 
 const FILE: &str = "vit_tiny_patch16_224.augreg_in21k_ft_in1k.onnx";
 
-/// The model's folder; says so where it is missing.
-pub fn folder() -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let data = std::env::var_os("PERENNIAL_DATA").map_or(beside, PathBuf::from);
-    let folder = data.join("vit_tiny_patch16_224");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    skip::say(&format!("no {}; set PERENNIAL_DATA to test the real ViT-Tiny", folder.display()));
-    None
-}
-
 /// The model.
 pub fn backbone(folder: &Path) -> Backbone {
     Backbone::read(&folder.join(FILE)).unwrap()
 }
 
 pub fn cases() -> Vec<Case> {
-    let Some(folder) = folder() else { return Vec::new() };
+    let Some(folder) = skip::real_vit() else { return Vec::new() };
     let again = folder.clone();
     vec![
         case("real/logits and features", Class::Network, move |s| outputs(s, &folder)),
