@@ -7,6 +7,7 @@
 //! | file | holds | keeps |
 //! |---|---|---|
 //! | `class_means` | [`ClassMeans`]: cosine to the class mean | `C` sums of `E` |
+//! | `subspaces` | [`Subspaces`]: class means in the space of every network of a task | `C T` sums of `E` |
 //! | `ridge` | [`Ridge`]: least squares on lifted features (RanPAC, arXiv 2307.02251, with [`Lift::random_relu`]) | `G [M, M]`, `Q [M, C]` |
 //! | `gcv` | the ridge parameter in closed form | |
 //! | `lift` | [`Lift`]: the map from features to ridge inputs | one seed |
@@ -40,6 +41,7 @@ mod linear;
 mod metric;
 mod novelty;
 mod ridge;
+mod subspaces;
 mod sums;
 
 use ndarray::{Array2, ArrayView2};
@@ -51,6 +53,7 @@ pub use lift::Lift;
 pub use linear::Linear;
 pub use novelty::Novelty;
 pub use ridge::Ridge;
+pub use subspaces::Subspaces;
 
 use crate::error::Result;
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::recognition::Recognition;
 use super::runner::Runner;
-use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, features};
+use super::signatures::Signatures;
+use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, network};
 use crate::adapter::Site;
 use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::strategy::{self, Memory, SlotShape};
+use crate::strategy::{self, Choice, Memory, SlotShape};
 
 /// Options of a learner; see [`Learner::builder`].
 pub struct Builder {
@@ -94,7 +95,7 @@ impl Builder {
         }
         check(&mut settings, &backbone)?;
         let backbone = backbone.named(&settings.named)?;
-        let strategy = strategy::by_name(&strategy, settings.random_features)?;
+        let Choice { name, strategy, reading } = strategy::by_name(&strategy, settings.random_features)?;
         let engine = match engine {
             Some(engine) => engine,
             None => crate::engine::by_name("tract", 1)?,
@@ -109,9 +110,9 @@ impl Builder {
             Some(_) => {
                 crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has")
             }
-            None => fresh(strategy.name(), settings, slots),
+            None => fresh(&name, settings, slots),
         };
-        let adapted = features::adapted(engine.as_ref(), &suffix, &sites, &state)?;
+        let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
         let backbone = Facts {
             sha256: backbone.sha256(),
             image: backbone.image()?,
@@ -121,11 +122,12 @@ impl Builder {
         Ok(Learner {
             engine,
             strategy,
+            reading,
             backbone,
             trunk,
             suffix,
             sites,
-            adapted,
+            networks,
             budget,
             state,
             phase: Phase::Idle,
@@ -181,6 +183,7 @@ fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>) -> State {
         statistics: None,
         scales: Vec::new(),
         recognition: Recognition::default(),
+        own: Signatures::default(),
         settings,
     }
 }

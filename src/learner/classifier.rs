@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::head::{Better, ClassMeans, Head, Lda, Lift, Ridge};
+use crate::head::{Better, ClassMeans, Head, Lda, Lift, Ridge, Subspaces};
 use crate::strategy::Classifier;
 
 /// Statistics of a classifier. The linear training head is not among them: it lives beside the adapters.
@@ -10,6 +10,8 @@ use crate::strategy::Classifier;
 pub enum Statistics {
     /// Cosine class means.
     Means(ClassMeans),
+    /// Cosine class means in every space.
+    Subspaces(Subspaces),
     /// Ridge, on the features or on random features of them.
     Ridge(Ridge),
     /// Linear discriminants.
@@ -24,6 +26,7 @@ impl Statistics {
         let ridge = |features| Ridge::new(width, Lift::random_relu(features as u32, seed));
         match classifier {
             Classifier::ClassMeans => Some(Self::Means(ClassMeans::new(width))),
+            Classifier::Subspaces => Some(Self::Subspaces(Subspaces::new(width))),
             Classifier::Ridge => Some(Self::Ridge(Ridge::new(width, Lift::Identity))),
             Classifier::RandomRidge { features } => Some(Self::Ridge(ridge(features))),
             Classifier::Better { features } => {
@@ -38,6 +41,7 @@ impl Statistics {
     pub fn head(&self) -> &dyn Head {
         match self {
             Self::Means(h) => h,
+            Self::Subspaces(h) => h,
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
             Self::Better(h) => h.as_ref(),
@@ -48,6 +52,7 @@ impl Statistics {
     pub fn head_mut(&mut self) -> &mut dyn Head {
         match self {
             Self::Means(h) => h,
+            Self::Subspaces(h) => h,
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
             Self::Better(h) => h.as_mut(),

@@ -2,12 +2,10 @@
 
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Slice, concatenate};
 
+use super::Encoded;
+use super::network::Network;
 use super::runner::Runner;
-use super::{Encoded, State};
-use crate::adapter::{Site, merge};
-use crate::engine::Engine;
 use crate::error::Result;
-use crate::graph::Graph;
 use crate::strategy::View;
 
 /// Images decoded to f32 at a time, which bounds the working memory.
@@ -17,8 +15,8 @@ const CHUNK: usize = 64;
 pub struct Features {
     /// Of the frozen backbone, `[n, width]`.
     pub frozen: Array2<f32>,
-    /// Of the adapted network, `[n, width]`; `None` where nothing was adapted.
-    pub adapted: Option<Array2<f32>>,
+    /// Of every adapted network that was run, `[n, width]`; none where nothing was adapted.
+    pub adapted: Vec<Array2<f32>>,
     /// Mean of the boundary tokens, `[n, token width]`.
     pub pooled: Array2<f32>,
 }
@@ -28,12 +26,11 @@ impl Features {
     pub fn view(&self, view: View, scales: &[Scale]) -> Result<Array2<f32>> {
         match view {
             View::Frozen => Ok(self.frozen.clone()),
-            View::Adapted => Ok(self.adapted.as_ref().unwrap_or(&self.frozen).clone()),
+            View::Adapted | View::Routed(_) if self.adapted.is_empty() => Ok(self.frozen.clone()),
+            View::Adapted | View::Routed(_) => beside(&self.adapted.iter().collect::<Vec<_>>()),
             View::Beside => {
                 let blocks: Vec<_> = self.blocks().into_iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
-                let views: Vec<_> = blocks.iter().map(Array2::view).collect();
-                concatenate(Axis(1), &views)
-                    .map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
+                beside(&blocks.iter().collect::<Vec<_>>())
             }
         }
     }
@@ -42,6 +39,11 @@ impl Features {
     pub fn blocks(&self) -> Vec<&Array2<f32>> {
         [&self.frozen, &self.pooled].into_iter().chain(&self.adapted).collect()
     }
+}
+
+fn beside(blocks: &[&Array2<f32>]) -> Result<Array2<f32>> {
+    let views: Vec<_> = blocks.iter().map(|b| b.view()).collect();
+    concatenate(Axis(1), &views).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
 }
 
 /// Centre and scale of one block of features, fixed by the first task.
@@ -90,18 +92,20 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
     all.ok_or_else(|| crate::err!(InvalidArgument, "no image was given"))
 }
 
-/// Encoded images through the adapted suffix.
-pub fn extract(adapted: Option<&Runner>, images: &Encoded) -> Result<Features> {
+/// Encoded images through adapted networks.
+pub fn extract(networks: &[Network], images: &Encoded) -> Result<Features> {
     let (frozen, pooled) = (images.frozen(), images.pooled());
-    let Some(runner) = adapted else { return Ok(Features { frozen, adapted: None, pooled }) };
-    let mut out = Array2::zeros(frozen.raw_dim());
-    each_chunk(images, |indices, tokens| {
-        let mut outputs = runner.run(tokens.view(), &[])?;
-        let features: Array2<f32> = cast::<Ix2>(outputs.remove(0))?;
-        out.slice_axis_mut(Axis(0), Slice::from(indices[0]..indices[0] + indices.len())).assign(&features);
-        Ok(())
-    })?;
-    Ok(Features { frozen, adapted: Some(out), pooled })
+    let mut adapted = vec![Array2::zeros(frozen.raw_dim()); networks.len()];
+    if !networks.is_empty() {
+        each_chunk(images, |indices, tokens| {
+            let rows = Slice::from(indices[0]..indices[0] + indices.len());
+            for (network, out) in networks.iter().zip(&mut adapted) {
+                out.slice_axis_mut(Axis(0), rows).assign(&network.run(tokens.view())?);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(Features { frozen, adapted, pooled })
 }
 
 /// Runs `suffix` with its taps as further outputs; gives every tap's rows, `[images * tokens, width]`.
@@ -123,27 +127,4 @@ pub fn taps(
 fn each_chunk(images: &Encoded, mut f: impl FnMut(&[usize], ArrayD<f32>) -> Result<()>) -> Result<()> {
     let indices: Vec<usize> = (0..images.len()).collect();
     indices.chunks(CHUNK).try_for_each(|chunk| f(chunk, images.tokens(chunk)))
-}
-
-/// The suffix with the settled and, if `all`, the current adapters folded into its weights.
-pub fn merged(suffix: &Graph, sites: &[Site], state: &State, all: bool) -> Result<Graph> {
-    let mut graph = suffix.clone();
-    let scaling = state.settings.lora.scaling();
-    for (slot, site) in sites.iter().enumerate() {
-        let memory = &state.memory;
-        let pair = if all { Some(memory.sum(slot)?) } else { memory.settled[slot].clone() };
-        if let Some(pair) = pair {
-            graph = merge(graph, site, pair.a.view(), pair.b.view(), scaling)?;
-        }
-    }
-    Ok(graph)
-}
-
-/// The adapted suffix as predictions use it; `None` where nothing was adapted.
-pub fn adapted(engine: &dyn Engine, suffix: &Graph, sites: &[Site], state: &State) -> Result<Option<Runner>> {
-    if !state.adapted {
-        return Ok(None);
-    }
-    let graph = merged(suffix, sites, state, true)?;
-    Runner::new(engine, &graph, state.settings.micro).map(Some)
 }

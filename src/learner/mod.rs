@@ -17,10 +17,14 @@ mod classifier;
 mod encoded;
 mod features;
 mod footprint;
+mod mixing;
+mod network;
 mod prediction;
 mod recognition;
+mod routing;
 mod runner;
 mod settings;
+mod signatures;
 mod state;
 mod task;
 mod trainer;
@@ -37,26 +41,29 @@ pub use prediction::Prediction;
 pub use recognition::Recognition;
 pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
+pub use signatures::Signatures;
 pub use state::{State, TaskRecord};
 pub use task::TaskReport;
-pub use trainer::{Batch, Step, Trainer};
+pub use trainer::{Batch, Extent, Step, Trainer};
 
 use crate::adapter::Site;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::strategy::Strategy;
+use crate::strategy::{Reading, Strategy, View};
+use network::Network;
 use task::OpenTask;
 
 /// Learns classes task after task on a frozen backbone.
 pub struct Learner {
     engine: Arc<dyn Engine>,
     strategy: Box<dyn Strategy>,
+    reading: Reading,
     backbone: Facts,
     trunk: Runner,
     suffix: Graph,
     sites: Vec<Site>,
-    adapted: Option<Runner>,
+    networks: Vec<Network>,
     budget: Budget,
     state: State,
     phase: Phase,
@@ -103,8 +110,8 @@ impl Learner {
     }
 
     /// The strategy's name.
-    pub fn strategy(&self) -> &'static str {
-        self.strategy.name()
+    pub fn strategy(&self) -> &str {
+        &self.state.strategy
     }
 
     /// The settings it was built with.
@@ -212,9 +219,7 @@ impl Learner {
             Phase::Idle => Err(crate::err!(State, "nothing to roll back")),
             Phase::Open { before, .. } | Phase::Ended { before } => {
                 self.state = *before;
-                self.adapted =
-                    features::adapted(self.engine.as_ref(), &self.suffix, &self.sites, &self.state)?;
-                Ok(())
+                self.connect()
             }
         }
     }
@@ -235,12 +240,16 @@ impl Learner {
         if self.state.tasks.is_empty() {
             crate::bail!(State, "nothing was learned yet; begin_task, observe and end_task first");
         }
-        let features = self.features(images)?;
-        prediction::predict(&self.state, self.strategy.classifier().1, &features)
+        match self.reading.view {
+            View::Routed(most) => routing::predict(&self.state, &self.networks, most, images),
+            _ => prediction::predict(&self.state, self.reading, &features::extract(&self.networks, images)?),
+        }
     }
 
-    /// Features of encoded images: frozen, and adapted where the network was adapted.
-    fn features(&self, images: &Encoded) -> Result<features::Features> {
-        features::extract(self.adapted.as_ref(), images)
+    /// Compiles the networks that the state now asks for.
+    fn connect(&mut self) -> Result<()> {
+        let Self { engine, suffix, sites, strategy, state, .. } = self;
+        self.networks = network::all(engine.as_ref(), suffix, sites, strategy.as_ref(), state)?;
+        Ok(())
     }
 }

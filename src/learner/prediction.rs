@@ -1,12 +1,13 @@
 //! What a learner says of an image.
 
-use ndarray::ArrayView1;
+use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
 use super::State;
 use super::features::Features;
+use super::recognition::Recognised;
 use crate::error::Result;
-use crate::strategy::View;
+use crate::strategy::{Classifier, Reading};
 
 /// The answer for one image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,15 +28,48 @@ pub struct Prediction {
 }
 
 /// Answers for feature rows.
-pub fn predict(state: &State, view: View, features: &Features) -> Result<Vec<Prediction>> {
-    let scores = state.head()?.scores(features.view(view, &state.scales)?.view())?;
+pub fn predict(state: &State, reading: Reading, features: &Features) -> Result<Vec<Prediction>> {
+    let scores = scores(state, reading, features)?;
     let answers = state.recognition.recognise(features.frozen.view(), scores.view(), &state.tasks)?;
-    let answer = |(row, seen): (ArrayView1<'_, f32>, super::recognition::Recognised)| {
+    answer(state, &scores, answers)
+}
+
+/// Class scores, `[n, classes]`.
+fn scores(state: &State, reading: Reading, features: &Features) -> Result<Array2<f32>> {
+    let head = state.head()?;
+    if reading.classifier != Classifier::Linear || features.adapted.len() < 2 {
+        return head.scores(features.view(reading.view, &state.scales)?.view());
+    }
+    // Networks of their own under one linear head: the surest answers.
+    let mut best: Option<Array2<f32>> = None;
+    for rows in &features.adapted {
+        let sure = softmax(head.scores(rows.view())?);
+        match &mut best {
+            Some(best) => best.zip_mut_with(&sure, |b, &s| *b = b.max(s)),
+            None => best = Some(sure),
+        }
+    }
+    best.ok_or_else(|| crate::err!(Bug, "no network was run"))
+}
+
+fn softmax(mut scores: Array2<f32>) -> Array2<f32> {
+    for mut row in scores.rows_mut() {
+        let most = row.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+        row.mapv_inplace(|x| (x - most).exp());
+        let sum = row.sum();
+        row /= sum;
+    }
+    scores
+}
+
+/// Puts class scores and what was recognised together.
+pub fn answer(state: &State, scores: &Array2<f32>, seen: Vec<Recognised>) -> Result<Vec<Prediction>> {
+    let one = |(row, seen): (ArrayView1<'_, f32>, Recognised)| {
         let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
         let (class, &score) = best.ok_or_else(|| crate::err!(Bug, "a classifier without classes"))?;
         let name = state.classes.get(class).cloned().unwrap_or_default();
-        let super::recognition::Recognised { task, unknown, familiarity } = seen;
+        let Recognised { task, unknown, familiarity } = seen;
         Ok(Prediction { class, name, score, task, unknown, familiarity })
     };
-    scores.rows().into_iter().zip(answers).map(answer).collect()
+    scores.rows().into_iter().zip(seen).map(one).collect()
 }

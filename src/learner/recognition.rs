@@ -11,11 +11,10 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::TaskRecord;
+use super::signatures::Signatures;
 use crate::error::Result;
 use crate::head::Novelty;
-use crate::signature::{
-    Calibration, Reduced, Reduction, ReductionParams, Router, Routing, Signature, SignatureParams,
-};
+use crate::signature::{Calibration, Routing};
 
 /// Share of known images that must not be called unknown.
 const RECALL: f64 = 0.95;
@@ -23,9 +22,7 @@ const RECALL: f64 = 0.95;
 /// Signatures of finished tasks, the space in which they live, and what is strange to all of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recognition {
-    /// Fitted on the first task, then fixed.
-    reduction: Option<Reduction>,
-    router: Router,
+    signatures: Signatures,
     strangeness: Option<Strangeness>,
 }
 
@@ -50,14 +47,7 @@ pub struct Recognised {
 impl Recognition {
     /// Adds the signature of a task from its frozen features `[n, width]`.
     pub fn learn(&mut self, frozen: ArrayView2<'_, f32>, labels: &[usize], seed: u64) -> Result<()> {
-        let reduction = match self.reduction.take() {
-            Some(reduction) => reduction,
-            None => Reduction::fit(frozen, labels, &ReductionParams::default())?,
-        };
-        let z = reduced(&reduction, frozen)?;
-        self.reduction = Some(reduction);
-        let params = SignatureParams { seed, ..SignatureParams::default() };
-        self.router.push(Signature::fit(&z, labels, &params)?);
+        self.signatures.learn(frozen, labels, seed)?;
         let mut novelty = match self.strangeness.take() {
             Some(strangeness) => strangeness.novelty,
             None => Novelty::new(frozen.ncols()),
@@ -77,15 +67,18 @@ impl Recognition {
 
     /// Components of the newest signature.
     pub fn last_components(&self) -> usize {
-        self.router.signatures().last().map_or(0, |s| s.mixture().n_components())
+        self.signatures.router().signatures().last().map_or(0, |s| s.mixture().n_components())
     }
 
     /// Bytes at rest.
     pub fn bytes(&self) -> usize {
         let strangeness = |s: &Strangeness| s.novelty.bytes() + size_of::<Calibration>();
-        self.router.bytes()
-            + self.reduction.as_ref().map_or(0, Reduction::bytes)
-            + self.strangeness.as_ref().map_or(0, strangeness)
+        self.signatures.bytes() + self.strangeness.as_ref().map_or(0, strangeness)
+    }
+
+    /// Log densities of frozen features `[n, width]` under every task's signature, `[n, tasks]`.
+    pub fn likelihoods(&self, frozen: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+        self.signatures.scores(frozen)
     }
 
     /// Recognises images from frozen features `[n, width]` and class scores `[n, classes]`.
@@ -95,26 +88,18 @@ impl Recognition {
         scores: ArrayView2<'_, f32>,
         tasks: &[TaskRecord],
     ) -> Result<Vec<Recognised>> {
-        let (Some(reduction), Some(Strangeness { novelty, calibration })) =
-            (&self.reduction, &self.strangeness)
-        else {
+        let Some(Strangeness { novelty, calibration }) = &self.strangeness else {
             crate::bail!(State, "no signature was learned yet")
         };
-        let likelihood = self.router.scores(&reduced(reduction, frozen)?)?;
+        let likelihood = self.signatures.scores(frozen)?;
         let heads = best_by_task(scores, tasks);
-        let routings = self.router.decide(likelihood.view(), Some(heads.view()))?;
+        let routings = self.signatures.router().decide(likelihood.view(), Some(heads.view()))?;
         let recognised = |(routing, novelty): (Routing, f64)| {
             let familiarity = calibration.z(-novelty) as f32;
             Recognised { task: routing.task, unknown: familiarity < calibration.threshold, familiarity }
         };
         Ok(routings.into_iter().zip(novelty.score(frozen)?).map(recognised).collect())
     }
-}
-
-/// Reduced features, scored as they are: the background of the first task, fitted to few images, is no measure of later
-/// ones.
-fn reduced(reduction: &Reduction, frozen: ArrayView2<'_, f32>) -> Result<Reduced> {
-    Ok(Reduced::plain(reduction.apply(frozen)?.z))
 }
 
 /// The best class score within each task, `[n, tasks]`.

@@ -6,6 +6,7 @@ use super::Settings;
 use super::classifier::Statistics;
 use super::features::Scale;
 use super::recognition::Recognition;
+use super::signatures::Signatures;
 use crate::error::Result;
 use crate::head::{Head, Linear};
 use crate::strategy::Memory;
@@ -44,6 +45,8 @@ pub struct State {
     pub scales: Vec<Scale>,
     /// What recognises tasks.
     pub recognition: Recognition,
+    /// Signatures of tasks in the space of their own networks, where images are routed to one of several.
+    pub own: Signatures,
 }
 
 impl State {
@@ -62,7 +65,7 @@ impl State {
             ("adapters and bases", self.memory.bytes()),
             ("training head", self.linear.as_ref().map_or(0, Head::bytes)),
             ("classifier", self.statistics.as_ref().map_or(0, |s| s.head().bytes()) + scales),
-            ("signatures", self.recognition.bytes()),
+            ("signatures", self.recognition.bytes() + self.own.bytes()),
         ]
     }
 

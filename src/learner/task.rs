@@ -10,14 +10,15 @@ use rand_chacha::ChaCha8Rng;
 use super::classifier::Statistics;
 use super::encoded::Cache;
 use super::features::{self, Features, Scale};
+use super::network;
 use super::runner::Runner;
-use super::trainer::{Batch, Before, Step, Trainer};
+use super::trainer::{Batch, Before, Extent, Step, Trainer};
 use super::{Encoded, Learner, Phase, TaskRecord};
 use crate::adapter::tap;
 use crate::error::Result;
 use crate::graph::{Emit, ValueId, rewrite};
 use crate::head::{Head, Linear};
-use crate::strategy::{TaskContext, View};
+use crate::strategy::{Classifier, Moments, Reading, TaskContext, View};
 use crate::subspace::SecondMoment;
 
 /// Images whose site inputs are recorded at the end of a task (methods.md 1.11).
@@ -82,8 +83,13 @@ impl Learner {
     fn trainer(&self, index: usize) -> Result<Trainer> {
         let s = &self.state.settings;
         let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
-        let base = features::merged(&self.suffix, &self.sites, &self.state, false)?;
-        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, self.strategy.rate(index))
+        let memory = &self.state.memory;
+        let pairs: Vec<_> =
+            (0..self.sites.len()).map(|slot| self.strategy.base(memory, slot)).collect::<Result<_>>()?;
+        let base = network::merged(&self.suffix, &self.sites, &pairs, s.lora.scaling())?;
+        let mixed = self.strategy.mixes().map_or(0, |_| memory.pool.rank());
+        let rate = self.strategy.rate(index);
+        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, Extent { rate, mixed })
     }
 
     /// As [`Learner::observe`], from encoded images.
@@ -111,9 +117,21 @@ impl Learner {
 
     fn learn_rows(&mut self, images: &Encoded, labels: &[usize]) -> Result<Vec<Step>> {
         self.make_room(labels)?;
+        self.meet(images)?;
         self.task()?.classes.extend(labels);
         let indices: Vec<usize> = (0..labels.len()).collect();
         self.train(images, labels, &indices)
+    }
+
+    /// Lets the strategy look at the first images of the open task before it trains on them.
+    fn meet(&mut self, images: &Encoded) -> Result<()> {
+        let task = self.task()?;
+        let (first, context) = (task.cache.seen() == 0, task.context);
+        if !first || self.strategy.wants_moments() != Moments::AtBothEnds {
+            return Ok(());
+        }
+        let moments = self.moments(images)?;
+        self.strategy.meet(&context, &mut self.state.memory, &moments)
     }
 
     /// Takes the classes that came with a failed call out again.
@@ -220,24 +238,32 @@ impl Learner {
 
     fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
         if self.strategy.adapts(context.index) {
-            let moments = self.moments(images)?;
+            let wanted = self.strategy.wants_moments() != Moments::Never;
+            let moments = if wanted { self.moments(images)? } else { Vec::new() };
             self.strategy.end(context, &mut self.state.memory, &moments)?;
             self.state.adapted = true;
-            self.adapted = features::adapted(self.engine.as_ref(), &self.suffix, &self.sites, &self.state)?;
+            self.connect()?;
         }
-        let features = self.features(images)?;
-        self.learn_statistics(&features, labels)?;
         let seed = self.state.settings.seed ^ context.index as u64;
+        let routed = matches!(self.reading.view, View::Routed(_));
+        // Images of a task that has a network of its own pass that one only.
+        let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
+        let features = features::extract(&self.networks[read..], images)?;
+        self.learn_statistics(&features, labels)?;
+        if let (true, [own]) = (routed, &features.adapted[..]) {
+            self.state.own.learn(own.view(), labels, seed)?;
+        }
         self.state.recognition.learn(features.frozen.view(), labels, seed)?;
         self.record(labels)
     }
 
-    /// Second moments of the site inputs under the adapted network.
+    /// Second moments of the site inputs under the network as it is, the open task's adapter included.
     fn moments(&self, images: &Encoded) -> Result<Vec<SecondMoment>> {
-        if !self.strategy.wants_moments() {
-            return Ok(Vec::new());
-        }
-        let mut graph = features::merged(&self.suffix, &self.sites, &self.state, true)?;
+        let memory = &self.state.memory;
+        let pairs: Vec<_> =
+            (0..self.sites.len()).map(|slot| memory.sum(slot).map(Some)).collect::<Result<_>>()?;
+        let scaling = self.state.settings.lora.scaling();
+        let mut graph = network::merged(&self.suffix, &self.sites, &pairs, scaling)?;
         let (mut read, mut values): (Vec<ValueId>, Vec<ValueId>) = (Vec::new(), Vec::new());
         for site in &self.sites {
             if !read.contains(&site.linear.x) {
@@ -255,13 +281,15 @@ impl Learner {
     }
 
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
-        let (classifier, view) = self.strategy.classifier();
+        let Reading { classifier, view } = self.reading;
         if view == View::Beside && self.state.scales.is_empty() {
             self.state.scales = features.blocks().into_iter().map(Scale::fit).collect();
         }
         let rows = features.view(view, &self.state.scales)?;
         if self.state.statistics.is_none() {
-            self.state.statistics = Statistics::new(classifier, rows.ncols(), self.state.settings.seed);
+            // The width of one network, of which there will be more.
+            let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
+            self.state.statistics = Statistics::new(classifier, width, self.state.settings.seed);
         }
         if let Some(statistics) = &mut self.state.statistics {
             statistics.head_mut().observe(rows.view(), labels)?;
@@ -278,8 +306,8 @@ impl Learner {
         let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
         self.state.tasks.push(TaskRecord { name: name.clone(), classes, images });
         let protected = match self.strategy.wants_moments() {
-            true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
-            false => Vec::new(),
+            Moments::Never => Vec::new(),
+            _ => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
         };
         let components = self.state.recognition.last_components();
         let state_bytes = self.state.bytes();

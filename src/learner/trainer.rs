@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array1, Array2, ArrayD, ArrayViewD, Axis, Slice};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use rayon::prelude::*;
 
-use super::Settings;
 use super::runner::pad;
-use crate::adapter::{Sharing, Site, inject};
+use super::{Settings, mixing};
+use crate::adapter::{Lora, Sharing, Site, inject};
 use crate::engine::{Data, Engine, Session};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -17,7 +17,7 @@ use crate::head::Linear;
 use crate::joint::{Joint, joint};
 use crate::optim::{LossScale, Optimizer, clip};
 use crate::precision;
-use crate::strategy::{Memory, Pair, Strategy};
+use crate::strategy::{Average, Memory, Pair, Strategy, Trained};
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -35,15 +35,33 @@ pub struct Trainer {
     session: Arc<dyn Session>,
     capacity: usize,
     optimizer: Box<dyn Optimizer + Send + Sync>,
-    /// Factor on the adapters' deltas.
-    rate: f32,
+    extent: Extent,
+    learning_rate: f32,
     clip: f32,
     scale: LossScale,
+}
+
+/// What of a task's adapters is trained, and how fast.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extent {
+    /// Factor on the adapters' deltas.
+    pub rate: f32,
+    /// Units of the pool that stand beside the new ones, a slot, and whose weights are trained.
+    pub mixed: usize,
+}
+
+impl Default for Extent {
+    /// The adapters alone, at the full rate.
+    fn default() -> Self {
+        Self { rate: 1.0, mixed: 0 }
+    }
 }
 
 /// What a failed call goes back to.
 pub struct Before {
     adapters: Vec<Pair>,
+    mixing: Vec<Array1<f32>>,
+    average: Average,
     head: Linear,
     optimizer: Box<dyn Optimizer + Send + Sync>,
     scale: LossScale,
@@ -52,13 +70,15 @@ pub struct Before {
 impl Before {
     /// As everything is now.
     pub fn of(trainer: &Trainer, memory: &Memory, head: &Linear) -> Self {
+        let (mixing, average) = (memory.mixing.clone(), memory.average.clone());
         let (adapters, optimizer) = (memory.current.clone(), trainer.optimizer.duplicate());
-        Self { adapters, head: head.clone(), optimizer, scale: trainer.scale }
+        Self { adapters, mixing, average, head: head.clone(), optimizer, scale: trainer.scale }
     }
 
     /// Everything as it was.
     pub fn restore(self, trainer: &mut Trainer, memory: &mut Memory, head: &mut Linear) {
         (memory.current, trainer.optimizer, *head) = (self.adapters, self.optimizer, self.head);
+        (memory.mixing, memory.average) = (self.mixing, self.average);
         trainer.scale = self.scale;
     }
 }
@@ -81,13 +101,16 @@ impl Trainer {
         sites: &[Site],
         settings: &Settings,
         head: &Linear,
-        rate: f32,
+        extent: Extent,
     ) -> Result<Self> {
-        let (graph, slots) = inject(suffix.clone(), sites, &settings.lora, Sharing::Shared)?;
+        let rank = settings.lora.rank + extent.mixed;
+        let lora = Lora { rank, alpha: settings.lora.scaling() * rank as f32, ..settings.lora };
+        let (graph, slots) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
         let Joint { graph, capacity, .. } = joint(graph, &slots, head.capacity())?;
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
-        Ok(Self { session, capacity, optimizer: settings.optimizer(), rate, clip: settings.clip, scale })
+        let (optimizer, learning_rate, clip) = (settings.optimizer(), settings.learning_rate, settings.clip);
+        Ok(Self { session, capacity, optimizer, extent, learning_rate, clip, scale })
     }
 
     /// Rows of the training head that the graph was compiled for.
@@ -103,15 +126,15 @@ impl Trainer {
         head: &mut Linear,
         batch: &Batch<'_>,
     ) -> Result<Step> {
-        let parameters = parameters(memory, head);
-        let (loss, right, sums) = self.scaled(&parameters, batch)?;
+        let mixes = strategy.mixes().filter(|_| self.extent.mixed > 0);
+        let (loss, right, sums) = self.scaled(&parameters(memory, head, mixes)?, batch)?;
         let mut gradients = matrices(sums)?;
-        for slot in 0..memory.slots.len() {
-            let [a, b] = [2 + 2 * slot, 3 + 2 * slot];
-            let mut pair =
-                Pair { a: std::mem::take(&mut gradients[a]), b: std::mem::take(&mut gradients[b]) };
-            strategy.gradient(memory, slot, &mut pair);
-            (gradients[a], gradients[b]) = (pair.a, pair.b);
+        let fed: Vec<Array2<f32>> = gradients.drain(2..).collect();
+        for (slot, fed) in fed.chunks_exact(2).enumerate() {
+            let mut gradient = mixing::pull(memory, slot, &fed[0], &fed[1], mixes);
+            strategy.gradient(memory, slot, &mut gradient);
+            let Trained { pair, mixing } = gradient;
+            gradients.extend([pair.a, pair.b, mixing.insert_axis(Axis(0))]);
         }
         let norm = clip(&mut gradients, self.clip);
         if !(loss.is_finite() && norm.is_finite()) {
@@ -193,30 +216,44 @@ impl Trainer {
         let weight = optimizer.step(0, head.weights(), gradients[0].view())?;
         let bias = optimizer.step(1, head.bias().insert_axis(Axis(0)), gradients[1].view())?;
         let mut deltas = Vec::with_capacity(memory.slots.len());
+        let rate = self.extent.rate;
         for (slot, now) in memory.current.iter().enumerate() {
-            let a = optimizer.step(2 + 2 * slot, now.a.view(), gradients[2 + 2 * slot].view())?;
-            let b = optimizer.step(3 + 2 * slot, now.b.view(), gradients[3 + 2 * slot].view())?;
-            let mut delta = Pair { a: a * self.rate, b: b * self.rate };
-            strategy.delta(memory, slot, &mut delta)?;
+            let first = 2 + 3 * slot;
+            let mut step = |i: usize, now: ArrayView2<'_, f32>| {
+                optimizer.step(first + i, now, gradients[first + i].view()).map(|delta| delta * rate)
+            };
+            let pair = Pair { a: step(0, now.a.view())?, b: step(1, now.b.view())? };
+            let mixing = &memory.mixing[slot];
+            let mixing = match mixing.is_empty() {
+                true => Array1::zeros(0),
+                false => step(2, mixing.view().insert_axis(Axis(0)))?.remove_axis(Axis(0)),
+            };
+            let mut delta = Trained { pair, mixing };
+            strategy.delta(memory, slot, &mut delta, rate * self.learning_rate)?;
             deltas.push(delta);
         }
         let mut weights = head.weights_mut();
         weights += &(weight * mask.view().insert_axis(Axis(1)));
         let mut biases = head.bias_mut();
         biases += &(&bias.row(0) * mask);
-        for (now, delta) in memory.current.iter_mut().zip(&deltas) {
-            now.a += &delta.a;
-            now.b += &delta.b;
+        for ((now, mixing), delta) in memory.current.iter_mut().zip(&mut memory.mixing).zip(&deltas) {
+            now.a += &delta.pair.a;
+            now.b += &delta.pair.b;
+            *mixing += &delta.mixing;
         }
+        strategy.stepped(memory);
         Ok(())
     }
 }
 
 /// Parameters in the order of the joint graph: head, then A and B of every slot.
-fn parameters(memory: &Memory, head: &Linear) -> Vec<Data> {
-    let head = [head.weights().to_owned().into(), head.bias().to_owned().into()];
-    let pairs = memory.current.iter().flat_map(|p| [p.a.clone().into(), p.b.clone().into()]);
-    head.into_iter().chain(pairs).collect()
+fn parameters(memory: &Memory, head: &Linear, mixes: Option<f32>) -> Result<Vec<Data>> {
+    let mut all = vec![head.weights().to_owned().into(), head.bias().to_owned().into()];
+    for slot in 0..memory.slots.len() {
+        let pair = mixing::fed(memory, slot, mixes)?;
+        all.extend([pair.a.into(), pair.b.into()]);
+    }
+    Ok(all)
 }
 
 /// Every gradient as a matrix; a vector becomes one row.

@@ -13,7 +13,7 @@ use crate::gradcheck;
 use crate::graph::{Graph, ValueId, fold};
 use crate::head::Linear;
 use crate::joint::joint;
-use crate::learner::{Batch, Runner, Settings, Trainer, slots};
+use crate::learner::{Batch, Extent, Runner, Settings, Trainer, slots};
 use crate::strategy::{self, Memory, Strategy, TaskContext};
 
 /// A compiled case.
@@ -164,14 +164,14 @@ impl Training {
         let settings =
             Settings { lora, micro: micro(case, backbone), batch: case.batch, ..Settings::default() };
         // Nothing that edits gradients or deltas: the peers do not project either.
-        let strategy = strategy::by_name("sequential", 1)?;
+        let strategy = strategy::by_name("sequential", 1)?.strategy;
         let mut memory = Memory::new(slots(&sites), lora.rank);
         strategy.begin(&TaskContext { index: 0, seed: 0, rank: lora.rank }, &mut memory)?;
         let mut head = Linear::new(backbone.width()?, case.classes);
         for class in 0..case.classes {
             head.add_class(class)?;
         }
-        let trainer = Trainer::new(engine, &graph, &sites, &settings, &head, 1.0)?;
+        let trainer = Trainer::new(engine, &graph, &sites, &settings, &head, Extent::default())?;
         let labels = (0..case.batch).map(|i| i % case.classes).collect();
         Ok(Self { trainer, strategy, memory, mask: head.mask(), head, rows, labels })
     }

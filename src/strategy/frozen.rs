@@ -2,8 +2,9 @@
 //!
 //! A statistics head on frozen features is the baseline that every adapting strategy must beat per joule.
 
-use super::{Classifier, Memory, Strategy, TaskContext, View};
+use super::{Classifier, Memory, Reading, Strategy, TaskContext, View};
 use crate::error::Result;
+use crate::subspace::SecondMoment;
 
 /// Never adapts.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,8 @@ impl Strategy for Frozen {
         self.name
     }
 
-    fn classifier(&self) -> (Classifier, View) {
-        (self.classifier, self.view)
+    fn reading(&self) -> Reading {
+        Reading { classifier: self.classifier, view: self.view }
     }
 
     fn adapts(&self, _: usize) -> bool {
@@ -40,6 +41,10 @@ impl Strategy for Frozen {
     }
 
     fn begin(&self, _: &TaskContext, _: &mut Memory) -> Result<()> {
+        Ok(())
+    }
+
+    fn end(&self, _: &TaskContext, _: &mut Memory, _: &[SecondMoment]) -> Result<()> {
         Ok(())
     }
 }

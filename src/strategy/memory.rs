@@ -1,9 +1,9 @@
-//! What a learner remembers in its network: adapters and protected subspaces.
+//! What a learner remembers in its network: adapters, whole or in units, and protected subspaces.
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
-use super::Pair;
+use super::{Average, Pair, Pool};
 use crate::error::Result;
 use crate::subspace::Basis;
 
@@ -36,8 +36,14 @@ pub struct Memory {
     pub slots: Vec<SlotShape>,
     /// The adapter that the open task trains.
     pub current: Vec<Pair>,
+    /// Weights of the pool's units in the open task, by slot; trained where the strategy mixes, empty elsewhere.
+    pub mixing: Vec<Array1<f32>>,
     /// The sum of the branches of finished tasks.
     pub settled: Vec<Option<Pair>>,
+    /// Branches of finished tasks that are kept apart.
+    pub pool: Pool,
+    /// A slower copy of the adapters.
+    pub average: Average,
     /// Protected directions of the inputs, by tap.
     pub inputs: Vec<Basis>,
     /// Protected directions of the hidden rows `x A^T`, by slot.
@@ -55,7 +61,10 @@ impl Memory {
         let width = |tap: usize| slots.iter().find(|s| s.tap == tap).map_or(0, |s| s.inputs);
         Self {
             current: slots.iter().map(|s| Pair::zeros(rank, s.inputs, s.outputs)).collect(),
+            mixing: vec![Array1::zeros(0); slots.len()],
             settled: vec![None; slots.len()],
+            pool: Pool::default(),
+            average: Average::default(),
             inputs: (0..taps).map(|tap| Basis::new(width(tap))).collect(),
             hidden: slots.iter().map(|_| Basis::new(rank)).collect(),
             anchors: vec![None; slots.len()],
@@ -70,6 +79,7 @@ impl Memory {
     /// [`Bug`](crate::ErrorKind::Bug) where widths differ.
     pub fn sum(&self, slot: usize) -> Result<Pair> {
         match &self.settled[slot] {
+            Some(settled) if self.current[slot].rank() == 0 => Ok(settled.clone()),
             Some(settled) => settled.join(&self.current[slot]),
             None => Ok(self.current[slot].clone()),
         }
@@ -85,10 +95,25 @@ impl Memory {
             sum.round();
             self.settled[slot] = Some(sum);
             self.given_up[slot] += lost;
-            let SlotShape { inputs, outputs, .. } = self.slots[slot];
-            self.current[slot] = Pair::zeros(self.current[slot].rank(), inputs, outputs);
         }
+        self.clear();
         Ok(())
+    }
+
+    /// Moves the current branch to the pool, with the weights that the open task gives to the units before it.
+    ///
+    /// # Errors
+    /// [`Bug`](crate::ErrorKind::Bug) where widths differ.
+    pub fn keep_apart(&mut self) -> Result<()> {
+        self.pool.append(&self.current, &self.mixing)?;
+        self.clear();
+        Ok(())
+    }
+
+    /// Leaves nothing to train.
+    fn clear(&mut self) {
+        self.current = self.slots.iter().map(|s| Pair::zeros(0, s.inputs, s.outputs)).collect();
+        self.mixing = vec![Array1::zeros(0); self.slots.len()];
     }
 
     /// Anchors B of `slot` where it is now, by the second moment of its hidden rows.
@@ -107,7 +132,8 @@ impl Memory {
     pub fn bytes(&self) -> usize {
         let pairs = self.current.iter().chain(self.settled.iter().flatten()).map(Pair::bytes);
         let bases = self.inputs.iter().chain(&self.hidden).map(Basis::bytes);
+        let apart = self.pool.bytes() + self.average.bytes();
         let anchors = self.anchors.iter().flatten().map(|a| (a.b.len() + a.moment.len()) * size_of::<f32>());
-        anchors.sum::<usize>() + pairs.sum::<usize>() + bases.sum::<usize>()
+        apart + anchors.sum::<usize>() + pairs.sum::<usize>() + bases.sum::<usize>()
     }
 }

@@ -1,77 +1,72 @@
 //! Strategies: what protects old knowledge while new knowledge is learned.
 //!
 //! Floor 4. A [`Strategy`] is a few decisions over shared primitives: whether a task adapts the network,
-//! how its adapter starts, how the *applied* delta of every step is edited, what is remembered at the end,
-//! and which classifier reads the features. It holds no state; all state is in [`Memory`].
+//! how its adapter starts, how gradients and the *applied* delta of every step are edited, what is remembered at the
+//! end, which networks give features, and which classifier reads them. It holds no state; all state is in [`Memory`].
 //!
-//! | name | adapts | protects | head |
-//! |---|---|---|---|
-//! | `ncm-frozen` | never | | cosine class means |
-//! | `ridge-frozen` | never | | ridge |
-//! | `lda-frozen` | never | | linear discriminants, a tenth of the memory of the next |
-//! | `ranpac-frozen` | never | | random-feature ridge (RanPAC, arXiv 2307.02251, without its first phase) |
-//! | `lda-beside`, `ranpac-beside` | never | | one of the two heads of the next |
-//! | `best-frozen` | never | | the better of the last two, on frozen features beside mean boundary tokens: what `pegp`'s head alone is worth |
-//! | `ranpac-first` | first task only | | random-feature ridge (RanPAC) |
-//! | `sequential` | every task | nothing | linear, masked loss |
-//! | `joint` | every task | nothing | linear (give it all classes as one task: the upper reference) |
-//! | `pegp` | every task, a new branch each | input subspaces (arXiv 2405.13383) | the better of ridge and discriminants, on features side by side |
-//! | `pegp-shared` | every task | inputs and hidden rows of one adapter, as published | the same |
-//! | `pegp-shared-down` | every task | inputs; an anchor holds B | the same |
+//! | file | strategies |
+//! |---|---|
+//! | `registry` | the table of all of them, by name |
+//! | `frozen` | heads on the frozen network |
+//! | `unprotected` | one adapter: on the first task only, on every task, on all classes at once |
+//! | `pegp` | gradient projection, three modes |
+//! | `inflora` | a new branch a task whose A is designed and fixed |
+//! | `olora` | a new branch a task, pushed orthogonal to the ones before |
+//! | `sdlora` | old directions kept, their magnitudes trained |
+//! | `lae` | a fast and a slow adapter |
+//! | `ease` | a network a task, features side by side |
+//! | `proteus` | a unit pool, a network a task, routed |
 //!
-//! A new strategy is one file here and one row in [`by_name`].
+//! | primitive | holds |
+//! |---|---|
+//! | `pair` | one LoRA pair: join, compress, f16 at rest |
+//! | `pool` | frozen units of all tasks and what each task makes of them |
+//! | `average` | a slower copy of the adapters |
+//! | `memory` | all of these, with protected subspaces, by slot |
+//! | `reading` | classifiers, and the features that they read |
+//!
+//! A new strategy is one file of hooks and one row in `registry`; docs/STRATEGY.md walks through one.
 
+mod average;
+mod ease;
 mod frozen;
+mod inflora;
+mod lae;
 mod memory;
+mod olora;
 mod pair;
 mod pegp;
+mod pool;
+mod proteus;
+mod reading;
+mod registry;
+mod sdlora;
 mod unprotected;
 
+pub use average::Average;
+pub use ease::Ease;
 pub use frozen::Frozen;
+pub use inflora::InfLora;
+pub use lae::Lae;
 pub use memory::{Memory, SlotShape};
+pub use olora::OLora;
 pub use pair::Pair;
 pub use pegp::{Mode, Pegp};
+pub use pool::{Pool, Weight};
+pub use proteus::Proteus;
+pub use reading::{Classifier, HEADS, Reading, View};
+pub use registry::{Choice, NAMES, by_name};
+pub use sdlora::SdLora;
 pub use unprotected::Unprotected;
 
 use std::fmt::Debug;
 
+use ndarray::Array1;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
 use crate::error::Result;
 use crate::subspace::SecondMoment;
-
-/// Which features a classifier reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum View {
-    /// Of the frozen backbone.
-    Frozen,
-    /// Of the adapted network.
-    Adapted,
-    /// Frozen features, adapted features and the mean of the boundary tokens side by side, each centred and scaled
-    /// by the statistics of the first task.
-    Beside,
-}
-
-/// Which classifier predicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Classifier {
-    /// Cosine similarity to class means.
-    ClassMeans,
-    /// Ridge regression to one-hot targets.
-    Ridge,
-    /// Ridge regression on `relu(x W)` with `features` random columns.
-    RandomRidge {
-        /// Number of random features.
-        features: usize,
-    },
-    /// Linear discriminants under one shared covariance.
-    Discriminants,
-    /// The better of random-feature ridge and linear discriminants, by held-out rows.
-    Better {
-        /// Number of random features.
-        features: usize,
-    },
-    /// The linear head that is trained with the adapters.
-    Linear,
-}
 
 /// The task that begins or ends.
 #[derive(Clone, Copy, Debug)]
@@ -84,13 +79,29 @@ pub struct TaskContext {
     pub rank: usize,
 }
 
+impl TaskContext {
+    /// What is random in this task.
+    fn rng(&self) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(self.seed ^ (self.index as u64) << 32)
+    }
+}
+
+/// What one slot trains, or its gradient, or the delta about to be added to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// The adapter's factors.
+    pub pair: Pair,
+    /// Weights of the pool's units; empty where the strategy does not mix.
+    pub mixing: Array1<f32>,
+}
+
 /// Decisions over shared primitives.
 pub trait Strategy: Debug + Send + Sync {
     /// The name by which it is selected and stored.
     fn name(&self) -> &'static str;
 
-    /// The classifier, and the features that it reads.
-    fn classifier(&self) -> (Classifier, View);
+    /// The classifier, and the features that it reads, unless the caller asks for another.
+    fn reading(&self) -> Reading;
 
     /// Whether task `index` changes the network.
     fn adapts(&self, index: usize) -> bool;
@@ -100,9 +111,14 @@ pub trait Strategy: Debug + Send + Sync {
         1.0
     }
 
-    /// Whether [`Strategy::end`] wants the second moments of the site inputs.
-    fn wants_moments(&self) -> bool {
-        false
+    /// Factor on the pool's units where the open task weighs them anew (`Some`), and trains the weights.
+    fn mixes(&self) -> Option<f32> {
+        None
+    }
+
+    /// When it wants the second moments of the site inputs.
+    fn wants_moments(&self) -> Moments {
+        Moments::Never
     }
 
     /// Prepares the adapters of a new task.
@@ -111,65 +127,60 @@ pub trait Strategy: Debug + Send + Sync {
     /// [`Budget`](crate::ErrorKind::Budget) where no direction is left to learn in.
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()>;
 
-    /// Edits the gradient of one slot before the optimizer sees it.
-    fn gradient(&self, _memory: &Memory, _slot: usize, _gradient: &mut Pair) {}
+    /// Meets the first images of a task before the first step; `moments` are those of the site inputs, by tap.
+    ///
+    /// # Errors
+    /// [`Numeric`](crate::ErrorKind::Numeric) where a factorization fails.
+    fn meet(&self, _task: &TaskContext, _memory: &mut Memory, _moments: &[SecondMoment]) -> Result<()> {
+        Ok(())
+    }
 
-    /// Edits the delta that is about to be added to one slot.
+    /// Edits the gradient of one slot before the optimizer sees it.
+    fn gradient(&self, _memory: &Memory, _slot: usize, _gradient: &mut Trained) {}
+
+    /// Edits the delta that is about to be added to one slot. `rate` is the learning rate.
     ///
     /// # Errors
     /// [`Bug`](crate::ErrorKind::Bug) where a basis and a slot do not fit.
-    fn delta(&self, _memory: &Memory, _slot: usize, _delta: &mut Pair) -> Result<()> {
+    fn delta(&self, _memory: &Memory, _slot: usize, _delta: &mut Trained, _rate: f32) -> Result<()> {
         Ok(())
     }
+
+    /// Looks at the adapters after a step.
+    fn stepped(&self, _memory: &mut Memory) {}
 
     /// Remembers what the finished task needs. `moments` are the second moments of the site inputs by tap,
     /// empty unless wanted.
     ///
     /// # Errors
     /// [`Numeric`](crate::ErrorKind::Numeric) where a factorization fails.
-    fn end(&self, _task: &TaskContext, _memory: &mut Memory, _moments: &[SecondMoment]) -> Result<()> {
-        Ok(())
+    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &[SecondMoment]) -> Result<()>;
+
+    /// What stands in `slot` while a task trains beside it, frozen.
+    ///
+    /// # Errors
+    /// [`Bug`](crate::ErrorKind::Bug) where widths differ.
+    fn base(&self, memory: &Memory, slot: usize) -> Result<Option<Pair>> {
+        Ok(memory.settled[slot].clone())
+    }
+
+    /// The adapted networks whose features are read, each as its adapters by slot. One, unless told otherwise.
+    ///
+    /// # Errors
+    /// [`Bug`](crate::ErrorKind::Bug) where widths differ.
+    fn networks(&self, memory: &Memory) -> Result<Vec<Vec<Pair>>> {
+        let one: Result<_> = (0..memory.slots.len()).map(|slot| memory.sum(slot)).collect();
+        Ok(vec![one?])
     }
 }
 
-/// Names of all strategies.
-pub const NAMES: [&str; 13] = [
-    "ncm-frozen",
-    "ridge-frozen",
-    "lda-frozen",
-    "ranpac-frozen",
-    "lda-beside",
-    "ranpac-beside",
-    "best-frozen",
-    "ranpac-first",
-    "sequential",
-    "pegp",
-    "pegp-shared",
-    "pegp-shared-down",
-    "joint",
-];
-
-/// The strategy called `name`; random-feature heads get `random_features` columns.
-///
-/// # Errors
-/// [`NotFound`](crate::ErrorKind::NotFound) lists the names.
-pub fn by_name(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
-    let ranpac = Classifier::RandomRidge { features: random_features };
-    let better = Classifier::Better { features: random_features };
-    Ok(match name {
-        "ncm-frozen" => Box::new(Frozen::new("ncm-frozen", Classifier::ClassMeans)),
-        "ridge-frozen" => Box::new(Frozen::new("ridge-frozen", Classifier::Ridge)),
-        "lda-frozen" => Box::new(Frozen::new("lda-frozen", Classifier::Discriminants)),
-        "ranpac-frozen" => Box::new(Frozen::new("ranpac-frozen", ranpac)),
-        "lda-beside" => Box::new(Frozen::new("lda-beside", Classifier::Discriminants).beside()),
-        "ranpac-beside" => Box::new(Frozen::new("ranpac-beside", ranpac).beside()),
-        "best-frozen" => Box::new(Frozen::new("best-frozen", better).beside()),
-        "ranpac-first" => Box::new(Unprotected::first("ranpac-first", ranpac)),
-        "sequential" => Box::new(Unprotected::always("sequential")),
-        "joint" => Box::new(Unprotected::always("joint")),
-        "pegp" => Box::new(Pegp::new(Mode::Expand, better)),
-        "pegp-shared" => Box::new(Pegp::new(Mode::Shared, better)),
-        "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, better)),
-        _ => crate::bail!(NotFound, "no strategy {name:?}; use one of: {}", NAMES.join(", ")),
-    })
+/// When a strategy wants the second moments of the site inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moments {
+    /// Never.
+    Never,
+    /// When a task ends, under the network that it leaves.
+    AtEnd,
+    /// Also before the first step, of the images of the first call, under the network that it finds.
+    AtBothEnds,
 }

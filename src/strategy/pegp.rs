@@ -18,12 +18,11 @@
 //! attention see the sum of all blocks. The report of a task states what was captured.
 
 use ndarray::Array2;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 
 use super::memory::Anchor;
 use super::unprotected::start_adapters;
-use super::{Classifier, Memory, Pair, Strategy, TaskContext, View};
+use super::{Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained};
 use crate::error::Result;
 use crate::subspace::{Energy, EnergySchedule, SecondMoment};
 
@@ -53,25 +52,18 @@ pub struct Pegp {
     /// Weight of the anchor of B in [`Mode::SharedDownOnly`].
     pub anchor: f32,
     /// What predicts.
-    pub classifier: (Classifier, View),
+    pub reading: Reading,
 }
 
 impl Pegp {
     /// Default settings in `mode`.
-    pub fn new(mode: Mode, classifier: Classifier) -> Self {
-        Self {
-            mode,
-            energy: EnergySchedule::default(),
-            max_rank: 64,
-            later_rate: 0.05,
-            anchor: 1.0,
-            classifier: (classifier, View::Beside),
-        }
+    pub fn new(mode: Mode, reading: Reading) -> Self {
+        Self { mode, energy: EnergySchedule::default(), max_rank: 64, later_rate: 0.05, anchor: 1.0, reading }
     }
 
     /// A new branch whose A lies in the free subspace and whose B is zero.
     fn branch(task: &TaskContext, memory: &mut Memory) -> Result<()> {
-        let mut rng = ChaCha8Rng::seed_from_u64(task.seed ^ (task.index as u64) << 32);
+        let mut rng = task.rng();
         for (slot, pair) in memory.slots.iter().zip(&mut memory.current) {
             *pair = Pair::zeros(task.rank, slot.inputs, slot.outputs);
             pair.a = memory.inputs[slot.tap].sample_free(rng.r#gen(), task.rank)?;
@@ -89,8 +81,8 @@ impl Strategy for Pegp {
         }
     }
 
-    fn classifier(&self) -> (Classifier, View) {
-        self.classifier
+    fn reading(&self) -> Reading {
+        self.reading
     }
 
     fn adapts(&self, _: usize) -> bool {
@@ -101,8 +93,8 @@ impl Strategy for Pegp {
         if index == 0 { 1.0 } else { self.later_rate }
     }
 
-    fn wants_moments(&self) -> bool {
-        true
+    fn wants_moments(&self) -> Moments {
+        Moments::AtEnd
     }
 
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {
@@ -116,19 +108,19 @@ impl Strategy for Pegp {
         }
     }
 
-    fn delta(&self, memory: &Memory, slot: usize, delta: &mut Pair) -> Result<()> {
-        memory.inputs[memory.slots[slot].tap].project(delta.a.view_mut())?;
+    fn delta(&self, memory: &Memory, slot: usize, delta: &mut Trained, _: f32) -> Result<()> {
+        memory.inputs[memory.slots[slot].tap].project(delta.pair.a.view_mut())?;
         match self.mode {
-            Mode::Shared => memory.hidden[slot].project(delta.b.view_mut()),
+            Mode::Shared => memory.hidden[slot].project(delta.pair.b.view_mut()),
             _ => Ok(()),
         }
     }
 
-    fn gradient(&self, memory: &Memory, slot: usize, gradient: &mut Pair) {
+    fn gradient(&self, memory: &Memory, slot: usize, gradient: &mut Trained) {
         // d/dB of (anchor / 2) tr((B - B_old) C_Y (B - B_old)^T), C_Y scaled to unit trace.
         if let (Mode::SharedDownOnly, Some(Anchor { b, moment })) = (self.mode, &memory.anchors[slot]) {
             let moved = &memory.current[slot].b - b;
-            gradient.b.scaled_add(self.anchor, &moved.dot(moment));
+            gradient.pair.b.scaled_add(self.anchor, &moved.dot(moment));
         }
     }
 

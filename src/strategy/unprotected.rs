@@ -4,7 +4,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Classifier, Memory, Pair, Strategy, TaskContext, View};
+use super::{Classifier, Memory, Pair, Reading, Strategy, TaskContext, View};
 use crate::error::Result;
 use crate::subspace::SecondMoment;
 
@@ -12,7 +12,7 @@ use crate::subspace::SecondMoment;
 #[derive(Clone, Copy, Debug)]
 pub struct Unprotected {
     name: &'static str,
-    classifier: Classifier,
+    reading: Reading,
     /// Tasks that adapt the network; later ones leave it alone.
     tasks: usize,
 }
@@ -21,12 +21,13 @@ impl Unprotected {
     /// Adapts on every task under the linear head that is trained with it; called `sequential`, or `joint` where all
     /// classes come as one task.
     pub fn always(name: &'static str) -> Self {
-        Self { name, classifier: Classifier::Linear, tasks: usize::MAX }
+        let reading = Reading { classifier: Classifier::Linear, view: View::Adapted };
+        Self { name, reading, tasks: usize::MAX }
     }
 
     /// Adapts on the first task, then never again.
-    pub fn first(name: &'static str, classifier: Classifier) -> Self {
-        Self { name, classifier, tasks: 1 }
+    pub fn first(name: &'static str, reading: Reading) -> Self {
+        Self { name, reading, tasks: 1 }
     }
 }
 
@@ -45,8 +46,8 @@ impl Strategy for Unprotected {
         self.name
     }
 
-    fn classifier(&self) -> (Classifier, View) {
-        (self.classifier, View::Adapted)
+    fn reading(&self) -> Reading {
+        self.reading
     }
 
     fn adapts(&self, index: usize) -> bool {

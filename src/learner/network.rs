@@ -1,0 +1,96 @@
+//! The adapted suffix as predictions use it: one network, or several that share one compiled graph.
+//!
+//! One network has its adapters merged into its weights. Several differ in their adapters only, so the suffix is
+//! compiled once with adapters as inputs, padded to the largest rank, and every network brings its own.
+
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayViewD, s};
+
+use super::State;
+use super::runner::Runner;
+use crate::adapter::{Lora, Sharing, Site, inject, merge};
+use crate::engine::{Data, Engine};
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::strategy::{Pair, Strategy};
+
+/// An adapted suffix.
+pub struct Network {
+    runner: Arc<Runner>,
+    /// Adapters in the order of the graph's inputs; none where they are merged.
+    adapters: Vec<Data>,
+}
+
+impl Network {
+    /// Features `[n, width]` of boundary tokens.
+    pub fn run(&self, tokens: ArrayViewD<'_, f32>) -> Result<Array2<f32>> {
+        let features = self.runner.run(tokens, &self.adapters)?.remove(0);
+        features.into_dimensionality().map_err(|e| crate::err!(Shape, "features are no rows: {e}"))
+    }
+}
+
+/// The networks that `strategy` reads; none before anything was adapted.
+pub fn all(
+    engine: &dyn Engine,
+    suffix: &Graph,
+    sites: &[Site],
+    strategy: &dyn Strategy,
+    state: &State,
+) -> Result<Vec<Network>> {
+    if !state.adapted {
+        return Ok(Vec::new());
+    }
+    let mut networks = strategy.networks(&state.memory)?;
+    if networks.len() == 1 {
+        let one = networks.remove(0).into_iter().map(Some).collect::<Vec<_>>();
+        let graph = merged(suffix, sites, &one, state.settings.lora.scaling())?;
+        let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
+        return Ok(vec![Network { runner, adapters: Vec::new() }]);
+    }
+    shared(engine, suffix, sites, &networks, state)
+}
+
+/// `suffix` with an adapter folded into the weights of every site that has one.
+pub fn merged(suffix: &Graph, sites: &[Site], pairs: &[Option<Pair>], scaling: f32) -> Result<Graph> {
+    let mut graph = suffix.clone();
+    for (site, pair) in sites.iter().zip(pairs) {
+        if let Some(pair) = pair.as_ref().filter(|p| p.rank() > 0) {
+            graph = merge(graph, site, pair.a.view(), pair.b.view(), scaling)?;
+        }
+    }
+    Ok(graph)
+}
+
+/// Several networks over one graph.
+fn shared(
+    engine: &dyn Engine,
+    suffix: &Graph,
+    sites: &[Site],
+    networks: &[Vec<Pair>],
+    state: &State,
+) -> Result<Vec<Network>> {
+    let widest = |site: &Site| site.linear.inputs.min(site.columns.len());
+    let most = sites.iter().map(widest).min().unwrap_or(1);
+    // A sum of more terms than a layer is wide is no richer than the layer.
+    let fit = |pair: &Pair| pair.compress(most).map(|(pair, _)| pair);
+    let networks: Vec<Vec<Pair>> =
+        networks.iter().map(|pairs| pairs.iter().map(fit).collect()).collect::<Result<_>>()?;
+    let rank = networks.iter().flatten().map(Pair::rank).max().unwrap_or(1).max(1);
+    let lora = Lora { rank, alpha: state.settings.lora.scaling() * rank as f32, ..state.settings.lora };
+    let (graph, _) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
+    let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
+    let network = |pairs: &Vec<Pair>| Network {
+        runner: runner.clone(),
+        adapters: pairs.iter().flat_map(|p| padded(p, rank)).collect(),
+    };
+    Ok(networks.iter().map(network).collect())
+}
+
+/// A and B with zeros up to `rank`.
+fn padded(pair: &Pair, rank: usize) -> [Data; 2] {
+    let (mut a, mut b) = (Array2::zeros((rank, pair.a.ncols())), Array2::zeros((pair.b.nrows(), rank)));
+    a.slice_mut(s![..pair.rank(), ..]).assign(&pair.a);
+    b.slice_mut(s![.., ..pair.rank()]).assign(&pair.b);
+    [a.into(), b.into()]
+}

@@ -1,0 +1,62 @@
+//! Signatures of tasks in one space: that of the frozen network, or that of every task's own network.
+
+use ndarray::{Array1, Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::signature::{Reduced, Reduction, ReductionParams, Router, Signature, SignatureParams};
+
+/// Signatures by task, and the reduction that all of them share, fitted on the first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Signatures {
+    reduction: Option<Reduction>,
+    router: Router,
+}
+
+impl Signatures {
+    /// Adds the signature of a task from its features `[n, width]`.
+    pub fn learn(&mut self, features: ArrayView2<'_, f32>, labels: &[usize], seed: u64) -> Result<()> {
+        let reduction = match self.reduction.take() {
+            Some(reduction) => reduction,
+            None => Reduction::fit(features, labels, &ReductionParams::default())?,
+        };
+        let z = reduced(&reduction, features)?;
+        self.reduction = Some(reduction);
+        let params = SignatureParams { seed, ..SignatureParams::default() };
+        self.router.push(Signature::fit(&z, labels, &params)?);
+        Ok(())
+    }
+
+    /// Log densities under every task, `[n, tasks]`.
+    pub fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+        self.router.scores(&reduced(self.space()?, features)?)
+    }
+
+    /// Log densities under `task` in standard deviations of its own held-out images, from their mean, `[n]`.
+    pub fn calibrated(&self, task: usize, features: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
+        let signature = self.router.signatures().get(task);
+        let signature = signature.ok_or_else(|| crate::err!(Bug, "task {task} has no signature"))?;
+        let calibration = signature.calibration();
+        Ok(signature.score(&reduced(self.space()?, features)?)?.mapv(|score| calibration.z(score)))
+    }
+
+    fn space(&self) -> Result<&Reduction> {
+        self.reduction.as_ref().ok_or_else(|| crate::err!(State, "no signature was learned yet"))
+    }
+
+    /// The signatures.
+    pub fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// Bytes at rest.
+    pub fn bytes(&self) -> usize {
+        self.router.bytes() + self.reduction.as_ref().map_or(0, Reduction::bytes)
+    }
+}
+
+/// Reduced features, scored as they are: the background of the first task, fitted to few images, is no measure of later
+/// ones.
+fn reduced(reduction: &Reduction, features: ArrayView2<'_, f32>) -> Result<Reduced> {
+    Ok(Reduced::plain(reduction.apply(features)?.z))
+}

@@ -1,0 +1,74 @@
+//! How a network's features become classes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// Which features a classifier reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum View {
+    /// Of the frozen backbone.
+    Frozen,
+    /// Of the adapted networks, side by side where there are several; of the frozen one before anything was adapted.
+    Adapted,
+    /// Frozen features, the mean of the boundary tokens and adapted features side by side, each centred and scaled
+    /// by the statistics of the first task.
+    Beside,
+    /// Of the one network to which an image is routed; at most so many are run for it.
+    Routed(usize),
+}
+
+/// Which classifier predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Classifier {
+    /// Cosine similarity to class means.
+    ClassMeans,
+    /// Cosine similarity to class means in the space of every network, old classes completed by similarity.
+    Subspaces,
+    /// Ridge regression to one-hot targets.
+    Ridge,
+    /// Ridge regression on `relu(x W)` with `features` random columns.
+    RandomRidge {
+        /// Number of random features.
+        features: usize,
+    },
+    /// Linear discriminants under one shared covariance.
+    Discriminants,
+    /// The better of random-feature ridge and linear discriminants, by held-out rows.
+    Better {
+        /// Number of random features.
+        features: usize,
+    },
+    /// The linear head that is trained with the adapters; of several networks, the surest.
+    Linear,
+}
+
+/// Names of the classifiers, as they stand behind a strategy's.
+pub const HEADS: [&str; 6] = ["linear", "ncm", "ridge", "lda", "ranpac", "better"];
+
+impl Classifier {
+    /// The classifier called `name`; random-feature heads get `features` columns.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) lists the names.
+    pub fn by_name(name: &str, features: usize) -> Result<Self> {
+        Ok(match name {
+            "linear" => Self::Linear,
+            "ncm" => Self::ClassMeans,
+            "ridge" => Self::Ridge,
+            "lda" => Self::Discriminants,
+            "ranpac" => Self::RandomRidge { features },
+            "better" => Self::Better { features },
+            _ => crate::bail!(NotFound, "no classifier {name:?}; use one of: {}", HEADS.join(", ")),
+        })
+    }
+}
+
+/// A classifier and what it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// What predicts.
+    pub classifier: Classifier,
+    /// From which features.
+    pub view: View,
+}

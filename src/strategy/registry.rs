@@ -1,0 +1,122 @@
+//! All strategies, by name.
+//!
+//! | name | adapts | protects | head |
+//! |---|---|---|---|
+//! | `ncm-frozen` | never | | cosine class means |
+//! | `ridge-frozen` | never | | ridge |
+//! | `lda-frozen` | never | | linear discriminants, a tenth of the memory of the next |
+//! | `ranpac-frozen` | never | | random-feature ridge (RanPAC, arXiv 2307.02251, without its first phase) |
+//! | `lda-beside`, `ranpac-beside` | never | | one of the two heads of the next |
+//! | `best-frozen` | never | | the better of the last two, on frozen features beside mean boundary tokens: what `pegp`'s head alone is worth |
+//! | `ranpac-first` | first task only | | random-feature ridge (RanPAC) |
+//! | `sequential` | every task | nothing | linear, masked loss |
+//! | `joint` | every task | nothing | linear (give it all classes as one task: the upper reference) |
+//! | `pegp` | every task, a new branch each | input subspaces (arXiv 2405.13383) | the better of ridge and discriminants, on features side by side |
+//! | `pegp-shared` | every task | inputs and hidden rows of one adapter, as published | the same |
+//! | `pegp-shared-down` | every task | inputs; an anchor holds B | the same |
+//! | `inflora` | every task, B of a new branch each | A in the free subspace (arXiv 2404.00228) | linear |
+//! | `o-lora` | every task, a new branch each | orthogonality loss (arXiv 2310.14152) | linear |
+//! | `sd-lora` | every task, a new branch each and all magnitudes | directions are frozen (arXiv 2501.13198) | linear |
+//! | `lae` | every task | a slow copy (arXiv 2303.10070) | linear, the surer of two |
+//! | `ease` | every task, a network each | nothing is shared (arXiv 2403.12030) | class means in every space |
+//! | `proteus` | every task, a network each over a shared unit pool | nothing is overwritten (arXiv 2603.13235) | ridge on the network an image is routed to |
+//!
+//! `NAME+HEAD` puts another classifier behind the same features: `sequential+ranpac`. `NAME+HEAD-beside` reads frozen
+//! features and mean boundary tokens beside them.
+
+use super::{
+    Classifier, Ease, Frozen, InfLora, Lae, Mode, OLora, Pegp, Proteus, Reading, SdLora, Strategy,
+    Unprotected, View,
+};
+use crate::error::Result;
+
+/// Names of all strategies.
+pub const NAMES: [&str; 19] = [
+    "ncm-frozen",
+    "ridge-frozen",
+    "lda-frozen",
+    "ranpac-frozen",
+    "lda-beside",
+    "ranpac-beside",
+    "best-frozen",
+    "ranpac-first",
+    "sequential",
+    "inflora",
+    "o-lora",
+    "sd-lora",
+    "lae",
+    "ease",
+    "pegp",
+    "pegp-shared",
+    "pegp-shared-down",
+    "proteus",
+    "joint",
+];
+
+/// A strategy and how its features are read.
+#[derive(Debug)]
+pub struct Choice {
+    /// As it was asked for, and is stored: `sequential+ranpac`.
+    pub name: String,
+    /// The hooks.
+    pub strategy: Box<dyn Strategy>,
+    /// Its own reading, or the one that was asked for.
+    pub reading: Reading,
+}
+
+/// The strategy called `name`, or `name+head`; random-feature heads get `random_features` columns.
+///
+/// # Errors
+/// [`NotFound`](crate::ErrorKind::NotFound) lists the names;
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for the linear head of a network that is never trained.
+pub fn by_name(name: &str, random_features: usize) -> Result<Choice> {
+    let (base, head) = name.split_once('+').map_or((name, None), |(base, head)| (base, Some(head)));
+    let strategy = hooks(base, random_features)?;
+    let mut reading = strategy.reading();
+    if let Some(head) = head {
+        let (head, beside) = head.strip_suffix("-beside").map_or((head, false), |head| (head, true));
+        reading.classifier = Classifier::by_name(head, random_features)?;
+        if beside {
+            reading.view = View::Beside;
+        }
+    }
+    if reading.classifier == Classifier::Linear && (reading.view == View::Beside || !strategy.adapts(0)) {
+        crate::bail!(
+            InvalidArgument,
+            "{name}: a linear head reads the features it was trained on; leave +linear out"
+        );
+    }
+    Ok(Choice { name: name.into(), strategy, reading })
+}
+
+fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
+    let ranpac = Classifier::RandomRidge { features: random_features };
+    let better = Classifier::Better { features: random_features };
+    let reading = |classifier, view| Reading { classifier, view };
+    Ok(match name {
+        "ncm-frozen" => Box::new(Frozen::new("ncm-frozen", Classifier::ClassMeans)),
+        "ridge-frozen" => Box::new(Frozen::new("ridge-frozen", Classifier::Ridge)),
+        "lda-frozen" => Box::new(Frozen::new("lda-frozen", Classifier::Discriminants)),
+        "ranpac-frozen" => Box::new(Frozen::new("ranpac-frozen", ranpac)),
+        "lda-beside" => Box::new(Frozen::new("lda-beside", Classifier::Discriminants).beside()),
+        "ranpac-beside" => Box::new(Frozen::new("ranpac-beside", ranpac).beside()),
+        "best-frozen" => Box::new(Frozen::new("best-frozen", better).beside()),
+        "ranpac-first" => Box::new(Unprotected::first("ranpac-first", reading(ranpac, View::Adapted))),
+        "sequential" => Box::new(Unprotected::always("sequential")),
+        "joint" => Box::new(Unprotected::always("joint")),
+        "inflora" => Box::new(InfLora::default()),
+        "o-lora" => Box::new(OLora::default()),
+        "sd-lora" => Box::new(SdLora),
+        "lae" => Box::new(Lae::default()),
+        "ease" => Box::new(Ease),
+        "pegp" => Box::new(Pegp::new(Mode::Expand, reading(better, View::Beside))),
+        "pegp-shared" => Box::new(Pegp::new(Mode::Shared, reading(better, View::Beside))),
+        "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, reading(better, View::Beside))),
+        "proteus" => Box::new(Proteus::new(ranpac)),
+        _ => crate::bail!(
+            NotFound,
+            "no strategy {name:?}; use one of: {}; with +HEAD for another classifier",
+            NAMES.join(", ")
+        ),
+    })
+}
