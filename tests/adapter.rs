@@ -19,11 +19,22 @@ fn lora(roles: Roles) -> Lora {
 
 /// Sets of roles to try: one by one for one fixture of each architecture, all together for the others.
 fn role_sets(fixture: &Fixture) -> Vec<Roles> {
-    let all = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
+    let layers = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
+    let all = layers | Roles::PARALLEL | Roles::SERIES;
     if !["op17_dynamic", "split_legacy_op13_dynamic"].iter().any(|end| fixture.name.ends_with(end)) {
         return vec![all];
     }
-    let mut sets = vec![Roles::Q, Roles::V, Roles::O, Roles::FC1, Roles::FC2, Roles::Q | Roles::V, all];
+    let mut sets = vec![
+        Roles::Q,
+        Roles::V,
+        Roles::O,
+        Roles::FC1,
+        Roles::FC2,
+        Roles::PARALLEL,
+        Roles::SERIES,
+        Roles::Q | Roles::V,
+        all,
+    ];
     if fixture.model != "split" {
         sets.push(Roles::QKV);
     }
@@ -66,7 +77,13 @@ fn the_table_of_blocks_and_roles() {
                 .iter()
                 .map(|s| (s.role, s.linear.inputs, s.linear.outputs, s.columns.range().unwrap()))
                 .collect();
-            let mlp = [(Role::O, 32, 32, 0..32), (Role::Fc1, 32, 64, 0..64), (Role::Fc2, 64, 32, 0..32)];
+            let mlp = [
+                (Role::O, 32, 32, 0..32),
+                (Role::Fc1, 32, 64, 0..64),
+                (Role::Fc2, 64, 32, 0..32),
+                (Role::Parallel, 32, 32, 0..32),
+                (Role::Series, 32, 32, 0..32),
+            ];
             let mut want = match fixture.model.as_str() {
                 "split" => vec![(Role::Q, 32, 32, 0..32), (Role::K, 32, 32, 0..32), (Role::V, 32, 32, 0..32)],
                 _ => vec![

@@ -11,8 +11,8 @@ use fixtures::{Fixture, distance, floats, images, random, rng, session};
 use ndarray::{Array1, Array2, Array4, ArrayD, Axis, concatenate};
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::engine::{Data, Port, Session, Tract};
-use perennial::graph::Node;
-use perennial::joint::{Joint, joint};
+use perennial::graph::{DType, Dim, Emit, Graph, Node, Shape};
+use perennial::joint::{Joint, Objective, Views, joint, minimising};
 use perennial::optim::{AdamW, Optimizer};
 use perennial::{ErrorKind, gradcheck};
 use serde_json::Value;
@@ -21,6 +21,10 @@ const CAPACITY: usize = 16;
 
 fn all_roles() -> Roles {
     Roles::Q | Roles::V | Roles::O | Roles::FC1 | Roles::FC2
+}
+
+fn bottlenecks() -> Roles {
+    Roles::PARALLEL | Roles::SERIES
 }
 
 /// Images to features with adapters of rank 2 and scaling 1.5, and head, loss and gradients behind them.
@@ -45,6 +49,25 @@ fn every_gradient_of_every_fixture_agrees_with_central_differences() {
         let worst = worst(&fixture, all_roles(), Sharing::Shared);
         println!("{:<40} worst relative error {worst:.1e}", fixture.name);
         assert!(worst < gradcheck::TOLERANCE, "{}: {worst:.1e}", fixture.name);
+    }
+}
+
+/// `relu` has kinks, and a hidden unit that is off for all rows has no gradient.
+#[test]
+fn so_do_the_gradients_of_bottlenecks() {
+    for name in ["timm_legacy_op17_dynamic", "split_dynamo_op20_dynamic", "pooled_dynamo_op18_dynamic"] {
+        let fixture = fixtures::one(name);
+        let step = step(&fixture, bottlenecks(), Sharing::Shared);
+        let checks = gradcheck::run(&Tract::new(1), &step.graph, 4, 7).unwrap();
+        assert_eq!(gradcheck::tolerance(&step.graph), gradcheck::KINKED_TOLERANCE);
+        assert_eq!(checks.len(), 2 + 2 * 2 * 2);
+        assert!(checks.iter().filter(|c| c.analytic != 0.0).count() > 6, "{name}: all units are off");
+        for check in checks {
+            assert!(
+                check.relative_error < gradcheck::KINKED_TOLERANCE || check.analytic == 0.0,
+                "{name}: {check:?}"
+            );
+        }
     }
 }
 
@@ -199,7 +222,7 @@ fn as_matrix(a: ArrayD<f32>) -> Array2<f32> {
 fn gradients_and_ten_losses_are_those_of_pytorch() {
     let golden: Value = serde_json::from_str(include_str!("golden/vit_golden.json")).unwrap();
     let fixture = fixtures::one(golden["fixture"].as_str().unwrap());
-    let session = session(&step(&fixture, all_roles(), Sharing::Shared).graph, 4);
+    let session = session(&step(&fixture, all_roles() | bottlenecks(), Sharing::Shared).graph, 4);
     let mut own = rows(&four(), &[0, 1, 2, 3], &[0.4, 0.3, 0.2, 0.1]);
     let initial = golden["initial"].as_object().unwrap();
     for (name, value) in initial {
@@ -208,7 +231,7 @@ fn gradients_and_ten_losses_are_those_of_pytorch() {
     let mut inputs = inputs(session.as_ref(), &own, 0);
     let trained: Vec<usize> =
         (0..inputs.len()).filter(|&i| initial.contains_key(&session.inputs()[i].name)).collect();
-    assert_eq!(trained.len(), 2 + 2 * 2 * 5);
+    assert_eq!(trained.len(), 2 + 2 * 2 * 7);
     let mut optimizer = AdamW::new(0.01).with_weight_decay(0.01);
     for (step, want) in golden["losses"].as_array().unwrap().iter().enumerate() {
         let outputs = outputs(session.as_ref(), &inputs);
@@ -231,6 +254,69 @@ fn gradients_and_ten_losses_are_those_of_pytorch() {
             let delta = optimizer.step(index, value.view(), as_matrix(gradient).view()).unwrap();
             inputs[at] = Data::F32((value + delta).into_shape_with_order(shape).unwrap());
         }
+    }
+}
+
+#[test]
+fn so_do_the_gradients_of_the_views_objective() {
+    let views = Views {
+        beside: 12,
+        prototypes: 5,
+        directions: 3,
+        dissimilarity: 0.1,
+        orthogonality: 0.05,
+        temperature: 0.5,
+    };
+    let fixture = fixtures::one("split_dynamo_op20_dynamic");
+    let lora = Lora { rank: 2, alpha: 3.0, blocks: Blocks::All, roles: Roles::V | Roles::FC2 };
+    let (whole, sites) = fixture.backbone().whole(lora.blocks, lora.roles).unwrap();
+    let (graph, slots) = inject(whole, &sites, &lora, Sharing::Shared).unwrap();
+    let step = minimising(&Objective::Views(views), graph, &slots, CAPACITY).unwrap();
+    let checks = gradcheck::run(&Tract::new(1), &step.graph, 3, 7).unwrap();
+    assert_eq!(checks.len(), 3 + 2 * slots.len());
+    for check in checks {
+        assert!(check.analytic != 0.0 && check.relative_error < gradcheck::TOLERANCE, "{check:?}");
+    }
+}
+
+/// NTK-CL's objective against PyTorch, f64 (tests/golden/views_golden.py), on features that are the input themselves.
+#[test]
+fn the_views_objective_is_that_of_pytorch() {
+    let golden: Value = serde_json::from_str(include_str!("golden/views_golden.json")).unwrap();
+    let weight = |i: usize| golden["weights"][i].as_f64().unwrap() as f32;
+    let objective = Objective::Views(Views {
+        beside: 6,
+        prototypes: 4,
+        directions: 2,
+        dissimilarity: weight(0),
+        orthogonality: weight(1),
+        temperature: weight(2),
+    });
+    let mut graph = Graph::new("features", 17);
+    let shape = Shape(vec![Dim::symbol("batch"), Dim::Known(5)]);
+    let images = graph.add_input("images", DType::F32, shape);
+    let features = Emit::new(&mut graph, "features").op("Identity", &[images], &[]).unwrap();
+    graph.inputs = vec![images];
+    graph.outputs = vec![features];
+    let step = minimising(&objective, graph, &[], 8).unwrap();
+    let session = session(&step.graph, 4);
+    let labels: Vec<i64> = golden["labels"].as_array().unwrap().iter().map(|l| l.as_i64().unwrap()).collect();
+    let classes = golden["classes"].as_u64().unwrap() as usize;
+    let mask = Array1::from_shape_fn(8, |i| f32::from(i < classes));
+    let value = |port: &Port| match port.name.as_str() {
+        "labels" => Array1::from(labels.clone()).into(),
+        "class_mask" => mask.clone().into(),
+        name => Data::F32(tensor(&golden["inputs"][name])),
+    };
+    let inputs: Vec<Data> = session.inputs().iter().map(value).collect();
+    let outputs = outputs(session.as_ref(), &inputs);
+    let (loss, want) = (f64::from(floats(&outputs["loss"])[0]), golden["loss"].as_f64().unwrap());
+    assert!((loss - want).abs() < 1e-5 * want, "loss {loss}, PyTorch {want}");
+    for name in ["head_weight", "head_scale", "head_gate"] {
+        let (have, want) = (floats(&outputs[&format!("{name}.grad")]), tensor(&golden["gradients"][name]));
+        let want: Vec<f32> = want.iter().copied().collect();
+        let size = want.iter().fold(0.0f32, |a, x| a.max(x.abs()));
+        assert!(size > 0.0 && distance(&want, &have) < 1e-4 * size, "{name}: {have:?}, PyTorch {want:?}");
     }
 }
 

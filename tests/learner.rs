@@ -308,7 +308,21 @@ fn save(learner: &Learner, path: &Path) {
 #[test]
 fn five_tasks_in_one_learner_are_five_restarts() {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["pegp", "sequential", "pegp-shared-down", "ranpac-first"] {
+    // Every kind of state there is: branches summed, kept apart, mixed, averaged; every kind of head.
+    let names = [
+        "pegp",
+        "sequential",
+        "pegp-shared-down",
+        "ranpac-first",
+        "inflora+mda-deep",
+        "o-lora",
+        "sd-lora",
+        "lae",
+        "ease",
+        "ntk-lite",
+        "proteus",
+    ];
+    for name in names {
         let (one, many) = (folder.path().join("one.state"), folder.path().join("many.state"));
         let mut steady = learner(name);
         (0..5).for_each(|task| learn_and_commit(&mut steady, task));
@@ -329,6 +343,36 @@ fn five_tasks_in_one_learner_are_five_restarts() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn bottlenecks_learn_like_lora_does() {
+    for strategy in ["pegp", "pegp-shared", "proteus", "ntk-lite", "sequential+lda"] {
+        for roles in [Roles::PARALLEL, Roles::SERIES | Roles::Q] {
+            let lora = Lora { roles, ..settings().lora };
+            let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+            let settings = Settings { lora, ..settings() };
+            let mut learner =
+                Learner::builder(backbone).strategy(strategy).settings(settings).build().unwrap();
+            let start = learner.state().memory.clone();
+            (0..2).for_each(|task| learn_and_commit(&mut learner, task));
+            assert_ne!(learner.state().memory, start, "{strategy} {roles}: nothing was learned");
+            let accuracy = accuracy(&learner, 0..2);
+            assert!(accuracy >= 0.8, "{strategy} {roles}: {accuracy}");
+        }
+    }
+}
+
+#[test]
+fn networks_of_old_tasks_answer_the_same_bits_after_new_ones() {
+    // methods.md 3.12: with routing forced to the old task, what it computes does not change.
+    let mut learner = learner("proteus");
+    learn_and_commit(&mut learner, 0);
+    let before = learner.state().memory.pool.network(0).unwrap();
+    (1..4).for_each(|task| learn_and_commit(&mut learner, task));
+    let pool = &learner.state().memory.pool;
+    assert_eq!(pool.network(0).unwrap(), before);
+    assert_eq!(pool.tasks(), 4);
 }
 
 #[test]
@@ -385,6 +429,43 @@ fn pegp_changes_nothing_in_protected_directions() {
     assert!(leaks.iter().all(|&l| l <= 1e-3), "{leaks:?}");
 }
 
+/// methods.md 1.12, drift probe: anchor rows of earlier tasks are moved little by a protected task, and far by another.
+#[test]
+fn methods_1_12_anchor_rows_tell_how_far_old_inputs_are_moved() {
+    let drift = |strategy: &str| {
+        let mut learner = learner(strategy);
+        learn_and_commit(&mut learner, 0);
+        let before = learner.state().memory.clone();
+        assert_eq!(before.probes.len(), 1);
+        let (images, labels) = pictures(1, PER_CLASS, 1);
+        learner.begin_task("second").unwrap();
+        learner.observe(images.view(), &labels).unwrap();
+        let report = learner.end_task().unwrap();
+        learner.commit().unwrap();
+        assert_eq!(report.drift.len(), before.slots.len());
+        // What was moved, measured again from the outside.
+        let memory = &learner.state().memory;
+        assert_eq!(report.drift, strategy::probe::drift(&memory.probes[..1], &before, memory).unwrap());
+        (report.drift, before, learner)
+    };
+    let (kept, before, learner) = drift("pegp");
+    println!("{kept:?}");
+    assert!(kept.iter().all(|d| d.is_finite()) && kept.iter().any(|d| *d > 0.0));
+    // The control: the same memory with a branch that was not projected.
+    let mut careless = learner.state().memory.clone();
+    for (slot, shape) in before.slots.iter().enumerate() {
+        let wild =
+            Array2::from_shape_fn((2, shape.inputs), |(i, j)| ((3 * i + 5 * j) % 7) as f32 / 7.0 - 0.4);
+        let b = Array2::from_elem((shape.outputs, 2), 0.05);
+        careless.settled[slot] =
+            Some(before.sum(slot).unwrap().join(&strategy::Pair { a: wild, b }).unwrap());
+    }
+    let moved = strategy::probe::drift(&before.probes, &before, &careless).unwrap();
+    let (worst, least) =
+        (kept.iter().fold(0.0f64, |a, b| a.max(*b)), moved.iter().fold(f64::MAX, |a, b| a.min(*b)));
+    assert!(least > worst, "protected {kept:?}, careless {moved:?}");
+}
+
 #[test]
 fn the_measure_of_leaks_can_fail() {
     let mut guarded = learner("pegp");
@@ -436,7 +517,8 @@ fn the_cache_stays_within_its_limit() {
     let backbone = || fixtures::one("timm_legacy_op17_dynamic").backbone();
     let probe = learner("pegp").encode(images.view()).unwrap();
     let row = probe.row_bytes();
-    assert_eq!(row, 17 * 32 * 2 + 32 * 4);
+    // Tokens in f16; feature, and mean and deviation of the tokens behind the first block, in f32.
+    assert_eq!(row, 17 * 32 * 2 + 32 * 4 + 2 * 32 * 4);
     for limit in [5, 12, 20, 100] {
         let budget = Budget { cache: limit * row + row / 2, ..Budget::default() };
         let mut learner = Learner::builder(backbone()).settings(settings()).budget(budget).build().unwrap();

@@ -3,8 +3,8 @@
 use ndarray::{Array1, Array2, array};
 use perennial::ErrorKind;
 use perennial::strategy::{
-    self, Average, Classifier, Memory, NAMES, OLora, Pair, Pool, Proteus, SdLora, SlotShape, Strategy,
-    TaskContext, Trained, View,
+    self, Average, Classifier, Memory, Moments, NAMES, OLora, Pair, Pool, Proteus, SdLora, SlotShape,
+    Strategy, TaskContext, Trained, View,
 };
 use perennial::subspace::SecondMoment;
 use rand::{Rng, SeedableRng};
@@ -25,7 +25,7 @@ fn pair(rng: &mut ChaCha8Rng) -> Pair {
 }
 
 fn memory() -> Memory {
-    let slot = |name: &str| SlotShape { name: name.into(), inputs: 8, outputs: 6, tap: 0 };
+    let slot = |name: &str| SlotShape { name: name.into(), inputs: 8, outputs: 6, tap: 0, bends: false };
     Memory::new(vec![slot("block0.q"), slot("block0.v")], RANK)
 }
 
@@ -40,7 +40,7 @@ fn learn(strategy: &dyn Strategy, memory: &mut Memory, index: usize) {
     for pair in &mut memory.current {
         pair.b = matrix(6, RANK, &mut rng);
     }
-    strategy.end(&task(index), memory, &[]).unwrap();
+    strategy.end(&task(index), memory, &Moments::default()).unwrap();
 }
 
 fn product(pair: &Pair) -> Array2<f32> {
@@ -111,7 +111,7 @@ fn methods_3_12_networks_of_finished_tasks_never_change() {
         let mut rng = rng(index as u64);
         memory.current.iter_mut().for_each(|p| p.b = matrix(6, RANK, &mut rng));
         memory.mixing.iter_mut().for_each(|s| s.mapv_inplace(|_| rng.gen_range(-1.0..1.0)));
-        proteus.end(&task(index), &mut memory, &[]).unwrap();
+        proteus.end(&task(index), &mut memory, &Moments::default()).unwrap();
         let networks = proteus.networks(&memory).unwrap();
         assert_eq!(networks.len(), index + 1);
         assert_eq!(networks[..index], before[..], "an old network moved when task {index} was learned");
@@ -137,7 +137,7 @@ fn methods_3_12_without_reuse_adapters_are_independent() {
                 proteus.delta(&memory, slot, &mut delta, 1e-3).unwrap();
                 memory.mixing[slot] += &delta.mixing;
             }
-            proteus.end(&task(index), &mut memory, &[]).unwrap();
+            proteus.end(&task(index), &mut memory, &Moments::default()).unwrap();
         }
         let reused: usize = (0..3).map(|t| memory.pool.reused(t)).sum();
         let ranks: Vec<usize> = proteus.networks(&memory).unwrap().iter().map(|n| n[0].rank()).collect();
@@ -197,7 +197,7 @@ fn sd_lora_begins_a_task_where_the_last_one_ended() {
             })
             .collect();
         let old = memory.pool.units(0).map(|units| (&units.b * &memory.mixing[0]).dot(&units.a));
-        SdLora.end(&task(index), &mut memory, &[]).unwrap();
+        SdLora.end(&task(index), &mut memory, &Moments::default()).unwrap();
         let want = old.map_or(trained[0].clone(), |old| old + &trained[0]);
         // Directions and magnitudes are stored in f16.
         assert!(distance(&want, &product(&SdLora.networks(&memory).unwrap()[0][0])) < 3e-3);
@@ -226,7 +226,7 @@ fn inflora_designs_a_in_the_free_subspace_and_leaves_it_there() {
     let moment = |rows: &Array2<f32>| {
         let mut moment = SecondMoment::new(8);
         moment.push_rows(rows.view()).unwrap();
-        vec![moment]
+        Moments { inputs: vec![moment], ..Moments::default() }
     };
     for (index, rows) in [&first, &second].into_iter().enumerate() {
         strategy.begin(&task(index), &mut memory).unwrap();

@@ -1,4 +1,4 @@
-//! LoRA as graph inputs.
+//! LoRA and bottlenecks as graph inputs.
 
 use super::linear::Form;
 use super::role::Roles;
@@ -84,16 +84,17 @@ pub fn inject(mut graph: Graph, sites: &[Site], lora: &Lora, sharing: Sharing) -
         let (lora_a, lora_b) = inputs(&mut graph, site, lora, sharing)?;
         slots.push(Slot { name, site: site.clone(), lora_a, lora_b });
     }
-    let mut layers: Vec<ValueId> = Vec::new();
-    for y in slots.iter().map(|s| s.site.linear.y) {
-        if !layers.contains(&y) {
-            layers.push(y);
+    let place = |slot: &Slot| (slot.site.linear.y, slot.site.linear.x, slot.site.role.bends());
+    let mut layers = Vec::new();
+    for slot in &slots {
+        if !layers.contains(&place(slot)) {
+            layers.push(place(slot));
         }
     }
     for layer in layers {
-        let parts = slots.iter().filter(|s| s.site.linear.y == layer);
+        let parts = slots.iter().filter(|s| place(s) == layer);
         let parts: Vec<Part> = parts.map(|s| Part { site: &s.site, a: s.lora_a, b: s.lora_b }).collect();
-        graph = rewrite::splice(graph, layer, |emit, y| {
+        graph = rewrite::splice(graph, layer.0, |emit, y| {
             emit.set_scope(&parts[0].site.name);
             let delta = delta(emit, &parts, lora.scaling(), sharing)?;
             emit.add(y, delta)
@@ -125,7 +126,7 @@ pub(super) struct Part<'s> {
     pub b: ValueId,
 }
 
-/// `scaling * (x A^T) B^T`, summed over the adapters of one layer: A below A, and B^T, widened with zeros where the site
+/// `scaling * (x A^T) B^T`, of a bottleneck with `relu` between the two, summed over the adapters of one layer: A below A, and B^T, widened with zeros where the site
 /// is a part of the layer, below B^T.
 pub(super) fn delta(emit: &mut Emit<'_>, parts: &[Part], scaling: f32, sharing: Sharing) -> Result<ValueId> {
     let linear = &parts[0].site.linear;
@@ -147,7 +148,10 @@ pub(super) fn delta(emit: &mut Emit<'_>, parts: &[Part], scaling: f32, sharing: 
         _ => tap(emit, linear)?,
     };
     let hidden = emit.matmul(x, a)?;
-    let hidden = emit.scale(hidden, f64::from(scaling))?;
+    let mut hidden = emit.scale(hidden, f64::from(scaling))?;
+    if parts[0].site.role.bends() {
+        hidden = emit.op("Relu", &[hidden], &[])?;
+    }
     let mut delta = emit.matmul(hidden, b)?;
     if linear.form == Form::Map {
         delta = emit.swap(delta)?;

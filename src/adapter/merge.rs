@@ -2,7 +2,8 @@
 //!
 //! A float weight takes the sum up. A weight that is stored in int8, f16 or bf16 and unpacked by the graph cannot: rounding
 //! to its grid would lose what was learned, and unpacking it for good would lose the memory. There A and B become
-//! constants beside the layer, which is exact and costs two small products a run.
+//! constants beside the layer, which is exact and costs two small products a run. So they do for a bottleneck, which is no
+//! sum of weights.
 
 use ndarray::ArrayView2;
 
@@ -30,7 +31,8 @@ pub fn merge(
         let name = &site.name;
         crate::bail!(Shape, "A {:?} and B {:?} do not fit {name}", a.shape(), b.shape());
     }
-    let Some(weight) = graph.constant(linear.weight).filter(|w| w.dtype().is_float()) else {
+    let foldable = |w: &&Tensor| w.dtype().is_float() && !site.role.bends();
+    let Some(weight) = graph.constant(linear.weight).filter(foldable) else {
         return beside(graph, site, a, b, scaling);
     };
     let (dtype, shape) = (weight.dtype(), weight.shape().to_vec());

@@ -6,7 +6,9 @@
 //! y = x W + b + (alpha / rank) * (x A^T) B^T        A: [rank, in]   B: [out, rank]
 //! ```
 //!
-//! (Hu et al., LoRA, arXiv 2106.09685). With `B = 0` nothing changes.
+//! (Hu et al., LoRA, arXiv 2106.09685). A bottleneck beside or behind the feed-forward part adds
+//! `(alpha / rank) * relu(x A^T) B^T` (Houlsby et al., arXiv 1902.00751; in parallel: AdaptFormer, arXiv 2205.13535).
+//! With `B = 0` nothing changes.
 //!
 //! | file | holds |
 //! |---|---|

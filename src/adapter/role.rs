@@ -1,11 +1,11 @@
-//! What a linear layer does in its block, and sets of that.
+//! What an adapter stands at in its block, and sets of that.
 
 use std::fmt;
 use std::ops::BitOr;
 
 use crate::error::Result;
 
-/// What a linear layer does in its block.
+/// What an adapter stands at in its block: a linear layer, or the whole feed-forward part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Role {
@@ -25,18 +25,38 @@ pub enum Role {
     Fc2,
     /// The layer beside the first one in a gated feed-forward part (SwiGLU).
     Gate,
+    /// A bottleneck beside the feed-forward part: reads what it reads, adds to what it gives.
+    Parallel,
+    /// A bottleneck behind the feed-forward part: reads what it gives, adds to it.
+    Series,
     /// Named by the user.
     Named,
 }
 
 impl Role {
-    /// Every role that structure tells.
-    pub const FOUND: [Self; 8] =
-        [Self::Q, Self::K, Self::V, Self::Qkv, Self::O, Self::Fc1, Self::Fc2, Self::Gate];
+    /// Every role that structure tells, in the order in which adapters are put in. Bottlenecks come first: one behind the
+    /// feed-forward part then reads what its last layer gives with that layer's own adapter, injected or merged.
+    pub const FOUND: [Self; 10] = [
+        Self::Parallel,
+        Self::Series,
+        Self::Q,
+        Self::K,
+        Self::V,
+        Self::Qkv,
+        Self::O,
+        Self::Fc1,
+        Self::Fc2,
+        Self::Gate,
+    ];
 
     /// As written in names and options.
     pub fn name(self) -> &'static str {
-        ["q", "k", "v", "qkv", "o", "fc1", "fc2", "gate", "named"][self as usize]
+        ["q", "k", "v", "qkv", "o", "fc1", "fc2", "gate", "parallel", "series", "named"][self as usize]
+    }
+
+    /// Whether its adapter is a bottleneck, `relu` between A and B, and not LoRA.
+    pub fn bends(self) -> bool {
+        matches!(self, Self::Parallel | Self::Series)
     }
 }
 
@@ -54,6 +74,8 @@ impl Roles {
     pub const FC1: Self = Self::of(Role::Fc1);
     pub const FC2: Self = Self::of(Role::Fc2);
     pub const GATE: Self = Self::of(Role::Gate);
+    pub const PARALLEL: Self = Self::of(Role::Parallel);
+    pub const SERIES: Self = Self::of(Role::Series);
 
     const fn of(role: Role) -> Self {
         Self(1 << role as u16)

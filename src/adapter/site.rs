@@ -14,7 +14,7 @@ use super::trace::{Source, Trace};
 use crate::error::Result;
 use crate::graph::{Graph, ValueId};
 
-/// A linear layer that an adapter can change, or the columns of one.
+/// Where an adapter can stand: a linear layer, the columns of one, or the feed-forward part as a whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
     /// `block3.q`, or the layer's own name where the user named it.
@@ -23,7 +23,7 @@ pub struct Site {
     pub block: usize,
     /// What it does there.
     pub role: Role,
-    /// The layer.
+    /// The layer. Of a bottleneck, the last layer of the feed-forward part with `x` as what the bottleneck reads.
     pub linear: Linear,
     /// The columns of the layer's output that belong to this role.
     pub columns: Columns,
@@ -140,7 +140,11 @@ fn feed_forward(trace: &Trace, block: usize, o: &Linear, next: usize) -> Vec<Sit
         return Vec::new();
     };
     let gate = within.iter().find(|l| l.x == fc1.x).map(|l| whole(block, Role::Gate, l));
-    [whole(block, Role::Fc1, fc1)].into_iter().chain(gate).chain([whole(block, Role::Fc2, fc2)]).collect()
+    let parallel = Linear { x: fc1.x, inputs: fc1.inputs, ..(*fc2).clone() };
+    let series = Linear { x: fc2.y, inputs: fc2.outputs, ..(*fc2).clone() };
+    let bottlenecks = [whole(block, Role::Parallel, &parallel), whole(block, Role::Series, &series)];
+    let layers = [whole(block, Role::Fc1, fc1)].into_iter().chain(gate).chain([whole(block, Role::Fc2, fc2)]);
+    layers.chain(bottlenecks).collect()
 }
 
 /// The sites of `roles` in the chosen blocks, in order. Sites that the user named are taken whatever their role.

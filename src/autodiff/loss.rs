@@ -23,23 +23,29 @@ const MASKED: f64 = 1e4;
 /// Appends the masked, weighted cross-entropy and returns the rank-0 loss.
 ///
 /// `logits` `[N, C]` float, `labels` `[N]` integer, `class_mask` `[C]` float of 1 and 0, `sample_weights` `[N]`
-/// float; floats of one dtype. `N` may be symbolic.
+/// float; floats of one dtype. `N` may be symbolic. Several logits of the same rows add their losses up.
 ///
 /// # Errors
-/// `Shape`: `logits` is not `[N, C]` with a known `C`, or an operand does not fit it.
+/// `Shape`: `logits` is not `[N, C]` with a known `C`, or an operand does not fit it; `InvalidArgument` without logits.
 pub fn cross_entropy(
     emit: &mut Emit,
-    logits: ValueId,
+    logits: &[ValueId],
     labels: ValueId,
     class_mask: ValueId,
     sample_weights: ValueId,
 ) -> Result<ValueId> {
-    let classes = check(emit, logits, labels, class_mask, sample_weights)?;
-    let dtype = emit.graph().dtype(logits)?;
+    let Some(&first) = logits.first() else { crate::bail!(InvalidArgument, "a loss without logits") };
+    let classes = check(emit, first, labels, class_mask, sample_weights)?;
+    let dtype = emit.graph().dtype(first)?;
     let absent = forms::shift(emit, class_mask, -1.0)?;
     let penalty = emit.scale(absent, MASKED)?;
-    let z = emit.add(logits, penalty)?;
-    let log_p = log_softmax(emit, z)?;
+    let mut sum = None;
+    for &logits in logits {
+        let z = emit.add(logits, penalty)?;
+        let log_p = log_softmax(emit, z)?;
+        sum = Some(sum.map_or(Ok(log_p), |sum| emit.add(sum, log_p))?);
+    }
+    let log_p = sum.ok_or_else(|| crate::err!(Bug, "a loss without logits"))?;
     let hit = forms::one_hot(emit, labels, classes, dtype)?;
     let picked = emit.mul(log_p, hit)?;
     let picked = emit.reduce_sum(picked, &[1], false)?;
@@ -48,15 +54,30 @@ pub fn cross_entropy(
     emit.neg(total)
 }
 
-/// `z - max z - ln sum exp (z - max z)` over the last of two axes. Written out, because engines exist that compute
+/// `z - ln sum exp z` over the last of two axes. Written out, because engines exist that compute
 /// `LogSoftmax` as the logarithm of a softmax, which is minus infinity for every masked class.
 fn log_softmax(emit: &mut Emit, z: ValueId) -> Result<ValueId> {
     let largest = emit.reduce_max(z, &[1])?;
     let z = emit.sub(z, largest)?;
+    let log_sum = log_sum(emit, z)?;
+    emit.sub(z, log_sum)
+}
+
+/// `ln sum exp z` over the last of two axes, `[N, 1]`, for any size of `z`.
+///
+/// # Errors
+/// `Shape`: `z` is not of rank 2.
+pub fn log_sum_exp(emit: &mut Emit, z: ValueId) -> Result<ValueId> {
+    let largest = emit.reduce_max(z, &[1])?;
+    let z = emit.sub(z, largest)?;
+    let log_sum = log_sum(emit, z)?;
+    emit.add(largest, log_sum)
+}
+
+fn log_sum(emit: &mut Emit, z: ValueId) -> Result<ValueId> {
     let e = emit.op("Exp", &[z], &[])?;
     let sum = emit.reduce_sum(e, &[1], true)?;
-    let log_sum = emit.op("Log", &[sum], &[])?;
-    emit.sub(z, log_sum)
+    emit.op("Log", &[sum], &[])
 }
 
 fn check(emit: &Emit, logits: ValueId, labels: ValueId, mask: ValueId, weights: ValueId) -> Result<usize> {

@@ -3,6 +3,7 @@
 //! Floor 3. Knows nothing about training; it answers what can be adapted and where the graph can be cut.
 
 mod image;
+mod summary;
 
 use std::fs::File;
 use std::path::Path;
@@ -27,8 +28,11 @@ pub struct Backbone {
 /// The backbone cut before its first adapted block.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// Images to boundary tokens and frozen features: everything that is computed once an image.
+    /// Images to boundary tokens, frozen features and, where `summary` is not empty, what tokens say on the way:
+    /// everything that is computed once an image.
     pub trunk: Graph,
+    /// Widths of the parts of the summary.
+    pub summary: Vec<usize>,
     /// Images to boundary tokens.
     pub prefix: Graph,
     /// Boundary tokens to features.
@@ -195,13 +199,32 @@ impl Backbone {
         let block = self.anatomy.blocks.iter().find(|b| b.sites.first().map(|s| s.block) == first);
         let boundary = block.ok_or_else(|| crate::err!(Bug, "a site outside every block"))?.input;
         let (prefix, mut suffix) = cut::cut(&self.graph, boundary, self.feature)?;
-        let mut trunk = cut::ending(&self.graph, &[boundary, self.feature])?;
-        let (b, f) = (trunk.outputs[0], trunk.outputs[1]);
-        trunk.rename(b, cut::BOUNDARY);
-        trunk.rename(f, cut::FEATURES);
+        let (trunk, summary) = self.trunk(boundary)?;
         let sites = self.moved(&chosen, &suffix)?;
         cut::name_features(&mut suffix);
-        Ok(Parts { trunk, prefix, suffix, sites })
+        Ok(Parts { trunk, summary, prefix, suffix, sites })
+    }
+
+    /// Images to boundary tokens, features and the summary, and the widths of its parts.
+    fn trunk(&self, boundary: ValueId) -> Result<(Graph, Vec<usize>)> {
+        let depths = summary::depths(&self.graph, &self.anatomy);
+        let mut outputs = vec![boundary, self.feature];
+        outputs.extend(&depths);
+        let mut trunk = cut::ending(&self.graph, &outputs)?;
+        let depths = trunk.outputs.split_off(2);
+        let mut widths = Vec::new();
+        if !depths.is_empty() {
+            let (row, parts) = summary::append(&mut trunk, &depths)?;
+            trunk.outputs.push(row);
+            widths = parts;
+        }
+        for (i, name) in
+            [cut::BOUNDARY, cut::FEATURES, "summary"].into_iter().enumerate().take(trunk.outputs.len())
+        {
+            let v = trunk.outputs[i];
+            trunk.rename(v, name);
+        }
+        Ok((trunk, widths))
     }
 
     fn select(&self, blocks: Blocks, roles: Roles) -> Result<Vec<Site>> {
@@ -223,8 +246,12 @@ impl Backbone {
         let fits = |a: &Linear, b: &Linear| same(a.weight, b.weight) && same(a.y, b.y);
         let moved = |site: &Site| {
             let linear = there.iter().find(|l| fits(&site.linear, l));
-            let linear =
-                linear.ok_or_else(|| crate::err!(Bug, "site {} is not behind the cut", site.name))?.clone();
+            let read = part.find(&self.graph.value(site.linear.x).name);
+            let (Some(linear), Some(x)) = (linear, read) else {
+                crate::bail!(Bug, "site {} is not behind the cut", site.name)
+            };
+            // A bottleneck reads something else than the layer whose output it adds to.
+            let linear = Linear { x, inputs: site.linear.inputs, ..linear.clone() };
             Ok(Site { linear, ..site.clone() })
         };
         sites.iter().map(moved).collect()

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::metric::Metric;
+use super::metric::{Metric, Shrinkage};
 use super::sums::{ClassSums, masked};
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
@@ -56,7 +56,7 @@ impl Lda {
             crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
         }
         self.gram.check()?;
-        Metric::new(self.gram.dense(), &self.classes)
+        Metric::new(self.gram.dense(), &self.classes, Shrinkage::Oracle)
     }
 
     /// Scores from `metric`, which is of these sums.
@@ -76,7 +76,7 @@ impl Lda {
     /// As [`Head::solve`]; `Shape` on another width, `NotFound` for a label without rows.
     pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array2<f32>> {
         self.check_observed(features, labels)?;
-        let distances = self.metric()?.held_out(&features.mapv(f64::from), labels);
+        let distances = self.metric()?.held_out(&features.mapv(f64::from), labels)?;
         Ok(distances.mapv(|d| (-0.5 * d) as f32))
     }
 

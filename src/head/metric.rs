@@ -14,8 +14,8 @@ pub(super) struct Metric {
     pub(super) counts: Array1<f64>,
     /// Within-class covariance `S [E, E]`, shrunk towards a multiple of the identity.
     pub(super) covariance: Array2<f64>,
-    /// `S⁻¹`.
-    pub(super) inverse: Array2<f64>,
+    /// Of `S`.
+    factor: Cholesky,
     /// `S⁻¹ μ`, `[E, classes]`.
     pub(super) weights: Array2<f64>,
     /// Share of the sample covariance in `S`.
@@ -24,25 +24,53 @@ pub(super) struct Metric {
     freedom: f64,
 }
 
+/// How much identity is mixed into a covariance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shrinkage {
+    /// As much as its size and the number of rows ask for.
+    Oracle,
+    /// This share.
+    Share(f64),
+}
+
 impl Metric {
     /// From `Σ x xᵀ` and the class sums, of at least one row.
-    pub(super) fn new(gram: Array2<f64>, classes: &ClassSums) -> Result<Self> {
+    pub(super) fn new(gram: Array2<f64>, classes: &ClassSums, shrinkage: Shrinkage) -> Result<Self> {
         let counts: Array1<f64> = classes.counts().iter().map(|&n| n as f64).collect();
         let mut means = classes.sums().to_owned();
         means.rows_mut().into_iter().zip(&counts).for_each(|(mut sum, n)| sum /= n.max(1.0));
         let present = counts.iter().filter(|&&n| n > 0.0).count() as f64;
         let freedom = (counts.sum() - present).max(1.0);
         let mut covariance = (gram - classes.sums().t().dot(&means)) / freedom;
-        let kept = 1.0 - shrinkage(&covariance, freedom);
+        let kept = 1.0
+            - match shrinkage {
+                Shrinkage::Oracle => oracle(&covariance, freedom),
+                Shrinkage::Share(share) => share,
+            };
         let spherical = covariance.diag().sum() / covariance.nrows() as f64;
         // A single image a class has no within-class spread: distances are then plain Euclidean.
         let floor = if spherical > 0.0 { (1.0 - kept) * spherical } else { 1.0 };
         covariance *= kept;
         covariance.diag_mut().mapv_inplace(|x| x + floor);
         let factor = Cholesky::new(covariance.view(), 0.0)?;
-        let inverse = factor.solve(Array2::eye(covariance.nrows()).view())?;
         let weights = factor.solve(means.t())?;
-        Ok(Self { means, counts, covariance, inverse, weights, kept, freedom })
+        Ok(Self { means, counts, covariance, factor, weights, kept, freedom })
+    }
+
+    /// `x' S⁻¹ x` of rows.
+    pub(super) fn squares(&self, rows: &Array2<f64>) -> Result<Array1<f64>> {
+        let applied = self.factor.solve(rows.t())?;
+        Ok(rows.rows().into_iter().zip(applied.columns()).map(|(x, s)| x.dot(&s)).collect())
+    }
+
+    /// Rows less classes.
+    pub(super) fn freedom(&self) -> f64 {
+        self.freedom
+    }
+
+    /// `S⁻¹`.
+    pub(super) fn inverse(&self) -> Result<Array2<f64>> {
+        self.factor.solve(Array2::eye(self.covariance.nrows()).view())
     }
 
     /// Squared distances `[n, classes]` that rows which *were* observed would have to every class if they had not been;
@@ -50,14 +78,14 @@ impl Metric {
     ///
     /// A row is taken out of its class mean and of `S` by the Sherman-Morrison formula, `S - α v vᵀ` with `v` the row less
     /// its class mean, so nothing is fitted twice. The amount of shrinkage stays.
-    pub(super) fn held_out(&self, rows: &Array2<f64>, labels: &[usize]) -> Array2<f64> {
+    pub(super) fn held_out(&self, rows: &Array2<f64>, labels: &[usize]) -> Result<Array2<f64>> {
         let between = self.means.dot(&self.weights);
-        let (cross, applied) = (rows.dot(&self.weights), rows.dot(&self.inverse));
+        let (cross, applied) = (rows.dot(&self.weights), self.factor.solve(rows.t())?);
         let mut distances = Array2::from_elem(cross.dim(), f64::INFINITY);
         for (i, mut distances) in distances.rows_mut().into_iter().enumerate() {
             let own = labels[i];
             let (grown, alpha) = self.leaving(own);
-            let square = applied.row(i).dot(&rows.row(i));
+            let square = applied.column(i).dot(&rows.row(i));
             let to_own = square - 2.0 * cross[[i, own]] + between[[own, own]];
             let left = rest(alpha * to_own);
             for (c, distance) in distances.iter_mut().enumerate().filter(|(c, _)| self.counts[*c] > 0.0) {
@@ -71,7 +99,7 @@ impl Metric {
                 *distance *= fewer(self.freedom);
             }
         }
-        distances
+        Ok(distances)
     }
 
     /// What a row of class `own` leaves behind: the factor on its deviation from the mean, which grows without it, and
@@ -85,7 +113,7 @@ impl Metric {
 
 /// Share of the identity in the shrunk covariance: Chen and others' oracle-approximating shrinkage (arXiv 0907.4698,
 /// equation 23).
-fn shrinkage(covariance: &Array2<f64>, freedom: f64) -> f64 {
+fn oracle(covariance: &Array2<f64>, freedom: f64) -> f64 {
     let p = covariance.nrows() as f64;
     let trace = covariance.diag().sum();
     let squares = covariance.iter().map(|x| x * x).sum::<f64>();

@@ -7,14 +7,18 @@
 //! | file | holds | keeps |
 //! |---|---|---|
 //! | `class_means` | [`ClassMeans`]: cosine to the class mean | `C` sums of `E` |
+//! | `sections` | [`Sections`]: class means in sections that are trusted differently | `C` sums of `E` |
 //! | `subspaces` | [`Subspaces`]: class means in the space of every network of a task | `C T` sums of `E` |
 //! | `ridge` | [`Ridge`]: least squares on lifted features (RanPAC, arXiv 2307.02251, with [`Lift::random_relu`]) | `G [M, M]`, `Q [M, C]` |
 //! | `gcv` | the ridge parameter in closed form | |
 //! | `lift` | [`Lift`]: the map from features to ridge inputs | one seed |
 //! | `lda` | [`Lda`]: shared covariance, shrunk | `G [E, E]`, `C` sums of `E` |
+//! | `mda` | [`Mda`]: a centre for every class and occasion, calibrated | `G [E, E]` in f32, `K` sums of `E` |
+//! | `background` | how far rows are from everything | |
 //! | `metric` | the covariance and its distances | |
 //! | `better` | [`Better`]: ridge and discriminants, chosen by rows held out | both |
 //! | `linear` | [`Linear`]: weights that the joint graph trains | `W [capacity, E]` |
+//! | `cosine`, `training` | [`Cosine`], [`TrainingHead`]: rows that last for a task, and what the joint graph trains | |
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
 //! | `sums` | per-class sums and counts | |
 //!
@@ -32,28 +36,37 @@
 //! gives the very same scores. Statistics are sums of what the backbone gave *when they were taken*: a head cannot know
 //! that an adapter has moved the features since, and does not correct for it.
 
+mod background;
 mod better;
 mod class_means;
+mod cosine;
 mod gcv;
 mod lda;
 mod lift;
 mod linear;
+mod mda;
 mod metric;
 mod novelty;
 mod ridge;
+mod sections;
 mod subspaces;
 mod sums;
+mod training;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 
 pub use better::Better;
 pub use class_means::ClassMeans;
+pub use cosine::Cosine;
 pub use lda::Lda;
 pub use lift::Lift;
 pub use linear::Linear;
+pub use mda::Mda;
 pub use novelty::Novelty;
 pub use ridge::Ridge;
+pub use sections::Sections;
 pub use subspaces::Subspaces;
+pub use training::TrainingHead;
 
 use crate::error::Result;
 
@@ -81,6 +94,27 @@ pub trait Head {
     /// # Errors
     /// `State` before [`Head::solve`], `Shape` on another width.
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>>;
+
+    /// Log-probabilities `[n, observations]` that a row is like those of each observation so far, where the head can tell.
+    ///
+    /// # Errors
+    /// As [`Head::scores`].
+    fn occasions(&self, _features: ArrayView2<'_, f32>) -> Result<Option<Array2<f32>>> {
+        Ok(None)
+    }
+
+    /// How strange rows are to every class, where the head can tell.
+    ///
+    /// # Errors
+    /// As [`Head::scores`].
+    fn strange(&self, _features: ArrayView2<'_, f32>) -> Result<Option<Array1<f64>>> {
+        Ok(None)
+    }
+
+    /// Novelty of the rows of the last observation, each held out; empty where the head cannot tell.
+    fn held_out_strange(&self) -> &[f64] {
+        &[]
+    }
 
     /// Highest class index observed + 1.
     fn classes(&self) -> usize;

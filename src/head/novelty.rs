@@ -58,7 +58,7 @@ impl Novelty {
         self.lda.adopt(&form.metric);
         let linear = form.background.dot(&form.centre);
         let constant = form.centre.dot(&linear);
-        self.solved = Some(Solved { excess: &form.metric.inverse - &form.background, linear, constant });
+        self.solved = Some(Solved { excess: form.metric.inverse()? - &form.background, linear, constant });
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl Novelty {
     /// As [`Novelty::solve`]; `Shape` on another width, `NotFound` for a label without rows.
     pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array1<f64>> {
         self.lda.check_observed(features, labels)?;
-        Ok(Form::new(&self.lda)?.held_out(&unit_rows(features), labels))
+        Form::new(&self.lda)?.held_out(&unit_rows(features), labels)
     }
 
     /// Bytes of statistics.
@@ -114,15 +114,15 @@ impl Form {
         Ok(Self { metric, background, centre, total })
     }
 
-    fn held_out(&self, rows: &Array2<f64>, labels: &[usize]) -> Array1<f64> {
-        let nearest = self.metric.held_out(rows, labels);
+    fn held_out(&self, rows: &Array2<f64>, labels: &[usize]) -> Result<Array1<f64>> {
+        let nearest = self.metric.held_out(rows, labels)?;
         let nearest = nearest.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
         let from_all = |(row, &own): (ArrayView1<'_, f64>, &usize)| {
             let (grown, alpha) = self.metric.leaving(own);
             let (v, u) = (&row - &self.metric.means.row(own), &row - &self.centre);
             self.without(&v, &u, grown / self.total - alpha)
         };
-        nearest - rows.rows().into_iter().zip(labels).map(from_all).collect::<Array1<f64>>()
+        Ok(nearest - rows.rows().into_iter().zip(labels).map(from_all).collect::<Array1<f64>>())
     }
 
     /// Squared distance to the mean of all other rows under their `T`, which is `T + β v vᵀ - u uᵀ / (N - 1)` but for its

@@ -1,8 +1,9 @@
 //! Class means in the space of every network of a task.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
+use super::sections::unit_parts;
 use super::{Head, MAX_CLASSES, check_batch, unsolved};
 use crate::error::Result;
 
@@ -130,12 +131,7 @@ impl Head for Subspaces {
         let means = self.solved.as_ref().ok_or_else(unsolved)?;
         super::check_width(means.ncols(), features)?;
         let mut unit = features.to_owned();
-        for mut row in unit.rows_mut() {
-            for mut part in row.axis_chunks_iter_mut(Axis(0), self.width) {
-                let norm = part.dot(&part).sqrt().max(f32::MIN_POSITIVE);
-                part /= norm;
-            }
-        }
+        unit_parts(unit.view_mut(), self.width);
         let mut scores = unit.dot(&means.t());
         for (class, mut column) in scores.columns_mut().into_iter().enumerate() {
             if self.classes[class].is_none() {
@@ -150,6 +146,9 @@ impl Head for Subspaces {
     }
 
     fn forget(&mut self, class: usize) -> Result<()> {
+        if self.spaces() > 1 {
+            crate::bail!(Unsupported, "means of other classes were completed with those of class {class}");
+        }
         match self.classes.get_mut(class) {
             Some(known) if known.is_some() => *known = None,
             _ => crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes()),

@@ -12,16 +12,20 @@
 //! The loss is a weighted *sum*: with weights `1 / batch` the gradients of micro-batches add up to the
 //! gradient of the batch, and a padded row with weight 0 contributes nothing.
 //!
-//! Knows nothing about optimizers, strategies or engines.
+//! [`Views`] is another objective over the same rows. Knows nothing about optimizers, strategies or engines.
 
 mod manifest;
+mod rows;
+mod views;
 
 pub use manifest::{Manifest, PortInfo};
+pub use views::Views;
 
 use crate::adapter::Slot;
 use crate::autodiff;
 use crate::error::Result;
-use crate::graph::{DType, Dim, Emit, Graph, Shape, ValueId, rewrite};
+use crate::graph::{Dim, Emit, Graph, Shape, ValueId, rewrite};
+use rows::Rows;
 
 /// A training step.
 #[derive(Clone, Debug)]
@@ -34,7 +38,17 @@ pub struct Joint {
     pub capacity: usize,
 }
 
-/// Appends head, loss and gradients to `graph`, whose single output is the features, `[batch, width]`.
+/// What a training step minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Objective {
+    /// Cross-entropy of a linear head.
+    #[default]
+    Linear,
+    /// Cross-entropy of a cosine head on several views, and distance from old prototypes.
+    Views(Views),
+}
+
+/// Appends a linear head, loss and gradients to `graph`, whose single output is the features, `[batch, width]`.
 ///
 /// `slots` are its injected adapters. `capacity` is the number of rows of the head, a power of two, so that
 /// a new class does not change the graph.
@@ -42,25 +56,37 @@ pub struct Joint {
 /// # Errors
 /// [`Unsupported`](crate::ErrorKind::Unsupported) where an operator between an adapter and the loss has no
 /// gradient rule.
-pub fn joint(mut graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
+pub fn joint(graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
+    minimising(&Objective::Linear, graph, slots, capacity)
+}
+
+/// The same for any objective. Inputs are in the order tokens, labels, class_mask, sample_weights, what else the objective
+/// reads, what it trains, adapters; outputs are loss, logits and the gradients of what is trained.
+///
+/// # Errors
+/// As [`joint`].
+pub fn minimising(objective: &Objective, mut graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
     let [features] = graph.outputs[..] else {
         crate::bail!(InvalidArgument, "a joint graph starts from a graph with one output, the features");
     };
     let tokens = graph.inputs[0];
-    let inputs = Inputs::add(&mut graph, tokens, features, capacity)?;
-    let (logits, loss) = head_and_loss(&mut graph, features, &inputs)?;
+    let rows = Rows::add(&mut graph, tokens, features, capacity)?;
+    let Head { logits, loss, data, trained } = match objective {
+        Objective::Linear => linear(&mut graph, features, &rows)?,
+        Objective::Views(views) => views.append(&mut graph, features, &rows)?,
+    };
     graph.rename(logits, "logits");
     graph.rename(loss, "loss");
 
     let adapters = slots.iter().flat_map(|s| [s.lora_a, s.lora_b]);
-    let wrt: Vec<ValueId> = [inputs.head_weight, inputs.head_bias].into_iter().chain(adapters).collect();
+    let wrt: Vec<ValueId> = trained.into_iter().chain(adapters).collect();
     let (mut graph, gradients) = autodiff::differentiate(graph, loss, &wrt)?;
     for (&v, &g) in wrt.iter().zip(&gradients) {
         let name = format!("{}.grad", graph.value(v).name);
         graph.rename(g, &name);
     }
-    graph.inputs =
-        [tokens, inputs.labels, inputs.class_mask, inputs.sample_weights].into_iter().chain(wrt).collect();
+    let told = [tokens, rows.labels, rows.class_mask, rows.sample_weights];
+    graph.inputs = told.into_iter().chain(data).chain(wrt).collect();
     graph.outputs = [loss, logits].into_iter().chain(gradients).collect();
     graph.name = "joint".into();
     // Rules look at what was appended and may find a shorter way; what they replaced goes.
@@ -70,47 +96,30 @@ pub fn joint(mut graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint>
     Ok(Joint { graph, manifest, capacity })
 }
 
-/// The inputs that training adds.
-struct Inputs {
-    labels: ValueId,
-    class_mask: ValueId,
-    sample_weights: ValueId,
-    head_weight: ValueId,
-    head_bias: ValueId,
+/// What an objective appends.
+struct Head {
+    logits: ValueId,
+    loss: ValueId,
+    /// Inputs that it reads and that are not trained.
+    data: Vec<ValueId>,
+    /// Inputs that are.
+    trained: Vec<ValueId>,
 }
 
-impl Inputs {
-    fn add(graph: &mut Graph, tokens: ValueId, features: ValueId, capacity: usize) -> Result<Self> {
-        let float = graph.dtype(features)?;
-        let shape = graph.shape(features)?.clone();
-        let (Some(batch), Some(Dim::Known(width)), 2) =
-            (graph.shape(tokens)?.first().cloned(), shape.last(), shape.rank())
-        else {
-            crate::bail!(Shape, "features must be [batch, width], they are {shape}");
-        };
-        let rows = Shape(vec![batch]);
-        Ok(Self {
-            labels: graph.add_input("labels", DType::I64, rows.clone()),
-            class_mask: graph.add_input("class_mask", float, Shape::fixed(&[capacity])),
-            sample_weights: graph.add_input("sample_weights", float, rows),
-            head_weight: graph.add_input("head_weight", float, Shape::fixed(&[capacity, *width])),
-            head_bias: graph.add_input("head_bias", float, Shape::fixed(&[capacity])),
-        })
-    }
-}
-
-fn head_and_loss(graph: &mut Graph, features: ValueId, inputs: &Inputs) -> Result<(ValueId, ValueId)> {
+fn linear(graph: &mut Graph, features: ValueId, rows: &Rows) -> Result<Head> {
+    let (float, width) = (graph.dtype(features)?, graph.shape(features)?.last().cloned());
+    let width = width.ok_or_else(|| crate::err!(Shape, "features have no width"))?;
+    let weight = graph.add_input("head_weight", float, Shape(vec![Dim::Known(rows.capacity), width]));
+    let bias = graph.add_input("head_bias", float, Shape::fixed(&[rows.capacity]));
     let mut emit = Emit::new(graph, "head");
-    let weight = emit.swap(inputs.head_weight)?;
-    let product = emit.matmul(features, weight)?;
-    let logits = emit.add(product, inputs.head_bias)?;
+    let turned = emit.swap(weight)?;
+    let product = emit.matmul(features, turned)?;
+    let logits = emit.add(product, bias)?;
+    let loss = cross_entropy(&mut emit, &[logits], rows)?;
+    Ok(Head { logits, loss, data: Vec::new(), trained: vec![weight, bias] })
+}
+
+fn cross_entropy(emit: &mut Emit<'_>, logits: &[ValueId], rows: &Rows) -> Result<ValueId> {
     emit.set_scope("loss");
-    let loss = autodiff::loss::cross_entropy(
-        &mut emit,
-        logits,
-        inputs.labels,
-        inputs.class_mask,
-        inputs.sample_weights,
-    )?;
-    Ok((logits, loss))
+    autodiff::loss::cross_entropy(emit, logits, rows.labels, rows.class_mask, rows.sample_weights)
 }

@@ -10,6 +10,7 @@ use crate::adapter::Site;
 use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::graph::rewrite;
 use crate::strategy::{self, Choice, Memory, SlotShape};
 
 /// Options of a learner; see [`Learner::builder`].
@@ -100,17 +101,23 @@ impl Builder {
             Some(engine) => engine,
             None => crate::engine::by_name("tract", 1)?,
         };
-        let Parts { trunk, suffix, sites, .. } = backbone.parts(settings.lora.blocks, settings.lora.roles)?;
+        let Parts { mut trunk, summary, suffix, sites, .. } =
+            backbone.parts(settings.lora.blocks, settings.lora.roles)?;
         let footprint = Footprint::plan(&backbone, &suffix, &sites, &settings, &budget)?;
         footprint.fits(&budget)?;
+        let whole = reading.view.needs_frozen() || !strategy.adapts(0);
+        if !whole {
+            trunk.outputs.remove(1);
+            trunk = rewrite::prune(trunk);
+        }
         let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
         let slots = slots(&sites);
         let state = match state {
-            Some(state) if state.memory.slots == slots => solved(state)?,
+            Some(state) if state.memory.slots == slots && state.summary == summary => solved(state)?,
             Some(_) => {
                 crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has")
             }
-            None => fresh(&name, settings, slots),
+            None => fresh(&name, settings, slots, summary),
         };
         let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
         let backbone = Facts {
@@ -125,6 +132,7 @@ impl Builder {
             reading,
             backbone,
             trunk,
+            whole,
             suffix,
             sites,
             networks,
@@ -158,7 +166,13 @@ pub fn slots(sites: &[Site]) -> Vec<SlotShape> {
             taps.push(x);
             taps.len() - 1
         });
-        SlotShape { name: site.name.clone(), inputs: site.linear.inputs, outputs: site.columns.len(), tap }
+        SlotShape {
+            name: site.name.clone(),
+            inputs: site.linear.inputs,
+            outputs: site.columns.len(),
+            tap,
+            bends: site.role.bends(),
+        }
     };
     sites.iter().map(shape).collect()
 }
@@ -172,16 +186,17 @@ fn solved(mut state: State) -> Result<State> {
     Ok(state)
 }
 
-fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>) -> State {
+fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>, summary: Vec<usize>) -> State {
     State {
         strategy: strategy.into(),
         classes: Vec::new(),
         tasks: Vec::new(),
         memory: Memory::new(slots, settings.lora.rank),
         adapted: false,
-        linear: None,
+        training: None,
         statistics: None,
         scales: Vec::new(),
+        summary,
         recognition: Recognition::default(),
         own: Signatures::default(),
         settings,

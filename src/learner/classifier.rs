@@ -2,20 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::head::{Better, ClassMeans, Head, Lda, Lift, Ridge, Subspaces};
+use crate::head::{Better, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
 use crate::strategy::Classifier;
+
+/// Weights of the frozen section, the mean and the newest (NTK-CL's beta, gamma and alpha).
+const SECTIONS: [f32; 3] = [1.0, 0.3, 0.1];
 
 /// Statistics of a classifier. The linear training head is not among them: it lives beside the adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Statistics {
     /// Cosine class means.
     Means(ClassMeans),
+    /// Cosine class means in sections.
+    Sections(Sections),
     /// Cosine class means in every space.
     Subspaces(Subspaces),
     /// Ridge, on the features or on random features of them.
     Ridge(Ridge),
     /// Linear discriminants.
     Discriminants(Lda),
+    /// Discriminants with a centre for every class and task.
+    Centres(Mda),
     /// Random-feature ridge or linear discriminants.
     Better(Box<Better>),
 }
@@ -26,6 +33,7 @@ impl Statistics {
         let ridge = |features| Ridge::new(width, Lift::random_relu(features as u32, seed));
         match classifier {
             Classifier::ClassMeans => Some(Self::Means(ClassMeans::new(width))),
+            Classifier::Sections => Some(Self::Sections(Sections::new(width, &SECTIONS))),
             Classifier::Subspaces => Some(Self::Subspaces(Subspaces::new(width))),
             Classifier::Ridge => Some(Self::Ridge(Ridge::new(width, Lift::Identity))),
             Classifier::RandomRidge { features } => Some(Self::Ridge(ridge(features))),
@@ -33,6 +41,7 @@ impl Statistics {
                 Some(Self::Better(Box::new(Better::new(ridge(features), Lda::new(width)))))
             }
             Classifier::Discriminants => Some(Self::Discriminants(Lda::new(width))),
+            Classifier::Centres => Some(Self::Centres(Mda::new(width))),
             Classifier::Linear => None,
         }
     }
@@ -41,9 +50,11 @@ impl Statistics {
     pub fn head(&self) -> &dyn Head {
         match self {
             Self::Means(h) => h,
+            Self::Sections(h) => h,
             Self::Subspaces(h) => h,
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
+            Self::Centres(h) => h,
             Self::Better(h) => h.as_ref(),
         }
     }
@@ -52,9 +63,11 @@ impl Statistics {
     pub fn head_mut(&mut self) -> &mut dyn Head {
         match self {
             Self::Means(h) => h,
+            Self::Sections(h) => h,
             Self::Subspaces(h) => h,
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
+            Self::Centres(h) => h,
             Self::Better(h) => h.as_mut(),
         }
     }

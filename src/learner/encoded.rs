@@ -1,7 +1,8 @@
 //! Images after the frozen network: what is kept of them while a task is open.
 //!
 //! An image crosses the frozen network once. What later epochs, the statistics at the end of the task and the
-//! signature need is its boundary tokens (f16) and its frozen feature. Both are gone when the task ends.
+//! signature need is its boundary tokens (f16), its frozen feature and the summary of its tokens. All are gone when the
+//! task ends.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -14,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 struct Row {
     tokens: Box<[f16]>,
     frozen: Box<[f32]>,
+    summary: Box<[f32]>,
 }
 
 /// Encoded images.
@@ -25,11 +27,12 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// From boundary tokens `[n, ..]` and frozen features `[n, features]`.
-    pub fn new(tokens: &ArrayD<f32>, frozen: ArrayView2<'_, f32>) -> Self {
-        let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).map(|(t, f)| Row {
+    /// From boundary tokens `[n, ..]`, frozen features `[n, features]` and what tokens say on the way, `[n, summary]`.
+    pub fn new(tokens: &ArrayD<f32>, frozen: ArrayView2<'_, f32>, summary: ArrayView2<'_, f32>) -> Self {
+        let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).zip(summary.rows()).map(|((t, f), s)| Row {
             tokens: t.iter().map(|&x| f16::from_f32(x)).collect(),
             frozen: f.iter().copied().collect(),
+            summary: s.iter().copied().collect(),
         });
         Self { rows: rows.collect(), shape: tokens.shape()[1..].to_vec() }
     }
@@ -51,7 +54,9 @@ impl Encoded {
 
     /// Bytes of one image.
     pub fn row_bytes(&self) -> usize {
-        self.rows.first().map_or(0, |r| r.tokens.len() * size_of::<f16>() + r.frozen.len() * size_of::<f32>())
+        self.rows.first().map_or(0, |r| {
+            r.tokens.len() * size_of::<f16>() + (r.frozen.len() + r.summary.len()) * size_of::<f32>()
+        })
     }
 
     /// The images at `indices`, in that order.
@@ -99,10 +104,19 @@ impl Encoded {
 
     /// Frozen features of all images, `[n, features]`.
     pub(super) fn frozen(&self) -> Array2<f32> {
-        let width = self.rows.first().map_or(0, |r| r.frozen.len());
+        self.gather(|row| &row.frozen)
+    }
+
+    /// Summaries of all images, `[n, summary]`.
+    pub(super) fn summary(&self) -> Array2<f32> {
+        self.gather(|row| &row.summary)
+    }
+
+    fn gather(&self, of: fn(&Row) -> &[f32]) -> Array2<f32> {
+        let width = self.rows.first().map_or(0, |r| of(r).len());
         let mut out = Array2::zeros((self.rows.len(), width));
         for (mut to, row) in out.rows_mut().into_iter().zip(&self.rows) {
-            to.assign(&ArrayView1::from(&*row.frozen));
+            to.assign(&ArrayView1::from(of(row)));
         }
         out
     }

@@ -1,6 +1,6 @@
 //! From images to features: once through the frozen trunk, then through the adapted suffix.
 
-use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Slice, concatenate};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Slice, concatenate, s};
 
 use super::Encoded;
 use super::network::Network;
@@ -9,35 +9,49 @@ use crate::error::Result;
 use crate::strategy::View;
 
 /// Images decoded to f32 at a time, which bounds the working memory.
-const CHUNK: usize = 64;
+pub const CHUNK: usize = 64;
 
 /// Feature rows of a set of images.
 pub struct Features {
-    /// Of the frozen backbone, `[n, width]`.
+    /// Of the frozen backbone, `[n, width]`; of width 0 where it is not run to its end.
     pub frozen: Array2<f32>,
     /// Of every adapted network that was run, `[n, width]`; none where nothing was adapted.
     pub adapted: Vec<Array2<f32>>,
     /// Mean of the boundary tokens, `[n, token width]`.
     pub pooled: Array2<f32>,
+    /// What tokens say on the way, `[n, summary]`.
+    pub summary: Array2<f32>,
 }
 
 impl Features {
-    /// What a classifier reads.
-    pub fn view(&self, view: View, scales: &[Scale]) -> Result<Array2<f32>> {
+    /// What a classifier reads; `scales` of the blocks that stand side by side, `parts` the widths of the summary's.
+    pub fn view(&self, view: View, scales: &[Scale], parts: &[usize]) -> Result<Array2<f32>> {
         match view {
             View::Frozen => Ok(self.frozen.clone()),
             View::Adapted | View::Routed(_) if self.adapted.is_empty() => Ok(self.frozen.clone()),
             View::Adapted | View::Routed(_) => beside(&self.adapted.iter().collect::<Vec<_>>()),
-            View::Beside => {
-                let blocks: Vec<_> = self.blocks().into_iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
+            View::Fused => beside(&[&self.frozen].into_iter().chain(&self.adapted).collect::<Vec<_>>()),
+            View::Beside | View::Deep => {
+                let blocks = self.blocks(view, parts);
+                let blocks: Vec<_> = blocks.iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
                 beside(&blocks.iter().collect::<Vec<_>>())
             }
         }
     }
 
-    /// The blocks of [`View::Beside`].
-    pub fn blocks(&self) -> Vec<&Array2<f32>> {
-        [&self.frozen, &self.pooled].into_iter().chain(&self.adapted).collect()
+    /// The blocks of a view that stand side by side, each to be centred and scaled; `parts` are the widths of the summary's.
+    pub fn blocks(&self, view: View, parts: &[usize]) -> Vec<ArrayView2<'_, f32>> {
+        let adapted = self.adapted.iter().map(Array2::view);
+        if view != View::Deep {
+            return [self.frozen.view(), self.pooled.view()].into_iter().chain(adapted).collect();
+        }
+        let frozen = self.adapted.is_empty().then(|| self.frozen.view());
+        let mut start = 0;
+        let part = |width: &usize| {
+            start += width;
+            self.summary.slice(s![.., start - width..start])
+        };
+        adapted.chain(frozen).chain(parts.iter().map(part)).collect()
     }
 }
 
@@ -57,13 +71,13 @@ pub struct Scale {
 
 impl Scale {
     /// Of `rows`.
-    pub fn fit(rows: &Array2<f32>) -> Self {
+    pub fn fit(rows: ArrayView2<'_, f32>) -> Self {
         let mean = rows.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(rows.ncols()));
         let deviation = rows.std_axis(Axis(0), 0.0).mean().unwrap_or(1.0).max(1e-6);
         Self { mean, deviation }
     }
 
-    fn apply(&self, rows: &Array2<f32>) -> Array2<f32> {
+    fn apply(&self, rows: &ArrayView2<'_, f32>) -> Array2<f32> {
         (rows - &self.mean) / self.deviation
     }
 }
@@ -72,18 +86,18 @@ fn cast<D: ndarray::Dimension>(a: ArrayD<f32>) -> Result<ndarray::Array<f32, D>>
     a.into_dimensionality().map_err(|e| crate::err!(Shape, "an output has another rank than expected: {e}"))
 }
 
-/// Images through the frozen trunk.
-pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
+/// Images through the frozen trunk; `whole` where it runs to the feature.
+pub fn encode(trunk: &Runner, whole: bool, images: ArrayView4<'_, f32>) -> Result<Encoded> {
     let mut all: Option<Encoded> = None;
     for start in (0..images.shape()[0]).step_by(CHUNK) {
         let end = images.shape()[0].min(start + CHUNK);
         let chunk = images.slice_axis(Axis(0), Slice::from(start..end));
         let mut outputs = trunk.run(chunk.into_dyn(), &[])?.into_iter();
-        let (Some(tokens), Some(frozen)) = (outputs.next(), outputs.next()) else {
-            crate::bail!(Bug, "the trunk has two outputs");
-        };
-        let frozen: Array2<f32> = cast::<Ix2>(frozen)?;
-        let part = Encoded::new(&tokens, frozen.view());
+        let Some(tokens) = outputs.next() else { crate::bail!(Bug, "the trunk has no output") };
+        let none = || Ok(Array2::zeros((end - start, 0)));
+        let frozen = if whole { outputs.next().map_or_else(none, cast::<Ix2>)? } else { none()? };
+        let summary = outputs.next().map_or_else(none, cast::<Ix2>)?;
+        let part = Encoded::new(&tokens, frozen.view(), summary.view());
         match &mut all {
             Some(all) => all.extend(&part),
             None => all = Some(part),
@@ -94,8 +108,9 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
 
 /// Encoded images through adapted networks.
 pub fn extract(networks: &[Network], images: &Encoded) -> Result<Features> {
-    let (frozen, pooled) = (images.frozen(), images.pooled());
-    let mut adapted = vec![Array2::zeros(frozen.raw_dim()); networks.len()];
+    let (frozen, pooled, summary) = (images.frozen(), images.pooled(), images.summary());
+    let width = networks.first().map_or(0, Network::width);
+    let mut adapted = vec![Array2::zeros((images.len(), width)); networks.len()];
     if !networks.is_empty() {
         each_chunk(images, |indices, tokens| {
             let rows = Slice::from(indices[0]..indices[0] + indices.len());
@@ -105,7 +120,7 @@ pub fn extract(networks: &[Network], images: &Encoded) -> Result<Features> {
             Ok(())
         })?;
     }
-    Ok(Features { frozen, adapted, pooled })
+    Ok(Features { frozen, adapted, pooled, summary })
 }
 
 /// Runs `suffix` with its taps as further outputs; gives every tap's rows, `[images * tokens, width]`.

@@ -61,6 +61,8 @@ pub struct Learner {
     reading: Reading,
     backbone: Facts,
     trunk: Runner,
+    /// Whether the trunk runs to the frozen feature.
+    whole: bool,
     suffix: Graph,
     sites: Vec<Site>,
     networks: Vec<Network>,
@@ -193,7 +195,7 @@ impl Learner {
         if images.iter().any(|x| !x.is_finite()) {
             crate::bail!(Numeric, "an image holds NaN or infinity; check the camera or the preprocessing");
         }
-        features::encode(&self.trunk, images)
+        features::encode(&self.trunk, self.whole, images)
     }
 
     /// Whether the state after the open task should be kept.

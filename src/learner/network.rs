@@ -20,9 +20,15 @@ pub struct Network {
     runner: Arc<Runner>,
     /// Adapters in the order of the graph's inputs; none where they are merged.
     adapters: Vec<Data>,
+    width: usize,
 }
 
 impl Network {
+    /// Width of its features.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
     /// Features `[n, width]` of boundary tokens.
     pub fn run(&self, tokens: ArrayViewD<'_, f32>) -> Result<Array2<f32>> {
         let features = self.runner.run(tokens, &self.adapters)?.remove(0);
@@ -46,7 +52,7 @@ pub fn all(
         let one = networks.remove(0).into_iter().map(Some).collect::<Vec<_>>();
         let graph = merged(suffix, sites, &one, state.settings.lora.scaling())?;
         let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
-        return Ok(vec![Network { runner, adapters: Vec::new() }]);
+        return Ok(vec![Network { runner, adapters: Vec::new(), width: width(suffix)? }]);
     }
     shared(engine, suffix, sites, &networks, state)
 }
@@ -73,18 +79,29 @@ fn shared(
     let widest = |site: &Site| site.linear.inputs.min(site.columns.len());
     let most = sites.iter().map(widest).min().unwrap_or(1);
     // A sum of more terms than a layer is wide is no richer than the layer.
-    let fit = |pair: &Pair| pair.compress(most).map(|(pair, _)| pair);
+    let fit = |(pair, site): (&Pair, &Site)| match site.role.bends() {
+        true => Ok(pair.clone()),
+        false => pair.compress(most).map(|(pair, _)| pair),
+    };
     let networks: Vec<Vec<Pair>> =
-        networks.iter().map(|pairs| pairs.iter().map(fit).collect()).collect::<Result<_>>()?;
+        networks.iter().map(|pairs| pairs.iter().zip(sites).map(fit).collect()).collect::<Result<_>>()?;
     let rank = networks.iter().flatten().map(Pair::rank).max().unwrap_or(1).max(1);
     let lora = Lora { rank, alpha: state.settings.lora.scaling() * rank as f32, ..state.settings.lora };
     let (graph, _) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
     let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
+    let width = width(suffix)?;
     let network = |pairs: &Vec<Pair>| Network {
         runner: runner.clone(),
         adapters: pairs.iter().flat_map(|p| padded(p, rank)).collect(),
+        width,
     };
     Ok(networks.iter().map(network).collect())
+}
+
+/// Width of the features that `suffix` ends in.
+fn width(suffix: &Graph) -> Result<usize> {
+    let last = suffix.outputs.first().and_then(|&v| suffix.shape(v).ok()?.last()?.known());
+    last.ok_or_else(|| crate::err!(Shape, "the feature's width is open"))
 }
 
 /// A and B with zeros up to `rank`.

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::State;
 use super::features::Features;
-use super::recognition::Recognised;
+use super::recognition::{Heard, Recognised, Says};
 use crate::error::Result;
+use crate::head::Head;
 use crate::strategy::{Classifier, Reading};
 
 /// The answer for one image.
@@ -29,18 +30,19 @@ pub struct Prediction {
 
 /// Answers for feature rows.
 pub fn predict(state: &State, reading: Reading, features: &Features) -> Result<Vec<Prediction>> {
-    let scores = scores(state, reading, features)?;
-    let answers = state.recognition.recognise(features.frozen.view(), scores.view(), &state.tasks)?;
-    answer(state, &scores, answers)
+    let (head, rows) = (state.head()?, state.rows(reading.view, features)?);
+    let several = reading.classifier == Classifier::Linear && features.adapted.len() > 1;
+    let scores = if several { surest(head, features)? } else { head.scores(rows.view())? };
+    let heard = match several {
+        true => Heard { says: Says::best(scores.view(), &state.tasks), strange: None },
+        false => Heard::from(head, rows.view(), scores.view(), &state.tasks)?,
+    };
+    let space = state.space(reading.view, features)?;
+    answer(state, &scores, state.recognition.recognise(space.view(), &heard)?)
 }
 
-/// Class scores, `[n, classes]`.
-fn scores(state: &State, reading: Reading, features: &Features) -> Result<Array2<f32>> {
-    let head = state.head()?;
-    if reading.classifier != Classifier::Linear || features.adapted.len() < 2 {
-        return head.scores(features.view(reading.view, &state.scales)?.view());
-    }
-    // Networks of their own under one linear head: the surest answers.
+/// Networks of their own under one linear head: the surest answers.
+fn surest(head: &dyn Head, features: &Features) -> Result<Array2<f32>> {
     let mut best: Option<Array2<f32>> = None;
     for rows in &features.adapted {
         let sure = softmax(head.scores(rows.view())?);

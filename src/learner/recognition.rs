@@ -1,19 +1,19 @@
 //! Which task an image belongs to, and whether it belongs to any.
 //!
-//! Both read the *frozen* features, so they never drift. Which task: the router adds the classifier's best score
+//! Both read features that no later task moves: frozen ones, or those of a network that is adapted once. Which task: the router adds the classifier's best score
 //! within each task to the likelihood under the task's signature. Whether any: [`Novelty`] against a threshold that
 //! 95 % of the newest task's images pass when they are held out one by one.
 //!
 //! Signatures can say "unknown" too (no task's threshold reached), but their space is fitted to the first task alone.
 //! The newest threshold, not the mean of all: as classes come, distances grow, and old thresholds go stale.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::TaskRecord;
 use super::signatures::Signatures;
 use crate::error::Result;
-use crate::head::Novelty;
+use crate::head::{Head, Novelty};
 use crate::signature::{Calibration, Routing};
 
 /// Share of known images that must not be called unknown.
@@ -29,7 +29,8 @@ pub struct Recognition {
 /// What makes an image strange, and how strange held-out images of the newest task are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Strangeness {
-    novelty: Novelty,
+    /// `None` where the classifier tells by itself.
+    novelty: Option<Novelty>,
     /// Of the negated novelty.
     calibration: Calibration,
 }
@@ -45,24 +46,35 @@ pub struct Recognised {
 }
 
 impl Recognition {
-    /// Adds the signature of a task from its frozen features `[n, width]`.
-    pub fn learn(&mut self, frozen: ArrayView2<'_, f32>, labels: &[usize], seed: u64) -> Result<()> {
-        self.signatures.learn(frozen, labels, seed)?;
-        let mut novelty = match self.strangeness.take() {
-            Some(strangeness) => strangeness.novelty,
-            None => Novelty::new(frozen.ncols()),
+    /// Adds the signature of a task from its features `[n, width]`; `head` has just learned its classes.
+    pub fn learn(
+        &mut self,
+        features: ArrayView2<'_, f32>,
+        labels: &[usize],
+        seed: u64,
+        head: Option<&dyn Head>,
+    ) -> Result<()> {
+        self.signatures.learn(features, labels, seed)?;
+        let told = head.map_or(&[][..], Head::held_out_strange);
+        let (novelty, held_out) = if told.is_empty() {
+            let before = self.strangeness.take().and_then(|s| s.novelty);
+            let mut novelty = before.unwrap_or_else(|| Novelty::new(features.ncols()));
+            novelty.observe(features, labels)?;
+            novelty.solve()?;
+            let held_out = novelty.held_out(features, labels)?.to_vec();
+            (Some(novelty), held_out)
+        } else {
+            (None, told.to_vec())
         };
-        novelty.observe(frozen, labels)?;
-        novelty.solve()?;
-        let held_out = novelty.held_out(frozen, labels)?.to_vec();
-        let calibration = Calibration::new(&held_out.into_iter().map(|x| -x).collect::<Vec<_>>(), RECALL);
-        self.strangeness = Some(Strangeness { novelty, calibration });
+        // The only row of a class says nothing about how far rows are from their class.
+        let familiar: Vec<f64> = held_out.into_iter().filter(|x| x.is_finite()).map(|x| -x).collect();
+        self.strangeness = Some(Strangeness { novelty, calibration: Calibration::new(&familiar, RECALL) });
         Ok(())
     }
 
     /// Makes a restored recognition ready.
     pub fn solve(&mut self) -> Result<()> {
-        self.strangeness.as_mut().map_or(Ok(()), |s| s.novelty.solve())
+        self.strangeness.as_mut().and_then(|s| s.novelty.as_mut()).map_or(Ok(()), Novelty::solve)
     }
 
     /// Components of the newest signature.
@@ -72,41 +84,90 @@ impl Recognition {
 
     /// Bytes at rest.
     pub fn bytes(&self) -> usize {
-        let strangeness = |s: &Strangeness| s.novelty.bytes() + size_of::<Calibration>();
+        let strangeness =
+            |s: &Strangeness| s.novelty.as_ref().map_or(0, Novelty::bytes) + size_of::<Calibration>();
         self.signatures.bytes() + self.strangeness.as_ref().map_or(0, strangeness)
     }
 
-    /// Log densities of frozen features `[n, width]` under every task's signature, `[n, tasks]`.
-    pub fn likelihoods(&self, frozen: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
-        self.signatures.scores(frozen)
+    /// Log densities of features `[n, width]` under every task's signature, `[n, tasks]`.
+    pub fn likelihoods(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+        self.signatures.scores(features)
     }
 
-    /// Recognises images from frozen features `[n, width]` and class scores `[n, classes]`.
-    pub fn recognise(
-        &self,
-        frozen: ArrayView2<'_, f32>,
-        scores: ArrayView2<'_, f32>,
-        tasks: &[TaskRecord],
-    ) -> Result<Vec<Recognised>> {
+    /// Recognises images from features `[n, width]` and what the classifier says of them.
+    pub fn recognise(&self, features: ArrayView2<'_, f32>, heard: &Heard) -> Result<Vec<Recognised>> {
         let Some(Strangeness { novelty, calibration }) = &self.strangeness else {
             crate::bail!(State, "no signature was learned yet")
         };
-        let likelihood = self.signatures.scores(frozen)?;
-        let heads = best_by_task(scores, tasks);
-        let routings = self.signatures.router().decide(likelihood.view(), Some(heads.view()))?;
-        let recognised = |(routing, novelty): (Routing, f64)| {
+        let strange = match (novelty, &heard.strange) {
+            (Some(novelty), _) => novelty.score(features)?,
+            (None, Some(strange)) => strange.clone(),
+            (None, None) => {
+                crate::bail!(Bug, "neither the classifier nor the statistics tell what is strange")
+            }
+        };
+        let likelihood = self.signatures.scores(features)?;
+        let router = self.signatures.router();
+        let says = heard.says.weighed(router.head_weight);
+        let routings = router.decide(likelihood.view(), Some(says.view()))?;
+        let recognised = |(routing, novelty): (Routing, &f64)| {
             let familiarity = calibration.z(-novelty) as f32;
             Recognised { task: routing.task, unknown: familiarity < calibration.threshold, familiarity }
         };
-        Ok(routings.into_iter().zip(novelty.score(frozen)?).map(recognised).collect())
+        Ok(routings.into_iter().zip(&strange).map(recognised).collect())
     }
 }
 
-/// The best class score within each task, `[n, tasks]`.
-fn best_by_task(scores: ArrayView2<'_, f32>, tasks: &[TaskRecord]) -> Array2<f64> {
-    let best = |(i, t): (usize, usize)| {
-        let own = tasks[t].classes.iter().filter_map(|&c| scores.get((i, c)));
-        f64::from(own.fold(f32::MIN, |a, &b| a.max(b)))
-    };
-    Array2::from_shape_fn((scores.nrows(), tasks.len()), best)
+/// What a classifier says beside its scores.
+pub struct Heard {
+    /// Of the task.
+    pub says: Says,
+    /// Of what is strange to every class, where it can tell.
+    pub strange: Option<Array1<f64>>,
+}
+
+impl Heard {
+    /// What `head` says of feature `rows`, whose class scores are `scores`.
+    pub fn from(
+        head: &dyn Head,
+        rows: ArrayView2<'_, f32>,
+        scores: ArrayView2<'_, f32>,
+        tasks: &[TaskRecord],
+    ) -> Result<Self> {
+        let says = match head.occasions(rows)? {
+            Some(occasions) => Says::Posterior(occasions.mapv(f64::from)),
+            None => Says::best(scores, tasks),
+        };
+        Ok(Self { says, strange: head.strange(rows)? })
+    }
+}
+
+/// What a classifier says of the task, `[n, tasks]`.
+pub enum Says {
+    /// The best score of its classes; near 1 where the classifier is sure.
+    Best(Array2<f64>),
+    /// The log-probability that the image is of this task.
+    Posterior(Array2<f64>),
+}
+
+/// Weight of a log-probability beside a likelihood in its deviations.
+const POSTERIOR: f64 = 1.0;
+
+impl Says {
+    /// The best class score within each task.
+    pub fn best(scores: ArrayView2<'_, f32>, tasks: &[TaskRecord]) -> Self {
+        let best = |(i, t): (usize, usize)| {
+            let own = tasks[t].classes.iter().filter_map(|&c| scores.get((i, c)));
+            f64::from(own.fold(f32::MIN, |a, &b| a.max(b)))
+        };
+        Self::Best(Array2::from_shape_fn((scores.nrows(), tasks.len()), best))
+    }
+
+    /// Ready to be multiplied by `weight`.
+    fn weighed(&self, weight: f64) -> Array2<f64> {
+        match self {
+            Self::Best(scores) => scores.clone(),
+            Self::Posterior(logs) => logs * (POSTERIOR / weight),
+        }
+    }
 }

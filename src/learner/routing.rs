@@ -14,6 +14,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 use super::features;
 use super::network::Network;
 use super::prediction::{self, Prediction};
+use super::recognition::Heard;
 use super::{Encoded, State};
 use crate::error::Result;
 
@@ -43,8 +44,10 @@ pub fn predict(
             }
         }
     }
-    let scores = state.head()?.scores(chosen.view())?;
-    let mut seen = state.recognition.recognise(frozen.view(), scores.view(), &state.tasks)?;
+    let head = state.head()?;
+    let scores = head.scores(chosen.view())?;
+    let heard = Heard::from(head, chosen.view(), scores.view(), &state.tasks)?;
+    let mut seen = state.recognition.recognise(frozen.view(), &heard)?;
     seen.iter_mut().zip(&best).for_each(|(seen, (task, _))| seen.task = *task);
     prediction::answer(state, &scores, seen)
 }

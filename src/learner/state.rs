@@ -1,15 +1,16 @@
 //! All that a learner knows beyond its backbone.
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::classifier::Statistics;
-use super::features::Scale;
+use super::features::{Features, Scale};
 use super::recognition::Recognition;
 use super::signatures::Signatures;
 use crate::error::Result;
-use crate::head::{Head, Linear};
-use crate::strategy::Memory;
+use crate::head::{Head, TrainingHead};
+use crate::strategy::{Memory, View};
 
 /// A finished task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,12 +38,14 @@ pub struct State {
     pub memory: Memory,
     /// Whether a task has changed the network.
     pub adapted: bool,
-    /// The training head, kept where it is also the classifier.
-    pub linear: Option<Linear>,
+    /// The head that is trained with the adapters; it may also be the classifier.
+    pub training: Option<TrainingHead>,
     /// The classifier's statistics; `None` where the training head is the classifier.
     pub statistics: Option<Statistics>,
     /// Centre and scale of every block of features that the classifier reads side by side.
     pub scales: Vec<Scale>,
+    /// Widths of the parts of the backbone's summary.
+    pub summary: Vec<usize>,
     /// What recognises tasks.
     pub recognition: Recognition,
     /// Signatures of tasks in the space of their own networks, where images are routed to one of several.
@@ -63,7 +66,7 @@ impl State {
         vec![
             ("names", names + tasks),
             ("adapters and bases", self.memory.bytes()),
-            ("training head", self.linear.as_ref().map_or(0, Head::bytes)),
+            ("training head", self.training.as_ref().map_or(0, TrainingHead::bytes)),
             ("classifier", self.statistics.as_ref().map_or(0, |s| s.head().bytes()) + scales),
             ("signatures", self.recognition.bytes() + self.own.bytes()),
         ]
@@ -79,9 +82,26 @@ impl State {
     /// # Errors
     /// [`State`](crate::ErrorKind::State) before anything was learned.
     pub(super) fn head(&self) -> Result<&dyn Head> {
-        let linear = self.linear.as_ref().map(|l| l as &dyn Head);
-        let head = self.statistics.as_ref().map(Statistics::head).or(linear);
+        let trained = self.training.as_ref().and_then(TrainingHead::classifier);
+        let head = self.statistics.as_ref().map(Statistics::head).or(trained);
         head.ok_or_else(|| crate::err!(State, "nothing was learned yet"))
+    }
+
+    /// What a classifier reads of `features`.
+    pub(super) fn rows(&self, view: View, features: &Features) -> Result<Array2<f32>> {
+        let rows = features.view(view, &self.scales, &self.summary)?;
+        match (view, &self.training) {
+            (View::Fused, Some(TrainingHead::Cosine(head))) => head.fuse(rows),
+            _ => Ok(rows),
+        }
+    }
+
+    /// What tasks are recognised by: what the classifier reads where only one network is run, else frozen features.
+    pub(super) fn space(&self, view: View, features: &Features) -> Result<Array2<f32>> {
+        match view {
+            View::Deep => self.rows(view, features),
+            _ => Ok(features.frozen.clone()),
+        }
     }
 
     /// Index of the class `name`, made known if it is new.

@@ -2,23 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2, Axis, concatenate};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::classifier::Statistics;
 use super::encoded::Cache;
-use super::features::{self, Features, Scale};
+use super::features::{self, CHUNK, Features, Scale};
 use super::network;
 use super::runner::Runner;
 use super::trainer::{Batch, Before, Extent, Step, Trainer};
 use super::{Encoded, Learner, Phase, TaskRecord};
 use crate::adapter::tap;
+use crate::engine::Data;
 use crate::error::Result;
 use crate::graph::{Emit, ValueId, rewrite};
-use crate::head::{Head, Linear};
-use crate::strategy::{Classifier, Moments, Reading, TaskContext, View};
+use crate::head::{Cosine, Linear, TrainingHead};
+use crate::joint::{Objective, Views};
+use crate::strategy::probe::{self, Probe};
+use crate::strategy::{Classifier, Goal, Moments, Reading, TaskContext, View, Wants};
 use crate::subspace::SecondMoment;
 
 /// Images whose site inputs are recorded at the end of a task (methods.md 1.11).
@@ -26,6 +29,13 @@ const BASIS_IMAGES: usize = 256;
 
 /// Rows of the training head before it first doubles.
 const FIRST_CLASSES: usize = 16;
+
+/// Sections beside the one that is trained, where views are: the frozen one and that of the slow network.
+const BESIDE: usize = 2;
+
+/// Share of the old prototypes' energy that new features keep out of, and the most directions it may take (NTK-CL's 40).
+const OLD_ENERGY: f64 = 0.95;
+const OLD_DIRECTIONS: usize = 40;
 
 /// What is held while a task is open.
 pub struct OpenTask {
@@ -50,6 +60,9 @@ pub struct TaskReport {
     pub kept: usize,
     /// Protected directions of the site inputs, by tap; empty where nothing is protected.
     pub protected: Vec<usize>,
+    /// Largest relative change of what adapters add to anchor rows of earlier tasks, by slot; empty where nothing is
+    /// protected.
+    pub drift: Vec<f64>,
     /// Components of the task's signature.
     pub components: usize,
     /// Bytes of state at rest, without the backbone.
@@ -70,7 +83,7 @@ impl Learner {
         let context = TaskContext { index, seed: settings.seed, rank: settings.lora.rank };
         self.strategy.begin(&context, &mut self.state.memory)?;
         let trainer = if self.strategy.adapts(index) {
-            self.state.linear.get_or_insert_with(|| Linear::new(self.backbone.width, FIRST_CLASSES));
+            self.prepare_head(settings.seed ^ index as u64)?;
             Some(self.trainer(index)?)
         } else {
             None
@@ -79,17 +92,65 @@ impl Learner {
         Ok(OpenTask { name: name.into(), context, trainer, cache, classes: BTreeSet::new(), epochs: 0 })
     }
 
+    /// The training head: a linear one goes on, a cosine one begins anew but for its gate.
+    fn prepare_head(&mut self, seed: u64) -> Result<()> {
+        let width = self.backbone.width;
+        match (self.strategy.goal(), &mut self.state.training) {
+            (Goal::Linear, None) => {
+                self.state.training = Some(TrainingHead::Linear(Linear::new(width, FIRST_CLASSES)));
+            }
+            (Goal::Views { .. }, None) => {
+                let whole = (BESIDE + 1) * width;
+                self.state.training = Some(TrainingHead::Cosine(Cosine::new(whole, FIRST_CLASSES, seed)));
+            }
+            (Goal::Views { .. }, Some(TrainingHead::Cosine(head))) => head.refresh(FIRST_CLASSES, seed),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What the open task minimises, and what it must know for that.
+    fn objective(&self) -> Result<(Objective, Vec<Data>)> {
+        let Goal::Views { dissimilarity, orthogonality, temperature } = self.strategy.goal() else {
+            return Ok((Objective::Linear, Vec::new()));
+        };
+        let mut data = Vec::new();
+        let (mut prototypes, mut directions) = (0, 0);
+        if let Some(Statistics::Sections(sections)) = &self.state.statistics {
+            let (means, subspace) = (sections.prototypes(), sections.subspace(OLD_ENERGY, OLD_DIRECTIONS)?);
+            (prototypes, directions) = (means.nrows(), subspace.ncols());
+            data.extend([means.into(), subspace.into()]);
+        }
+        let beside = BESIDE * self.backbone.width;
+        let views = Views { beside, prototypes, directions, dissimilarity, orthogonality, temperature };
+        Ok((Objective::Views(views), data))
+    }
+
+    /// Sections of the feature that the open task does not train, `[n, BESIDE * width]`: frozen, and the first network.
+    fn beside(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
+        if self.strategy.goal() == Goal::Linear {
+            return Ok(None);
+        }
+        let slow = &self.networks[..self.networks.len().min(1)];
+        let features = features::extract(slow, images)?;
+        let slow = features.adapted.first().unwrap_or(&features.frozen);
+        let both = concatenate(Axis(1), &[features.frozen.view(), slow.view()]);
+        both.map(Some).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
+    }
+
     /// A training step on the settled network.
     fn trainer(&self, index: usize) -> Result<Trainer> {
         let s = &self.state.settings;
-        let Some(head) = &self.state.linear else { crate::bail!(Bug, "training without a training head") };
+        let Some(head) = &self.state.training else { crate::bail!(Bug, "training without a training head") };
         let memory = &self.state.memory;
         let pairs: Vec<_> =
             (0..self.sites.len()).map(|slot| self.strategy.base(memory, slot)).collect::<Result<_>>()?;
         let base = network::merged(&self.suffix, &self.sites, &pairs, s.lora.scaling())?;
         let mixed = self.strategy.mixes().map_or(0, |_| memory.pool.rank());
         let rate = self.strategy.rate(index);
-        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, Extent { rate, mixed })
+        let (objective, data) = self.objective()?;
+        let extent = Extent { rate, mixed, objective, data };
+        Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, extent)
     }
 
     /// As [`Learner::observe`], from encoded images.
@@ -127,19 +188,18 @@ impl Learner {
     fn meet(&mut self, images: &Encoded) -> Result<()> {
         let task = self.task()?;
         let (first, context) = (task.cache.seen() == 0, task.context);
-        if !first || self.strategy.wants_moments() != Moments::AtBothEnds {
+        if !first || !self.strategy.wants().first {
             return Ok(());
         }
-        let moments = self.moments(images)?;
+        let moments = self.moments(images, Wants { inputs: true, ..Wants::default() })?;
         self.strategy.meet(&context, &mut self.state.memory, &moments)
     }
 
     /// Takes the classes that came with a failed call out again.
     fn unlearn_names(&mut self, before: usize) {
         for class in before..self.state.classes.len() {
-            if let Some(head) = &mut self.state.linear {
-                // A class that the head never met needs no forgetting.
-                let _ = head.forget(class);
+            if let Some(head) = &mut self.state.training {
+                head.forget(class);
             }
         }
         self.state.classes.truncate(before);
@@ -167,9 +227,13 @@ impl Learner {
 
     /// Steps over `images` in `order`, where the open task adapts.
     fn train(&mut self, images: &Encoded, labels: &[usize], order: &[usize]) -> Result<Vec<Step>> {
+        if self.task()?.trainer.is_none() {
+            return Ok(Vec::new());
+        }
+        let beside = self.beside(images)?;
         let Self { phase, state, strategy, .. } = self;
         let Phase::Open { task, .. } = phase else { return Ok(Vec::new()) };
-        let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.linear) else {
+        let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.training) else {
             return Ok(Vec::new());
         };
         let mut mask = Array1::zeros(trainer.capacity());
@@ -180,7 +244,9 @@ impl Learner {
         let mut step = |indices: &[usize]| {
             let tokens = images.tokens(indices);
             let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
-            let batch = Batch { tokens: tokens.view(), labels: &labels, mask: &mask };
+            let beside = beside.as_ref().map(|rows| rows.select(Axis(0), indices));
+            let beside = beside.as_ref().map(|rows| rows.view());
+            let batch = Batch { tokens: tokens.view(), beside, labels: &labels, mask: &mask };
             trainer.step(strategy.as_ref(), &mut state.memory, head, &batch)
         };
         let steps: Result<Vec<Step>> = batches.map(&mut step).collect();
@@ -193,7 +259,7 @@ impl Learner {
     /// Makes the labels known to the training head, doubling it where they do not fit. The graph is compiled again
     /// then, and only then.
     fn make_room(&mut self, labels: &[usize]) -> Result<()> {
-        let Some(head) = &mut self.state.linear else { return Ok(()) };
+        let Some(head) = &mut self.state.training else { return Ok(()) };
         let mut grown = false;
         for &label in labels {
             grown |= head.add_class(label)?;
@@ -237,11 +303,12 @@ impl Learner {
     }
 
     fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
+        let mut drift = Vec::new();
         if self.strategy.adapts(context.index) {
-            let wanted = self.strategy.wants_moments() != Moments::Never;
-            let moments = if wanted { self.moments(images)? } else { Vec::new() };
+            let moments = self.moments(images, self.strategy.wants())?;
             self.strategy.end(context, &mut self.state.memory, &moments)?;
             self.state.adapted = true;
+            drift = self.drift(&moments)?;
             self.connect()?;
         }
         let seed = self.state.settings.seed ^ context.index as u64;
@@ -253,12 +320,29 @@ impl Learner {
         if let (true, [own]) = (routed, &features.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
         }
-        self.state.recognition.learn(features.frozen.view(), labels, seed)?;
-        self.record(labels)
+        let space = self.state.space(self.reading.view, &features)?;
+        let head = self.state.statistics.as_ref().map(Statistics::head);
+        self.state.recognition.learn(space.view(), labels, seed, head)?;
+        self.record(labels, drift)
     }
 
-    /// Second moments of the site inputs under the network as it is, the open task's adapter included.
-    fn moments(&self, images: &Encoded) -> Result<Vec<SecondMoment>> {
+    /// How far the open task has moved what adapters add to anchor rows of earlier tasks, by slot; then keeps its own rows.
+    fn drift(&mut self, moments: &Moments) -> Result<Vec<f64>> {
+        let Phase::Open { before, .. } = &self.phase else { return Ok(Vec::new()) };
+        if moments.anchors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let memory = &mut self.state.memory;
+        let drift = probe::drift(&memory.probes, &before.memory, memory)?;
+        memory.probes.push(Probe::new(&moments.anchors));
+        Ok(drift)
+    }
+
+    /// Second moments of what passes the sites under the network as it is, the open task's adapter included.
+    fn moments(&self, images: &Encoded, wants: Wants) -> Result<Moments> {
+        if !(wants.inputs || wants.hidden) {
+            return Ok(Moments::default());
+        }
         let memory = &self.state.memory;
         let pairs: Vec<_> =
             (0..self.sites.len()).map(|slot| memory.sum(slot).map(Some)).collect::<Result<_>>()?;
@@ -274,18 +358,34 @@ impl Learner {
         graph = rewrite::extract(&graph, &graph.inputs, &values)?;
         let runner = Runner::new(self.engine.as_ref(), &graph, self.state.settings.micro)?;
         let some: Vec<usize> = spread(images.len(), BASIS_IMAGES);
-        let widths = self.state.memory.inputs.iter().map(|b| b.width());
-        let mut moments: Vec<SecondMoment> = widths.map(SecondMoment::new).collect();
-        features::taps(&runner, &images.select(&some), |tap, rows| moments[tap].push_rows(rows))?;
-        Ok(moments)
+        let mut inputs: Vec<_> = memory.inputs.iter().map(|b| SecondMoment::new(b.width())).collect();
+        let mut hidden: Vec<_> = memory.current.iter().map(|p| SecondMoment::new(p.rank())).collect();
+        let mut anchors: Vec<_> = memory.inputs.iter().map(|b| Array2::zeros((0, b.width()))).collect();
+        let few = images.len().min(probe::ROWS).max(1);
+        features::taps(&runner, &images.select(&some), |tap, rows| {
+            // One row of each of the first images, from places spread over it.
+            let places = rows.nrows() / CHUNK.min(some.len()).max(1);
+            let picked: Vec<usize> =
+                (0..few).map(|i| (i * places + i * 7 % places.max(1)).min(rows.nrows() - 1)).collect();
+            if anchors[tap].nrows() == 0 {
+                anchors[tap] = rows.select(Axis(0), &picked);
+            }
+            let reads = memory.slots.iter().enumerate().filter(|(_, s)| wants.hidden && s.tap == tap);
+            for (slot, shape) in reads {
+                hidden[slot].push_rows(shape.hidden(&memory.current[slot], rows).view())?;
+            }
+            inputs[tap].push_rows(rows)
+        })?;
+        Ok(Moments { inputs, hidden, anchors })
     }
 
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
         let Reading { classifier, view } = self.reading;
-        if view == View::Beside && self.state.scales.is_empty() {
-            self.state.scales = features.blocks().into_iter().map(Scale::fit).collect();
+        if self.state.scales.is_empty() && matches!(view, View::Beside | View::Deep) {
+            let blocks = features.blocks(view, &self.state.summary);
+            self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
-        let rows = features.view(view, &self.state.scales)?;
+        let rows = self.state.rows(view, features)?;
         if self.state.statistics.is_none() {
             // The width of one network, of which there will be more.
             let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
@@ -298,20 +398,20 @@ impl Learner {
         Ok(())
     }
 
-    fn record(&mut self, labels: &[usize]) -> Result<TaskReport> {
+    fn record(&mut self, labels: &[usize], drift: Vec<f64>) -> Result<TaskReport> {
         let kept = labels.len();
         let task = self.task()?;
         let (name, images) = (task.name.clone(), task.cache.seen());
         let classes: Vec<usize> = task.classes.iter().copied().collect();
         let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
         self.state.tasks.push(TaskRecord { name: name.clone(), classes, images });
-        let protected = match self.strategy.wants_moments() {
-            Moments::Never => Vec::new(),
-            _ => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
+        let protected = match self.strategy.wants().inputs {
+            true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
+            false => Vec::new(),
         };
         let components = self.state.recognition.last_components();
         let state_bytes = self.state.bytes();
-        Ok(TaskReport { name, classes: names, images, kept, protected, components, state_bytes })
+        Ok(TaskReport { name, classes: names, images, kept, protected, drift, components, state_bytes })
     }
 }
 

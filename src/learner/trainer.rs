@@ -13,8 +13,8 @@ use crate::adapter::{Lora, Sharing, Site, inject};
 use crate::engine::{Data, Engine, Session};
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::head::Linear;
-use crate::joint::{Joint, joint};
+use crate::head::TrainingHead;
+use crate::joint::{Joint, Objective, minimising};
 use crate::optim::{LossScale, Optimizer, clip};
 use crate::precision;
 use crate::strategy::{Average, Memory, Pair, Strategy, Trained};
@@ -41,19 +41,23 @@ pub struct Trainer {
     scale: LossScale,
 }
 
-/// What of a task's adapters is trained, and how fast.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a task trains towards, and how fast.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Extent {
     /// Factor on the adapters' deltas.
     pub rate: f32,
     /// Units of the pool that stand beside the new ones, a slot, and whose weights are trained.
     pub mixed: usize,
+    /// What is minimised.
+    pub objective: Objective,
+    /// What the objective reads beside the rows of a batch, in the order of the joint graph.
+    pub data: Vec<Data>,
 }
 
 impl Default for Extent {
-    /// The adapters alone, at the full rate.
+    /// The adapters alone, at the full rate, under a linear head.
     fn default() -> Self {
-        Self { rate: 1.0, mixed: 0 }
+        Self { rate: 1.0, mixed: 0, objective: Objective::Linear, data: Vec::new() }
     }
 }
 
@@ -62,21 +66,21 @@ pub struct Before {
     adapters: Vec<Pair>,
     mixing: Vec<Array1<f32>>,
     average: Average,
-    head: Linear,
+    head: TrainingHead,
     optimizer: Box<dyn Optimizer + Send + Sync>,
     scale: LossScale,
 }
 
 impl Before {
     /// As everything is now.
-    pub fn of(trainer: &Trainer, memory: &Memory, head: &Linear) -> Self {
+    pub fn of(trainer: &Trainer, memory: &Memory, head: &TrainingHead) -> Self {
         let (mixing, average) = (memory.mixing.clone(), memory.average.clone());
         let (adapters, optimizer) = (memory.current.clone(), trainer.optimizer.duplicate());
         Self { adapters, mixing, average, head: head.clone(), optimizer, scale: trainer.scale }
     }
 
     /// Everything as it was.
-    pub fn restore(self, trainer: &mut Trainer, memory: &mut Memory, head: &mut Linear) {
+    pub fn restore(self, trainer: &mut Trainer, memory: &mut Memory, head: &mut TrainingHead) {
         (memory.current, trainer.optimizer, *head) = (self.adapters, self.optimizer, self.head);
         (memory.mixing, memory.average) = (self.mixing, self.average);
         trainer.scale = self.scale;
@@ -87,6 +91,8 @@ impl Before {
 pub struct Batch<'a> {
     /// What the graph starts from: boundary tokens, or images where it was not cut. Rows first.
     pub tokens: ArrayViewD<'a, f32>,
+    /// What stands beside the features in the loss, rows first, where the objective reads it.
+    pub beside: Option<ArrayView2<'a, f32>>,
     /// Rows of the training head.
     pub labels: &'a [usize],
     /// Which rows of the training head take part, `[capacity]`.
@@ -100,13 +106,13 @@ impl Trainer {
         suffix: &Graph,
         sites: &[Site],
         settings: &Settings,
-        head: &Linear,
+        head: &TrainingHead,
         extent: Extent,
     ) -> Result<Self> {
         let rank = settings.lora.rank + extent.mixed;
         let lora = Lora { rank, alpha: settings.lora.scaling() * rank as f32, ..settings.lora };
         let (graph, slots) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
-        let Joint { graph, capacity, .. } = joint(graph, &slots, head.capacity())?;
+        let Joint { graph, capacity, .. } = minimising(&extent.objective, graph, &slots, head.capacity())?;
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
         let (optimizer, learning_rate, clip) = (settings.optimizer(), settings.learning_rate, settings.clip);
@@ -123,13 +129,13 @@ impl Trainer {
         &mut self,
         strategy: &dyn Strategy,
         memory: &mut Memory,
-        head: &mut Linear,
+        head: &mut TrainingHead,
         batch: &Batch<'_>,
     ) -> Result<Step> {
         let mixes = strategy.mixes().filter(|_| self.extent.mixed > 0);
         let (loss, right, sums) = self.scaled(&parameters(memory, head, mixes)?, batch)?;
         let mut gradients = matrices(sums)?;
-        let fed: Vec<Array2<f32>> = gradients.drain(2..).collect();
+        let fed: Vec<Array2<f32>> = gradients.drain(head.parameters().len()..).collect();
         for (slot, fed) in fed.chunks_exact(2).enumerate() {
             let mut gradient = mixing::pull(memory, slot, &fed[0], &fed[1], mixes);
             strategy.gradient(memory, slot, &mut gradient);
@@ -198,27 +204,31 @@ impl Trainer {
             weights[i] = self.scale.factor() / rows as f32;
         }
         let tokens = pad(tokens, micro);
+        let beside =
+            batch.beside.map(|b| pad(b.slice_axis(Axis(0), Slice::from(start..end)).into_dyn(), micro));
         let own = [Data::F32(tokens), labels.into(), batch.mask.clone().into(), weights.into()];
-        own.into_iter().chain(parameters.iter().cloned()).collect()
+        let more = beside.map(Data::F32).into_iter().chain(self.extent.data.iter().cloned());
+        own.into_iter().chain(more).chain(parameters.iter().cloned()).collect()
     }
 
-    /// Adds the edited deltas. Rows of the head that are masked stay where they are, whatever the optimizer says.
+    /// Adds the edited deltas.
     fn apply(
         &mut self,
         strategy: &dyn Strategy,
         memory: &mut Memory,
-        head: &mut Linear,
+        head: &mut TrainingHead,
         mask: &Array1<f32>,
         gradients: &[Array2<f32>],
     ) -> Result<()> {
         let optimizer = &mut self.optimizer;
         optimizer.begin_step();
-        let weight = optimizer.step(0, head.weights(), gradients[0].view())?;
-        let bias = optimizer.step(1, head.bias().insert_axis(Axis(0)), gradients[1].view())?;
+        let own = head.parameters();
+        let mut step = |(i, now): (usize, &Array2<f32>)| optimizer.step(i, now.view(), gradients[i].view());
+        let moved = own.iter().enumerate().map(&mut step).collect::<Result<Vec<_>>>()?;
         let mut deltas = Vec::with_capacity(memory.slots.len());
         let rate = self.extent.rate;
         for (slot, now) in memory.current.iter().enumerate() {
-            let first = 2 + 3 * slot;
+            let first = own.len() + 3 * slot;
             let mut step = |i: usize, now: ArrayView2<'_, f32>| {
                 optimizer.step(first + i, now, gradients[first + i].view()).map(|delta| delta * rate)
             };
@@ -232,10 +242,7 @@ impl Trainer {
             strategy.delta(memory, slot, &mut delta, rate * self.learning_rate)?;
             deltas.push(delta);
         }
-        let mut weights = head.weights_mut();
-        weights += &(weight * mask.view().insert_axis(Axis(1)));
-        let mut biases = head.bias_mut();
-        biases += &(&bias.row(0) * mask);
+        head.add(&moved, mask)?;
         for ((now, mixing), delta) in memory.current.iter_mut().zip(&mut memory.mixing).zip(&deltas) {
             now.a += &delta.pair.a;
             now.b += &delta.pair.b;
@@ -247,8 +254,8 @@ impl Trainer {
 }
 
 /// Parameters in the order of the joint graph: head, then A and B of every slot.
-fn parameters(memory: &Memory, head: &Linear, mixes: Option<f32>) -> Result<Vec<Data>> {
-    let mut all = vec![head.weights().to_owned().into(), head.bias().to_owned().into()];
+fn parameters(memory: &Memory, head: &TrainingHead, mixes: Option<f32>) -> Result<Vec<Data>> {
+    let mut all: Vec<Data> = head.inputs().into_iter().map(Data::F32).collect();
     for slot in 0..memory.slots.len() {
         let pair = mixing::fed(memory, slot, mixes)?;
         all.extend([pair.a.into(), pair.b.into()]);

@@ -11,7 +11,7 @@ use crate::engine::{Data, Engine, Port, Timed};
 use crate::error::Result;
 use crate::gradcheck;
 use crate::graph::{Graph, ValueId, fold};
-use crate::head::Linear;
+use crate::head::{Linear, TrainingHead};
 use crate::joint::joint;
 use crate::learner::{Batch, Extent, Runner, Settings, Trainer, slots};
 use crate::strategy::{self, Memory, Strategy, TaskContext};
@@ -150,7 +150,7 @@ struct Training {
     trainer: Trainer,
     strategy: Box<dyn Strategy>,
     memory: Memory,
-    head: Linear,
+    head: TrainingHead,
     rows: ArrayD<f32>,
     labels: Vec<usize>,
     mask: Array1<f32>,
@@ -171,15 +171,16 @@ impl Training {
         for class in 0..case.classes {
             head.add_class(class)?;
         }
+        let (mask, head) = (head.mask(), TrainingHead::Linear(head));
         let trainer = Trainer::new(engine, &graph, &sites, &settings, &head, Extent::default())?;
         let labels = (0..case.batch).map(|i| i % case.classes).collect();
-        Ok(Self { trainer, strategy, memory, mask: head.mask(), head, rows, labels })
+        Ok(Self { trainer, strategy, memory, mask, head, rows, labels })
     }
 }
 
 impl Run for Training {
     fn run(&mut self) -> Result<()> {
-        let batch = Batch { tokens: self.rows.view(), labels: &self.labels, mask: &self.mask };
+        let batch = Batch { tokens: self.rows.view(), beside: None, labels: &self.labels, mask: &self.mask };
         self.trainer.step(self.strategy.as_ref(), &mut self.memory, &mut self.head, &batch).map(|_| ())
     }
 }

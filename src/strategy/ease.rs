@@ -8,9 +8,8 @@
 //! beside the feed-forward layers; here it uses the adapters that were asked for, like every other strategy.
 
 use super::unprotected::start_adapters;
-use super::{Classifier, Memory, Pair, Reading, Strategy, TaskContext, View};
+use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, View};
 use crate::error::Result;
-use crate::subspace::SecondMoment;
 
 /// The strategy.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +33,7 @@ impl Strategy for Ease {
         Ok(())
     }
 
-    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &[SecondMoment]) -> Result<()> {
+    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
         memory.keep_apart()
     }
 

@@ -2,9 +2,8 @@
 //!
 //! A statistics head on frozen features is the baseline that every adapting strategy must beat per joule.
 
-use super::{Classifier, Memory, Reading, Strategy, TaskContext, View};
+use super::{Classifier, Memory, Moments, Reading, Strategy, TaskContext, View};
 use crate::error::Result;
-use crate::subspace::SecondMoment;
 
 /// Never adapts.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +43,7 @@ impl Strategy for Frozen {
         Ok(())
     }
 
-    fn end(&self, _: &TaskContext, _: &mut Memory, _: &[SecondMoment]) -> Result<()> {
+    fn end(&self, _: &TaskContext, _: &mut Memory, _: &Moments) -> Result<()> {
         Ok(())
     }
 }

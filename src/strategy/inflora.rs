@@ -12,7 +12,7 @@
 //! The paper reads the whole task before it trains. Here `C_t` is that of the images of the first call: a stream cannot be
 //! read twice, and one batch of tokens spans far more than `r` directions.
 
-use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
+use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View, Wants};
 use crate::error::Result;
 use crate::linalg;
 use crate::subspace::{Basis, Energy, EnergySchedule, SecondMoment};
@@ -61,8 +61,8 @@ impl Strategy for InfLora {
         true
     }
 
-    fn wants_moments(&self) -> Moments {
-        Moments::AtBothEnds
+    fn wants(&self) -> Wants {
+        Wants { first: true, inputs: true, ..Wants::default() }
     }
 
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {
@@ -71,9 +71,9 @@ impl Strategy for InfLora {
         Ok(())
     }
 
-    fn meet(&self, task: &TaskContext, memory: &mut Memory, moments: &[SecondMoment]) -> Result<()> {
+    fn meet(&self, task: &TaskContext, memory: &mut Memory, moments: &Moments) -> Result<()> {
         for (slot, pair) in memory.slots.iter().zip(&mut memory.current) {
-            pair.a = design(&memory.inputs[slot.tap], &moments[slot.tap], task.rank)?;
+            pair.a = design(&memory.inputs[slot.tap], &moments.inputs[slot.tap], task.rank)?;
         }
         Ok(())
     }
@@ -83,9 +83,9 @@ impl Strategy for InfLora {
         Ok(())
     }
 
-    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &[SecondMoment]) -> Result<()> {
+    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &Moments) -> Result<()> {
         let energy = self.energy.at(task.index);
-        for (basis, moment) in memory.inputs.iter_mut().zip(moments) {
+        for (basis, moment) in memory.inputs.iter_mut().zip(&moments.inputs) {
             basis.extend(moment, energy)?;
         }
         memory.settle(self.max_rank)

@@ -10,9 +10,8 @@
 //! first epochs is left out: a stream of one pass has no such epochs.
 
 use super::unprotected::start_adapters;
-use super::{Classifier, Memory, Pair, Reading, Strategy, TaskContext, View};
+use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, View};
 use crate::error::Result;
-use crate::subspace::SecondMoment;
 
 /// The strategy and its settings.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +50,7 @@ impl Strategy for Lae {
         memory.average.follow(&memory.current, 1.0 - self.decay);
     }
 
-    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &[SecondMoment]) -> Result<()> {
+    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
         memory.round();
         Ok(())
     }

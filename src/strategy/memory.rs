@@ -1,8 +1,9 @@
 //! What a learner remembers in its network: adapters, whole or in units, and protected subspaces.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::probe::Probe;
 use super::{Average, Pair, Pool};
 use crate::error::Result;
 use crate::subspace::Basis;
@@ -18,6 +19,16 @@ pub struct SlotShape {
     pub outputs: usize,
     /// Which tap records its input; q, k and v of a block share one.
     pub tap: usize,
+    /// Whether `relu` stands between A and B: a bottleneck, whose branches can be joined but not compressed.
+    pub bends: bool,
+}
+
+impl SlotShape {
+    /// Hidden rows `x A^T` of inputs `[n, in]`, `[n, rank]`, through `relu` where one stands there.
+    pub fn hidden(&self, pair: &Pair, x: ArrayView2<'_, f32>) -> Array2<f32> {
+        let hidden = x.dot(&pair.a.t());
+        if self.bends { hidden.mapv(|y| y.max(0.0)) } else { hidden }
+    }
 }
 
 /// What holds B in place: where it was, and the second moment of the hidden rows that it met there.
@@ -44,12 +55,16 @@ pub struct Memory {
     pub pool: Pool,
     /// A slower copy of the adapters.
     pub average: Average,
+    /// The adapters as the open task found them, where the strategy holds on to them; empty elsewhere.
+    pub found: Vec<Pair>,
     /// Protected directions of the inputs, by tap.
     pub inputs: Vec<Basis>,
     /// Protected directions of the hidden rows `x A^T`, by slot.
     pub hidden: Vec<Basis>,
     /// Anchors of B, by slot.
     pub anchors: Vec<Option<Anchor>>,
+    /// Anchor rows of the site inputs, by task, where inputs are protected.
+    pub probes: Vec<Probe>,
     /// Share of adapter energy given up by compression so far, by slot.
     pub given_up: Vec<f64>,
 }
@@ -65,9 +80,11 @@ impl Memory {
             settled: vec![None; slots.len()],
             pool: Pool::default(),
             average: Average::default(),
+            found: Vec::new(),
             inputs: (0..taps).map(|tap| Basis::new(width(tap))).collect(),
             hidden: slots.iter().map(|_| Basis::new(rank)).collect(),
             anchors: vec![None; slots.len()],
+            probes: Vec::new(),
             given_up: vec![0.0; slots.len()],
             slots,
         }
@@ -88,10 +105,21 @@ impl Memory {
     /// Adds the current branch to the settled ones, keeps at most `max_rank`, and clears the current one.
     ///
     /// # Errors
-    /// [`Numeric`](crate::ErrorKind::Numeric) where compression fails.
+    /// [`Numeric`](crate::ErrorKind::Numeric) where compression fails,
+    /// [`Budget`](crate::ErrorKind::Budget) where bottlenecks would need more than `max_rank`.
     pub fn settle(&mut self, max_rank: usize) -> Result<()> {
         for slot in 0..self.slots.len() {
-            let (mut sum, lost) = self.sum(slot)?.compress(max_rank)?;
+            let sum = self.sum(slot)?;
+            let SlotShape { name, bends, .. } = &self.slots[slot];
+            if *bends && sum.rank() > max_rank {
+                crate::bail!(
+                    Budget,
+                    "{name} would have {} hidden units and at most {max_rank} are planned; bottlenecks cannot be \
+                     compressed without loss of what they learned, use q,v or fewer tasks",
+                    sum.rank()
+                );
+            }
+            let (mut sum, lost) = sum.compress(max_rank)?;
             sum.round();
             self.settled[slot] = Some(sum);
             self.given_up[slot] += lost;
@@ -132,7 +160,8 @@ impl Memory {
     pub fn bytes(&self) -> usize {
         let pairs = self.current.iter().chain(self.settled.iter().flatten()).map(Pair::bytes);
         let bases = self.inputs.iter().chain(&self.hidden).map(Basis::bytes);
-        let apart = self.pool.bytes() + self.average.bytes();
+        let probes = self.probes.iter().map(Probe::bytes).sum::<usize>();
+        let apart = self.pool.bytes() + self.average.bytes() + probes;
         let anchors = self.anchors.iter().flatten().map(|a| (a.b.len() + a.moment.len()) * size_of::<f32>());
         apart + anchors.sum::<usize>() + pairs.sum::<usize>() + bases.sum::<usize>()
     }

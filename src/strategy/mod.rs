@@ -15,6 +15,8 @@
 //! | `sdlora` | old directions kept, their magnitudes trained |
 //! | `lae` | a fast and a slow adapter |
 //! | `ease` | a network a task, features side by side |
+//! | `ntk` | a mean copy beside the newest adapters, read as sections |
+//! | `perennial` | the combination, the default |
 //! | `proteus` | a unit pool, a network a task, routed |
 //!
 //! | primitive | holds |
@@ -22,6 +24,7 @@
 //! | `pair` | one LoRA pair: join, compress, f16 at rest |
 //! | `pool` | frozen units of all tasks and what each task makes of them |
 //! | `average` | a slower copy of the adapters |
+//! | `probe` | anchor rows: how far old inputs are moved |
 //! | `memory` | all of these, with protected subspaces, by slot |
 //! | `reading` | classifiers, and the features that they read |
 //!
@@ -33,10 +36,13 @@ mod frozen;
 mod inflora;
 mod lae;
 mod memory;
+mod ntk;
 mod olora;
 mod pair;
 mod pegp;
+mod perennial;
 mod pool;
+pub mod probe;
 mod proteus;
 mod reading;
 mod registry;
@@ -49,9 +55,11 @@ pub use frozen::Frozen;
 pub use inflora::InfLora;
 pub use lae::Lae;
 pub use memory::{Memory, SlotShape};
+pub use ntk::Ntk;
 pub use olora::OLora;
 pub use pair::Pair;
 pub use pegp::{Mode, Pegp};
+pub use perennial::Perennial;
 pub use pool::{Pool, Weight};
 pub use proteus::Proteus;
 pub use reading::{Classifier, HEADS, Reading, View};
@@ -61,7 +69,7 @@ pub use unprotected::Unprotected;
 
 use std::fmt::Debug;
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -95,6 +103,24 @@ pub struct Trained {
     pub mixing: Array1<f32>,
 }
 
+/// What a task minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Goal {
+    /// Cross-entropy of a linear head over the task's classes.
+    #[default]
+    Linear,
+    /// Cross-entropy of a cosine head over views of the feature, and distance from what old classes occupy
+    /// ([`joint::Views`](crate::joint::Views)).
+    Views {
+        /// Weight of the likeness to old prototypes.
+        dissimilarity: f32,
+        /// Weight of what lies in their subspace.
+        orthogonality: f32,
+        /// Temperature of the likeness.
+        temperature: f32,
+    },
+}
+
 /// Decisions over shared primitives.
 pub trait Strategy: Debug + Send + Sync {
     /// The name by which it is selected and stored.
@@ -102,6 +128,11 @@ pub trait Strategy: Debug + Send + Sync {
 
     /// The classifier, and the features that it reads, unless the caller asks for another.
     fn reading(&self) -> Reading;
+
+    /// What a task minimises.
+    fn goal(&self) -> Goal {
+        Goal::Linear
+    }
 
     /// Whether task `index` changes the network.
     fn adapts(&self, index: usize) -> bool;
@@ -116,9 +147,9 @@ pub trait Strategy: Debug + Send + Sync {
         None
     }
 
-    /// When it wants the second moments of the site inputs.
-    fn wants_moments(&self) -> Moments {
-        Moments::Never
+    /// Which second moments it wants to see.
+    fn wants(&self) -> Wants {
+        Wants::default()
     }
 
     /// Prepares the adapters of a new task.
@@ -127,11 +158,11 @@ pub trait Strategy: Debug + Send + Sync {
     /// [`Budget`](crate::ErrorKind::Budget) where no direction is left to learn in.
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()>;
 
-    /// Meets the first images of a task before the first step; `moments` are those of the site inputs, by tap.
+    /// Meets the first images of a task before the first step, under the network that the task finds.
     ///
     /// # Errors
     /// [`Numeric`](crate::ErrorKind::Numeric) where a factorization fails.
-    fn meet(&self, _task: &TaskContext, _memory: &mut Memory, _moments: &[SecondMoment]) -> Result<()> {
+    fn meet(&self, _task: &TaskContext, _memory: &mut Memory, _moments: &Moments) -> Result<()> {
         Ok(())
     }
 
@@ -149,12 +180,11 @@ pub trait Strategy: Debug + Send + Sync {
     /// Looks at the adapters after a step.
     fn stepped(&self, _memory: &mut Memory) {}
 
-    /// Remembers what the finished task needs. `moments` are the second moments of the site inputs by tap,
-    /// empty unless wanted.
+    /// Remembers what the finished task needs. `moments` are those under the network that it leaves.
     ///
     /// # Errors
     /// [`Numeric`](crate::ErrorKind::Numeric) where a factorization fails.
-    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &[SecondMoment]) -> Result<()>;
+    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &Moments) -> Result<()>;
 
     /// What stands in `slot` while a task trains beside it, frozen.
     ///
@@ -174,13 +204,24 @@ pub trait Strategy: Debug + Send + Sync {
     }
 }
 
-/// When a strategy wants the second moments of the site inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moments {
-    /// Never.
-    Never,
-    /// When a task ends, under the network that it leaves.
-    AtEnd,
-    /// Also before the first step, of the images of the first call, under the network that it finds.
-    AtBothEnds,
+/// Second moments that a strategy wants to see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Of the site inputs before the first step, of the images of the first call.
+    pub first: bool,
+    /// Of the site inputs when the task ends.
+    pub inputs: bool,
+    /// Of the hidden rows when the task ends.
+    pub hidden: bool,
+}
+
+/// Second moments of what passes the sites; empty where they were not wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Moments {
+    /// Of the site inputs, by tap.
+    pub inputs: Vec<SecondMoment>,
+    /// Of the hidden rows between A and B, by slot.
+    pub hidden: Vec<SecondMoment>,
+    /// Some of the input rows, by tap.
+    pub anchors: Vec<Array2<f32>>,
 }

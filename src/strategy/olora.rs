@@ -9,9 +9,8 @@
 //! approached, not kept.
 
 use super::unprotected::start_adapters;
-use super::{Classifier, Memory, Pair, Reading, Strategy, TaskContext, Trained, View};
+use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
 use crate::error::Result;
-use crate::subspace::SecondMoment;
 
 /// The strategy and its settings.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +52,7 @@ impl Strategy for OLora {
         }
     }
 
-    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &[SecondMoment]) -> Result<()> {
+    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
         memory.keep_apart()
     }
 

@@ -12,8 +12,6 @@
 //! | [`Mode::Shared`] | one adapter | `A` off the inputs' subspace, `B` off the hidden rows' subspace, as published |
 //! | [`Mode::SharedDownOnly`] | one adapter | `A` as above; `B` by the exact quadratic form `lambda tr(dB C_Y dB^T)` |
 //!
-//! The hidden rows' second moment needs no second pass: `C_Y = A C_X A^T`.
-//!
 //! Does not guarantee that nothing is forgotten: the energy below the threshold may move, and LayerNorm and
 //! attention see the sum of all blocks. The report of a task states what was captured.
 
@@ -22,7 +20,7 @@ use rand::Rng;
 
 use super::memory::Anchor;
 use super::unprotected::start_adapters;
-use super::{Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained};
+use super::{Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, Wants};
 use crate::error::Result;
 use crate::subspace::{Energy, EnergySchedule, SecondMoment};
 
@@ -93,8 +91,8 @@ impl Strategy for Pegp {
         if index == 0 { 1.0 } else { self.later_rate }
     }
 
-    fn wants_moments(&self) -> Moments {
-        Moments::AtEnd
+    fn wants(&self) -> Wants {
+        Wants { inputs: true, hidden: self.mode != Mode::Expand, ..Wants::default() }
     }
 
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {
@@ -124,50 +122,29 @@ impl Strategy for Pegp {
         }
     }
 
-    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &[SecondMoment]) -> Result<()> {
+    fn end(&self, task: &TaskContext, memory: &mut Memory, moments: &Moments) -> Result<()> {
         let energy = self.energy.at(task.index);
-        for (basis, moment) in memory.inputs.iter_mut().zip(moments) {
+        for (basis, moment) in memory.inputs.iter_mut().zip(&moments.inputs) {
             basis.extend(moment, energy)?;
         }
         if self.mode == Mode::Expand {
             return memory.settle(self.max_rank);
         }
         memory.round();
-        for slot in 0..memory.slots.len() {
-            let a = &memory.current[slot].a;
-            let a = a.mapv(f64::from);
-            let hidden = Hidden(a.dot(&moments[memory.slots[slot].tap].moment()).dot(&a.t()));
+        for (slot, hidden) in moments.hidden.iter().enumerate() {
             match self.mode {
                 Mode::Shared => {
-                    memory.hidden[slot].extend(&hidden, energy)?;
+                    memory.hidden[slot].extend(hidden, energy)?;
                 }
-                _ => memory.anchor(slot, &hidden.unit_trace()),
+                _ => memory.anchor(slot, &unit_trace(hidden)),
             }
         }
         Ok(())
     }
 }
 
-/// Second moment of the hidden rows, `C_Y [rank, rank]`.
-struct Hidden(Array2<f64>);
-
-impl Hidden {
-    fn unit_trace(&self) -> Array2<f32> {
-        let trace = self.total().max(f64::MIN_POSITIVE);
-        self.0.mapv(|x| (x / trace) as f32)
-    }
-}
-
-impl Energy for Hidden {
-    fn width(&self) -> usize {
-        self.0.nrows()
-    }
-
-    fn total(&self) -> f64 {
-        self.0.diag().sum()
-    }
-
-    fn moment(&self) -> Array2<f64> {
-        self.0.clone()
-    }
+/// The moment scaled to trace 1.
+fn unit_trace(hidden: &SecondMoment) -> Array2<f32> {
+    let trace = hidden.total().max(f64::MIN_POSITIVE);
+    hidden.moment().mapv(|x| (x / trace) as f32)
 }

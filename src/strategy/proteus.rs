@@ -17,10 +17,9 @@
 use ndarray::{Array1, Axis};
 use rand::Rng;
 
-use super::{Classifier, Memory, Pair, Reading, Strategy, TaskContext, Trained, View};
+use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
 use crate::error::Result;
 use crate::linalg;
-use crate::subspace::SecondMoment;
 
 /// The strategy and its settings.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +100,7 @@ impl Strategy for Proteus {
         Ok(())
     }
 
-    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &[SecondMoment]) -> Result<()> {
+    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
         memory.mixing.iter_mut().for_each(|s| *s *= self.alpha);
         memory.keep_apart()
     }

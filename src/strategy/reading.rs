@@ -14,6 +14,11 @@ pub enum View {
     /// Frozen features, the mean of the boundary tokens and adapted features side by side, each centred and scaled
     /// by the statistics of the first task.
     Beside,
+    /// What tokens say at several depths before the adapted blocks, and the newest features: adapted where the network was
+    /// adapted, else frozen. Only one network is run.
+    Deep,
+    /// Frozen features and those of the adapted networks side by side, through the gate that is trained with them.
+    Fused,
     /// Of the one network to which an image is routed; at most so many are run for it.
     Routed(usize),
 }
@@ -25,6 +30,8 @@ pub enum Classifier {
     ClassMeans,
     /// Cosine similarity to class means in the space of every network, old classes completed by similarity.
     Subspaces,
+    /// Cosine similarity to class means in sections: frozen, mean of the adapters, newest.
+    Sections,
     /// Ridge regression to one-hot targets.
     Ridge,
     /// Ridge regression on `relu(x W)` with `features` random columns.
@@ -34,6 +41,8 @@ pub enum Classifier {
     },
     /// Linear discriminants under one shared covariance.
     Discriminants,
+    /// Discriminants with a centre for every class and task, shrinkage and temperature by held-out rows.
+    Centres,
     /// The better of random-feature ridge and linear discriminants, by held-out rows.
     Better {
         /// Number of random features.
@@ -44,7 +53,7 @@ pub enum Classifier {
 }
 
 /// Names of the classifiers, as they stand behind a strategy's.
-pub const HEADS: [&str; 6] = ["linear", "ncm", "ridge", "lda", "ranpac", "better"];
+pub const HEADS: [&str; 7] = ["linear", "ncm", "ridge", "lda", "mda", "ranpac", "better"];
 
 impl Classifier {
     /// The classifier called `name`; random-feature heads get `features` columns.
@@ -57,10 +66,18 @@ impl Classifier {
             "ncm" => Self::ClassMeans,
             "ridge" => Self::Ridge,
             "lda" => Self::Discriminants,
+            "mda" => Self::Centres,
             "ranpac" => Self::RandomRidge { features },
             "better" => Self::Better { features },
             _ => crate::bail!(NotFound, "no classifier {name:?}; use one of: {}", HEADS.join(", ")),
         })
+    }
+}
+
+impl View {
+    /// Whether it reads frozen features of a network that adapts from its first task on.
+    pub fn needs_frozen(self) -> bool {
+        self != Self::Deep
     }
 }
 

@@ -19,19 +19,21 @@
 //! | `sd-lora` | every task, a new branch each and all magnitudes | directions are frozen (arXiv 2501.13198) | linear |
 //! | `lae` | every task | a slow copy (arXiv 2303.10070) | linear, the surer of two |
 //! | `ease` | every task, a network each | nothing is shared (arXiv 2403.12030) | class means in every space |
+//! | `ntk-lite` | every task | a mean copy, distance from old prototypes (arXiv 2407.17120) | class means in sections |
 //! | `proteus` | every task, a network each over a shared unit pool | nothing is overwritten (arXiv 2603.13235) | ridge on the network an image is routed to |
+//! | `perennial` | first task only | nothing moves after it | centres by class and task, over several depths |
 //!
 //! `NAME+HEAD` puts another classifier behind the same features: `sequential+ranpac`. `NAME+HEAD-beside` reads frozen
-//! features and mean boundary tokens beside them.
+//! features and mean boundary tokens beside them, `NAME+HEAD-deep` what tokens say at several depths.
 
 use super::{
-    Classifier, Ease, Frozen, InfLora, Lae, Mode, OLora, Pegp, Proteus, Reading, SdLora, Strategy,
-    Unprotected, View,
+    Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, OLora, Pegp, Perennial, Proteus, Reading, SdLora,
+    Strategy, Unprotected, View,
 };
 use crate::error::Result;
 
 /// Names of all strategies.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 21] = [
     "ncm-frozen",
     "ridge-frozen",
     "lda-frozen",
@@ -49,7 +51,9 @@ pub const NAMES: [&str; 19] = [
     "pegp",
     "pegp-shared",
     "pegp-shared-down",
+    "ntk-lite",
     "proteus",
+    "perennial",
     "joint",
 ];
 
@@ -74,13 +78,13 @@ pub fn by_name(name: &str, random_features: usize) -> Result<Choice> {
     let strategy = hooks(base, random_features)?;
     let mut reading = strategy.reading();
     if let Some(head) = head {
-        let (head, beside) = head.strip_suffix("-beside").map_or((head, false), |head| (head, true));
-        reading.classifier = Classifier::by_name(head, random_features)?;
-        if beside {
-            reading.view = View::Beside;
-        }
+        let views = [("-beside", View::Beside), ("-deep", View::Deep)];
+        let other = views.iter().find_map(|(end, view)| head.strip_suffix(end).map(|head| (head, *view)));
+        let (head, view) = other.unwrap_or((head, reading.view));
+        reading = Reading { classifier: Classifier::by_name(head, random_features)?, view };
     }
-    if reading.classifier == Classifier::Linear && (reading.view == View::Beside || !strategy.adapts(0)) {
+    let trained = strategy.adapts(0) && !matches!(reading.view, View::Beside | View::Deep);
+    if reading.classifier == Classifier::Linear && !trained {
         crate::bail!(
             InvalidArgument,
             "{name}: a linear head reads the features it was trained on; leave +linear out"
@@ -112,6 +116,8 @@ fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
         "pegp" => Box::new(Pegp::new(Mode::Expand, reading(better, View::Beside))),
         "pegp-shared" => Box::new(Pegp::new(Mode::Shared, reading(better, View::Beside))),
         "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, reading(better, View::Beside))),
+        "ntk-lite" => Box::new(Ntk::default()),
+        "perennial" => Box::new(Perennial),
         "proteus" => Box::new(Proteus::new(ranpac)),
         _ => crate::bail!(
             NotFound,

@@ -13,9 +13,8 @@ use std::ops::Range;
 use ndarray::{Array1, s};
 
 use super::unprotected::start_adapters;
-use super::{Classifier, Memory, Pair, Reading, Strategy, TaskContext, Trained, View};
+use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
 use crate::error::Result;
-use crate::subspace::SecondMoment;
 
 /// The strategy.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +60,7 @@ impl Strategy for SdLora {
         }
     }
 
-    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &[SecondMoment]) -> Result<()> {
+    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
         let mut magnitudes = Vec::with_capacity(memory.slots.len());
         for (pair, mixing) in memory.current.iter_mut().zip(&memory.mixing) {
             let norm = |m: &ndarray::Array2<f32>| m.iter().map(|x| x * x).sum::<f32>().sqrt();

@@ -4,9 +4,8 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Classifier, Memory, Pair, Reading, Strategy, TaskContext, View};
+use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, View};
 use crate::error::Result;
-use crate::subspace::SecondMoment;
 
 /// Unprotected adaptation.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +60,7 @@ impl Strategy for Unprotected {
         Ok(())
     }
 
-    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &[SecondMoment]) -> Result<()> {
+    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
         memory.round();
         Ok(())
     }

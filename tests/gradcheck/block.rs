@@ -114,7 +114,7 @@ fn build(opset: i64) -> (Problem, ValueId) {
     let weights = graph.add_input("sample_weights", DType::F64, batch);
     let mut e = Emit::new(graph, "block");
     let logits = logits(&mut e, &x).unwrap();
-    let loss = cross_entropy(&mut e, logits, labels, mask, weights).unwrap();
+    let loss = cross_entropy(&mut e, &[logits], labels, mask, weights).unwrap();
     problem.feeds.push((labels, feed(&[1.0, 3.0][..N])));
     problem.feeds.push((mask, feed(&[1.0, 1.0, 0.0, 1.0, 1.0])));
     problem.feeds.push((weights, feed(&[0.7, 0.3][..N])));

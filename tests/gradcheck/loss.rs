@@ -16,7 +16,7 @@ fn build(classes: usize) -> (Graph, [ValueId; 4], ValueId) {
     let mask = graph.add_input("class_mask", DType::F64, Shape::fixed(&[classes]));
     let weights = graph.add_input("sample_weights", DType::F64, Shape(vec![n]));
     let mut e = Emit::new(&mut graph, "loss");
-    let loss = cross_entropy(&mut e, logits, labels, mask, weights).unwrap();
+    let loss = cross_entropy(&mut e, &[logits], labels, mask, weights).unwrap();
     (graph, [logits, labels, mask, weights], loss)
 }
 
@@ -64,7 +64,7 @@ fn shapes_that_do_not_fit_are_refused() {
     let (mut graph, v, _) = build(3);
     let long = graph.add_input("long", DType::F64, Shape::fixed(&[4]));
     let mut e = Emit::new(&mut graph, "again");
-    let error = cross_entropy(&mut e, v[0], v[1], long, v[3]).unwrap_err();
+    let error = cross_entropy(&mut e, &[v[0]], v[1], long, v[3]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Shape);
     assert!(error.to_string().contains("class_mask"), "{error}");
 }

@@ -1,0 +1,349 @@
+//! Discriminants with a centre for every class and occasion, and a confidence that means something.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::background::Background;
+use super::metric::{Metric, Shrinkage};
+use super::sums::ClassSums;
+use super::{Head, check_batch, check_width, unsolved};
+use crate::error::Result;
+use crate::linalg::PackedGram;
+
+/// Rows that are held out after each observation.
+const ASKED: usize = 512;
+
+/// Shares of the identity in the covariance that are tried, beside the oracle's.
+const SHARES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
+
+/// Temperatures that are tried: powers of two from 1/16 to 2, in half steps.
+const TEMPERATURES: usize = 11;
+
+/// Mixture discriminant analysis (Hastie and Tibshirani 1996) under one shared covariance `S`:
+///
+/// ```text
+/// score of class c = logsumexp over its centres k of  T (x' S^-1 m_k - m_k' S^-1 m_k / 2)
+/// ```
+///
+/// A class gets a centre for every observation in which it occurs: a horse in photographs and a horse in sketches are two
+/// centres of one class, and what tells photographs from sketches does not widen `S`. Where classes come once this is
+/// linear discriminant analysis.
+///
+/// How much identity is mixed into `S`, and the temperature `T`, are those under which the rows of all observations so far,
+/// each held out of its centre and of `S` in closed form when it came, were likeliest. So `softmax` of the scores is a
+/// calibrated probability. Classes count as equally likely.
+///
+/// Sums of the features are kept in f32, half the memory of [`Lda`](super::Lda).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mda {
+    gram: PackedGram<f32>,
+    centres: ClassSums,
+    /// Class of every centre.
+    owners: Vec<usize>,
+    /// Observation from which every centre is.
+    births: Vec<usize>,
+    /// Log-likelihood of held-out rows, by shrinkage and temperature.
+    evidence: Vec<f64>,
+    /// Rows of the last observation, with their centres, until they were asked.
+    #[serde(skip)]
+    fresh: Option<(Array2<f32>, Vec<usize>)>,
+    #[serde(skip)]
+    solved: Option<Solved>,
+    /// Novelty of the rows of the last observation, held out; empty after decoding.
+    #[serde(skip)]
+    strange: Vec<f64>,
+}
+
+/// What scores are made of.
+#[derive(Clone, Debug, PartialEq)]
+struct Solved {
+    /// `T S^-1 m`, `[E, centres]`.
+    weights: Array2<f32>,
+    bias: Array1<f32>,
+    temperature: f64,
+    background: Background,
+}
+
+/// The temperature with this index.
+fn temperature(index: usize) -> f64 {
+    2f64.powf(index as f64 / 2.0 - 4.0)
+}
+
+/// `ln(exp a + exp b)`.
+fn log_add(a: f64, b: f64) -> f64 {
+    let (high, low) = (a.max(b), a.min(b));
+    if high == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+}
+
+/// `ln sum exp` of the columns of each group, `[n, groups]`; minus infinity for a group without any.
+fn gathered(scores: &Array2<f64>, groups: &[usize]) -> Array2<f64> {
+    let count = groups.iter().max().map_or(0, |most| most + 1);
+    let mut out = Array2::from_elem((scores.nrows(), count), f64::NEG_INFINITY);
+    for (row, mut out) in scores.rows().into_iter().zip(out.rows_mut()) {
+        row.iter().zip(groups).for_each(|(&score, &group)| out[group] = log_add(out[group], score));
+    }
+    out
+}
+
+impl Mda {
+    /// No class yet, for features of `width` (`E`).
+    pub fn new(width: usize) -> Self {
+        Self {
+            gram: PackedGram::new(width),
+            centres: ClassSums::new(width),
+            owners: Vec::new(),
+            births: Vec::new(),
+            evidence: vec![0.0; (1 + SHARES.len()) * TEMPERATURES],
+            fresh: None,
+            solved: None,
+            strange: Vec::new(),
+        }
+    }
+
+    /// Share of identity in the covariance, `None` for the oracle's, and temperature: the likeliest so far.
+    pub fn chosen(&self) -> (Option<f64>, f64) {
+        let best = (0..self.evidence.len())
+            .max_by(|&a, &b| self.evidence[a].total_cmp(&self.evidence[b]).then(b.cmp(&a)));
+        let best = best.unwrap_or(0);
+        let share = (best / TEMPERATURES).checked_sub(1).map(|i| SHARES[i]);
+        (share, temperature(best % TEMPERATURES))
+    }
+
+    fn metric(&self, share: Option<f64>) -> Result<Metric> {
+        let shrinkage = share.map_or(Shrinkage::Oracle, Shrinkage::Share);
+        Metric::new(self.gram.dense(), &self.centres, shrinkage)
+    }
+
+    /// Scores by centre, `[n, centres]`.
+    fn by_centre(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+        check_width(self.centres.width(), features)?;
+        let Solved { weights, bias, .. } = self.solved.as_ref().ok_or_else(unsolved)?;
+        Ok((features.dot(weights) + bias).mapv(f64::from))
+    }
+
+    /// Adds up how likely held-out rows are under every shrinkage and temperature.
+    fn weigh(&mut self, rows: &Array2<f64>, centres: &[usize]) -> Result<()> {
+        for (i, share) in std::iter::once(None).chain(SHARES.map(Some)).enumerate() {
+            let distances = self.metric(share)?.held_out(rows, centres)?;
+            for t in 0..TEMPERATURES {
+                let scores = gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners);
+                let likely = |(row, &centre): (ndarray::ArrayView1<'_, f64>, &usize)| {
+                    let most = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+                    let sum: f64 = row.iter().map(|x| (x - most).exp()).sum();
+                    row[self.owners[centre]] - most - sum.ln()
+                };
+                // The only row of a class has no centre left when it is held out; it says nothing about shrinkage.
+                let total = scores.rows().into_iter().zip(centres).map(likely).filter(|x| x.is_finite());
+                self.evidence[i * TEMPERATURES + t] += total.sum::<f64>();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Head for Mda {
+    fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
+        check_batch(self.centres.width(), features, labels)?;
+        let mut classes = labels.to_vec();
+        classes.sort_unstable();
+        classes.dedup();
+        let first = self.owners.len();
+        let centre = |label: &usize| first + classes.binary_search(label).unwrap_or(0);
+        let centres: Vec<usize> = labels.iter().map(centre).collect();
+        self.gram.add_rows(features, 1.0)?;
+        self.centres.add(features.mapv(f64::from).view(), &centres)?;
+        let birth = self.births.last().map_or(0, |last| last + 1);
+        self.births.extend(std::iter::repeat_n(birth, classes.len()));
+        self.owners.extend(classes);
+        let some: Vec<usize> = (0..labels.len()).step_by(labels.len().div_ceil(ASKED).max(1)).collect();
+        let asked = some.iter().map(|&i| centres[i]).collect();
+        self.fresh = Some((features.select(Axis(0), &some), asked));
+        Ok(())
+    }
+
+    fn solve(&mut self) -> Result<()> {
+        if self.centres.total() == 0 {
+            crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
+        }
+        self.gram.check()?;
+        let asked = self.fresh.take().map(|(rows, centres)| (rows.mapv(f64::from), centres));
+        if let Some((rows, centres)) = &asked {
+            // Rows that a network was trained on look likelier than others will: those of the first observation speak
+            // only until there are others.
+            if self.births.last() == Some(&1) {
+                self.evidence.fill(0.0);
+            }
+            self.weigh(rows, centres)?;
+        }
+        let (share, temperature) = self.chosen();
+        let metric = self.metric(share)?;
+        let background = Background::new(&metric)?;
+        if let Some((rows, centres)) = asked {
+            self.strange = background.held_out(&metric, &rows, &centres)?.to_vec();
+        }
+        let (means, weights) = (&metric.means, &metric.weights);
+        let bias = (0..means.nrows())
+            .map(|k| (-0.5 * temperature * means.row(k).dot(&weights.column(k))) as f32)
+            .collect();
+        let weights = weights.mapv(|w| (temperature * w) as f32);
+        self.solved = Some(Solved { bias, weights, temperature, background });
+        Ok(())
+    }
+
+    fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        Ok(gathered(&self.by_centre(features)?, &self.owners).mapv(|x| x as f32))
+    }
+
+    fn occasions(&self, features: ArrayView2<'_, f32>) -> Result<Option<Array2<f32>>> {
+        let mut scores = gathered(&self.by_centre(features)?, &self.births);
+        for mut row in scores.rows_mut() {
+            let total = row.iter().copied().fold(f64::NEG_INFINITY, log_add);
+            row -= total;
+        }
+        Ok(Some(scores.mapv(|x| x as f32)))
+    }
+
+    /// Relative Mahalanobis distance: how far from the nearest centre, less how far from everything
+    /// ([`Novelty`](super::Novelty) says why). It follows from the scores, so it costs no state.
+    fn strange(&self, features: ArrayView2<'_, f32>) -> Result<Option<Array1<f64>>> {
+        let solved = self.solved.as_ref().ok_or_else(unsolved)?;
+        Ok(Some(solved.background.novelty(&(self.by_centre(features)? / solved.temperature))))
+    }
+
+    fn held_out_strange(&self) -> &[f64] {
+        &self.strange
+    }
+
+    fn classes(&self) -> usize {
+        self.owners.iter().max().map_or(0, |most| most + 1)
+    }
+
+    /// Not possible from these sums: every class is in the shared covariance.
+    fn forget(&mut self, class: usize) -> Result<()> {
+        match self.owners.contains(&class) {
+            true => Err(crate::err!(
+                Unsupported,
+                "a shared covariance cannot forget class {class} without its rows"
+            )),
+            false => Err(crate::err!(NotFound, "class {class} is not known; {} classes are", self.classes())),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.gram.bytes()
+            + self.centres.bytes()
+            + size_of::<f64>() * (2 * self.owners.len() + self.evidence.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linalg::gaussian;
+
+    /// Rows of two classes in two places: what tells the places apart is larger than what tells the classes apart.
+    fn rows(place: f32, seed: u64) -> (Array2<f32>, Vec<usize>) {
+        let mut rows = gaussian(seed, 60, 6) * 0.5;
+        let labels: Vec<usize> = (0..60).map(|i| i % 2).collect();
+        for (mut row, &label) in rows.rows_mut().into_iter().zip(&labels) {
+            row[0] += 8.0 * place;
+            // In the second place the classes stand the other way round.
+            row[1] += if (label == 1) == (place == 0.0) { 1.5 } else { -1.5 };
+        }
+        (rows, labels)
+    }
+
+    #[test]
+    fn a_class_in_two_places_has_two_centres() {
+        let mut head = Mda::new(6);
+        for (place, seed) in [(0.0, 1), (1.0, 2)] {
+            let (rows, labels) = rows(place, seed);
+            head.observe(rows.view(), &labels).unwrap();
+            head.solve().unwrap();
+        }
+        for (place, seed) in [(0.0, 3), (1.0, 4)] {
+            let (rows, labels) = rows(place, seed);
+            let answers = head.predict(rows.view()).unwrap();
+            let right = answers.iter().zip(&labels).filter(|(a, b)| a == b).count();
+            // One mean a class would lie at the same point for both.
+            assert!(right > 54, "{right} of 60");
+        }
+        assert_eq!((head.owners.len(), head.classes()), (4, 2));
+        let (rows, _) = rows(1.0, 6);
+        let occasions = head.occasions(rows.view()).unwrap().unwrap();
+        assert!(
+            occasions
+                .rows()
+                .into_iter()
+                .all(|row| row[1] > row[0] && (row[0].exp() + row[1].exp() - 1.0).abs() < 1e-4)
+        );
+    }
+
+    #[test]
+    fn confidence_is_calibrated_on_rows_that_were_held_out() {
+        let mut head = Mda::new(6);
+        let (known, labels) = rows(0.0, 1);
+        head.observe(known.view(), &labels).unwrap();
+        head.solve().unwrap();
+        let (other, labels) = rows(0.0, 5);
+        let scores = head.scores(other.view()).unwrap();
+        let sure = |row: ndarray::ArrayView1<'_, f32>| 1.0 / (1.0 + (-(row[0] - row[1]).abs()).exp());
+        let mean: f32 = scores.rows().into_iter().map(sure).sum::<f32>() / 60.0;
+        let right = head.predict(other.view()).unwrap().iter().zip(&labels).filter(|(a, b)| a == b).count()
+            as f32
+            / 60.0;
+        assert!((mean - right).abs() < 0.08, "says {mean}, is right {right}");
+    }
+
+    #[test]
+    fn strangeness_is_the_dense_computation_and_held_out_what_a_refit_gives() {
+        let (known, labels) = rows(0.0, 1);
+        let fit = |skip: Option<usize>| {
+            let keep: Vec<usize> = (0..60).filter(|&i| Some(i) != skip).collect();
+            let mut head = Mda::new(6);
+            let own: Vec<usize> = keep.iter().map(|&i| labels[i]).collect();
+            head.observe(known.select(Axis(0), &keep).view(), &own).unwrap();
+            head.solve().unwrap();
+            head
+        };
+        let head = fit(None);
+        let metric = head.metric(head.chosen().0).unwrap();
+        let total = metric.counts.sum();
+        let mean = metric.counts.dot(&metric.means) / total;
+        let centred =
+            (&metric.means - &mean) * &(&metric.counts / total).mapv(f64::sqrt).insert_axis(Axis(1));
+        let everything = &metric.covariance + &centred.t().dot(&centred);
+        let square = |c: &Array2<f64>, v: Array1<f64>| {
+            let solved = crate::linalg::cholesky_solve(c.view(), v.view().insert_axis(Axis(1))).unwrap();
+            v.dot(&solved.column(0))
+        };
+        let (others, _) = rows(0.3, 9);
+        let found = head.strange(others.view()).unwrap().unwrap();
+        for (row, found) in others.mapv(f64::from).rows().into_iter().zip(&found) {
+            let to = |k: usize| square(&metric.covariance, &row - &metric.means.row(k));
+            let want = to(0).min(to(1)) - square(&everything, &row - &mean);
+            assert!((want - found).abs() < 1e-3 * (1.0 + want.abs()), "{found} {want}");
+        }
+        let held_out = head.held_out_strange();
+        for i in [0, 17, 42] {
+            let refit = fit(Some(i));
+            if refit.chosen().0 == head.chosen().0 {
+                let want = refit.strange(known.slice(ndarray::s![i..=i, ..])).unwrap().unwrap()[0];
+                // The mean of all and the spread of the centres stay as they were with the row.
+                assert!((want - held_out[i]).abs() < 0.1 * (1.0 + want.abs()), "{i}: {} {want}", held_out[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn decoded_and_solved_it_is_what_it_was() {
+        let mut head = Mda::new(6);
+        let (known, labels) = rows(0.0, 1);
+        head.observe(known.view(), &labels).unwrap();
+        head.solve().unwrap();
+        let bytes = postcard::to_allocvec(&head).unwrap();
+        let mut again: Mda = postcard::from_bytes(&bytes).unwrap();
+        again.solve().unwrap();
+        assert_eq!(again.scores(known.view()).unwrap(), head.scores(known.view()).unwrap());
+    }
+}

@@ -1,0 +1,160 @@
+//! Class means in sections of the feature that are trusted differently.
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+use serde::{Deserialize, Serialize};
+
+use super::sums::{ClassSums, masked};
+use super::{Head, check_batch, check_width, unsolved};
+use crate::error::Result;
+use crate::linalg;
+
+/// NTK-CL's prototypes (arXiv 2407.17120):
+///
+/// ```text
+/// score of class c = sum_s m_s cos(z[s], mu_c[s])
+/// ```
+///
+/// over sections `s` of equal width. Weights fall with how far a section drifts: 1 for the frozen network, 0.3 for the mean
+/// of the adapters, 0.1 for the newest. Weights and lengths are folded into the means, so a score is one product.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sections {
+    weights: Vec<f32>,
+    classes: ClassSums,
+    #[serde(skip)]
+    solved: Option<(Array2<f32>, Vec<usize>)>,
+}
+
+impl Sections {
+    /// No class yet, for `weights.len()` sections side by side, of `width` (`E`) together.
+    pub fn new(width: usize, weights: &[f32]) -> Self {
+        Self { weights: weights.to_vec(), classes: ClassSums::new(width), solved: None }
+    }
+
+    fn section(&self) -> usize {
+        (self.classes.width() / self.weights.len().max(1)).max(1)
+    }
+
+    /// Means of the classes learned so far, `[classes, E]`, each of length 1.
+    pub fn prototypes(&self) -> Array2<f32> {
+        let known: Vec<usize> =
+            (0..self.classes.classes()).filter(|&c| self.classes.counts()[c] > 0).collect();
+        let sums = self.classes.sums().select(Axis(0), &known).mapv(|x| x as f32);
+        linalg::unit_rows(sums.view()).mapv(|x| x as f32)
+    }
+
+    /// Directions that hold `energy` of the prototypes, at most `most`, `[E, directions]`.
+    ///
+    /// # Errors
+    /// `Numeric` where the decomposition fails.
+    pub fn subspace(&self, energy: f64, most: usize) -> Result<Array2<f32>> {
+        let found = linalg::svd_thin(self.prototypes().mapv(f64::from).view())?;
+        let total: f64 = found.values.iter().map(|s| s * s).sum();
+        let (mut held, mut count) = (0.0, 0);
+        while count < found.values.len().min(most) && held < energy * total {
+            held += found.values[count].powi(2);
+            count += 1;
+        }
+        Ok(found.vt.slice(s![..count, ..]).t().mapv(|x| x as f32).as_standard_layout().to_owned())
+    }
+}
+
+/// Every part of `width` columns of every row brought to length 1.
+pub(super) fn unit_parts(mut rows: ArrayViewMut2<'_, f32>, width: usize) {
+    for mut row in rows.rows_mut() {
+        for mut part in row.axis_chunks_iter_mut(Axis(0), width) {
+            let norm = part.dot(&part).sqrt().max(f32::MIN_POSITIVE);
+            part /= norm;
+        }
+    }
+}
+
+impl Head for Sections {
+    fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
+        check_batch(self.classes.width(), features, labels)?;
+        self.classes.add(features.mapv(f64::from).view(), labels)
+    }
+
+    fn solve(&mut self) -> Result<()> {
+        if self.classes.total() == 0 {
+            crate::bail!(State, "class means without any class; observe labelled features first");
+        }
+        let (width, mut means) = (self.section(), self.classes.sums().mapv(|x| x as f32));
+        unit_parts(means.view_mut(), width);
+        for (mut part, &weight) in means.axis_chunks_iter_mut(Axis(1), width).zip(&self.weights) {
+            part *= weight;
+        }
+        self.solved = Some((means, self.classes.absent()));
+        Ok(())
+    }
+
+    fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        check_width(self.classes.width(), features)?;
+        let (means, absent) = self.solved.as_ref().ok_or_else(unsolved)?;
+        let mut rows = features.to_owned();
+        unit_parts(rows.view_mut(), self.section());
+        Ok(masked(rows.dot(&means.t()), absent))
+    }
+
+    fn classes(&self) -> usize {
+        self.classes.classes()
+    }
+
+    fn forget(&mut self, class: usize) -> Result<()> {
+        self.classes.drop_class(class)?;
+        if let Some((means, absent)) = &mut self.solved
+            && class < means.nrows()
+        {
+            means.row_mut(class).fill(0.0);
+            absent.push(class);
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.classes.bytes() + size_of::<f32>() * self.weights.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array1;
+
+    /// methods.md 2.11: section-weighted logits equal one product with scaled, normalised prototypes.
+    #[test]
+    fn methods_2_11_sections_fold_into_one_product() {
+        let rows = Array2::from_shape_fn((12, 6), |(i, j)| ((i * 6 + j) as f32 * 1.3).sin() + 0.1 * i as f32);
+        let labels: Vec<usize> = (0..12).map(|i| i % 3).collect();
+        let mut head = Sections::new(6, &[1.0, 0.3, 0.1]);
+        head.observe(rows.view(), &labels).unwrap();
+        head.solve().unwrap();
+        let scores = head.scores(rows.view()).unwrap();
+        for (i, row) in rows.rows().into_iter().enumerate() {
+            for class in 0..3 {
+                let own = (0..12).filter(|j| j % 3 == class).map(|j| rows.row(j).to_owned());
+                let mean = own.fold(Array1::zeros(6), |sum, row| sum + row) / 4.0;
+                let section = |s: usize| {
+                    let (x, m) = (row.slice(s![2 * s..2 * s + 2]), mean.slice(s![2 * s..2 * s + 2]));
+                    x.dot(&m) / (x.dot(&x) * m.dot(&m)).sqrt()
+                };
+                let want = section(0) + 0.3 * section(1) + 0.1 * section(2);
+                assert!(
+                    (scores[[i, class]] - want).abs() < 1e-5,
+                    "{i} {class}: {} {want}",
+                    scores[[i, class]]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_subspace_holds_the_energy_asked_for_and_no_more() {
+        let mut head = Sections::new(4, &[1.0]);
+        let rows = ndarray::array![[3.0, 0.0, 0.0, 0.0], [3.0, 0.1, 0.0, 0.0], [0.0, 0.0, 5.0, 0.0]];
+        head.observe(rows.view(), &[0, 1, 2]).unwrap();
+        let found = head.subspace(0.95, 40).unwrap();
+        assert_eq!(found.dim(), (4, 2));
+        assert_eq!(head.subspace(0.95, 1).unwrap().ncols(), 1);
+        assert!((found.t().dot(&found) - Array2::<f32>::eye(2)).iter().all(|x| x.abs() < 1e-5));
+    }
+}

@@ -1,0 +1,100 @@
+//! The head that is trained together with adapters, whatever the objective.
+
+use ndarray::{Array1, Array2, ArrayD, Axis};
+use serde::{Deserialize, Serialize};
+
+use super::{Cosine, Head, Linear};
+use crate::error::Result;
+
+/// A head whose parameters are inputs of the joint graph.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum TrainingHead {
+    /// Of cross-entropy on features.
+    Linear(Linear),
+    /// Of NTK-CL's views.
+    Cosine(Cosine),
+}
+
+impl TrainingHead {
+    /// Rows of the head.
+    pub fn capacity(&self) -> usize {
+        match self {
+            Self::Linear(h) => h.capacity(),
+            Self::Cosine(h) => h.capacity(),
+        }
+    }
+
+    /// Makes `class` known; `true` where rows were added, so that the joint graph must be compiled again.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a class index beyond the limit.
+    pub fn add_class(&mut self, class: usize) -> Result<bool> {
+        match self {
+            Self::Linear(h) => h.add_class(class),
+            Self::Cosine(h) => Ok(h.add_class(class)),
+        }
+    }
+
+    /// Takes a class out again that came with a failed call.
+    pub fn forget(&mut self, class: usize) {
+        if let Self::Linear(h) = self {
+            // A class that the head never met needs no forgetting.
+            let _ = h.forget(class);
+        }
+    }
+
+    /// The parameters as the joint graph takes them.
+    pub fn inputs(&self) -> Vec<ArrayD<f32>> {
+        let flat = |m: Array2<f32>| m.remove_axis(Axis(0)).into_dyn();
+        match self {
+            Self::Linear(h) => vec![h.weights().to_owned().into_dyn(), h.bias().to_owned().into_dyn()],
+            Self::Cosine(h) => {
+                let [weights, scale, gate] = h.parameters();
+                vec![weights.into_dyn(), flat(scale), flat(gate)]
+            }
+        }
+    }
+
+    /// The parameters as matrices, as an optimizer takes them; vectors are one row.
+    pub fn parameters(&self) -> Vec<Array2<f32>> {
+        match self {
+            Self::Linear(h) => vec![h.weights().to_owned(), h.bias().to_owned().insert_axis(Axis(0))],
+            Self::Cosine(h) => h.parameters().into(),
+        }
+    }
+
+    /// Adds deltas. Rows of classes outside `mask` stay where they are, whatever the optimizer says.
+    ///
+    /// # Errors
+    /// `Bug` for another number of deltas than parameters.
+    pub fn add(&mut self, deltas: &[Array2<f32>], mask: &Array1<f32>) -> Result<()> {
+        let by_row = mask.view().insert_axis(Axis(1));
+        match (self, deltas) {
+            (Self::Linear(h), [weights, bias]) => {
+                let mut now = h.weights_mut();
+                now += &(weights * &by_row);
+                let mut now = h.bias_mut();
+                now += &(&bias.row(0) * mask);
+            }
+            (Self::Cosine(h), [weights, scale, gate]) => h.add([&(weights * &by_row), scale, gate]),
+            _ => crate::bail!(Bug, "{} deltas for a training head", deltas.len()),
+        }
+        Ok(())
+    }
+
+    /// The head as a classifier, where it is one.
+    pub fn classifier(&self) -> Option<&dyn Head> {
+        match self {
+            Self::Linear(h) => Some(h),
+            Self::Cosine(_) => None,
+        }
+    }
+
+    /// Bytes of state.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Linear(h) => h.bytes(),
+            Self::Cosine(h) => h.bytes(),
+        }
+    }
+}

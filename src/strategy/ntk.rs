@@ -1,0 +1,75 @@
+//! NTK-CL: an averaged copy beside the newest adapters, read as sections that are trusted differently (arXiv 2407.17120).
+//!
+//! ```text
+//! mean <- mean t/(t+1) + newest/(t+1)          the arithmetic mean of the adapters at the ends of tasks
+//! z    = [frozen | mean | newest]              one shared prefix, two suffixes
+//! loss = Views (joint) + lambda |newest - found|^2
+//! ```
+//!
+//! The `ntk-lite` of methods.md 2.10: both families of adapters in one pass, adapters in the last blocks only, a diagonal gate
+//! instead of the fusion matrix (whose attention over a single key selects nothing), corrected signs. The frozen
+//! section is the published option `use_init_ptm`; here it costs no pass. Nothing is stored by task but prototypes.
+//!
+//! Old prototypes are never refreshed: that is what the falling weights of the sections are for.
+
+use super::unprotected::start_adapters;
+use super::{Classifier, Goal, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
+use crate::error::Result;
+
+/// The strategy and its settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Ntk {
+    /// Weight of the distance from where a task found the adapters.
+    pub anchor: f32,
+    /// What is minimised.
+    pub goal: Goal,
+}
+
+impl Default for Ntk {
+    fn default() -> Self {
+        Self { anchor: 1e-3, goal: Goal::Views { dissimilarity: 0.1, orthogonality: 1e-2, temperature: 0.1 } }
+    }
+}
+
+impl Strategy for Ntk {
+    fn name(&self) -> &'static str {
+        "ntk-lite"
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { classifier: Classifier::Sections, view: View::Fused }
+    }
+
+    fn goal(&self) -> Goal {
+        self.goal
+    }
+
+    fn adapts(&self, _: usize) -> bool {
+        true
+    }
+
+    fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {
+        if task.index == 0 {
+            start_adapters(task, memory);
+        }
+        memory.found = memory.current.clone();
+        Ok(())
+    }
+
+    fn gradient(&self, memory: &Memory, slot: usize, gradient: &mut Trained) {
+        let (now, found) = (&memory.current[slot], &memory.found[slot]);
+        gradient.pair.a.scaled_add(2.0 * self.anchor, &(&now.a - &found.a));
+        gradient.pair.b.scaled_add(2.0 * self.anchor, &(&now.b - &found.b));
+    }
+
+    fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
+        memory.round();
+        memory.found = Vec::new();
+        memory.average.add(&memory.current);
+        Ok(())
+    }
+
+    fn networks(&self, memory: &Memory) -> Result<Vec<Vec<Pair>>> {
+        Ok(vec![memory.average.pairs(), memory.current.clone()])
+    }
+}

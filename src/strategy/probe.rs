@@ -1,0 +1,63 @@
+//! Anchor rows: how far adapters have moved what they do to inputs of earlier tasks (methods.md 1.12).
+
+use half::f16;
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use super::{Memory, Pair};
+use crate::error::Result;
+
+/// Rows kept of every tap and task.
+pub const ROWS: usize = 16;
+
+/// Input rows of one task, by tap, `[ROWS, width]` in f16.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    taps: Vec<Vec<u16>>,
+}
+
+impl Probe {
+    /// From rows by tap; at most [`ROWS`] of each are kept.
+    pub fn new(taps: &[Array2<f32>]) -> Self {
+        let bits = |rows: &Array2<f32>| {
+            rows.rows().into_iter().take(ROWS).flatten().map(|&x| f16::from_f32(x).to_bits()).collect()
+        };
+        Self { taps: taps.iter().map(bits).collect() }
+    }
+
+    fn rows(&self, tap: usize, width: usize) -> Option<Array2<f32>> {
+        let bits = self.taps.get(tap)?;
+        let rows = bits.iter().map(|&b| f16::from_bits(b).to_f32()).collect();
+        Array2::from_shape_vec((bits.len() / width.max(1), width), rows).ok()
+    }
+
+    /// Bytes at rest.
+    pub fn bytes(&self) -> usize {
+        self.taps.iter().map(|t| 2 * t.len()).sum()
+    }
+}
+
+fn norm(m: ArrayView2<'_, f32>) -> f64 {
+    m.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+}
+
+/// By slot, the largest relative change over all probes of what the adapters add to a probe's rows:
+/// `|after(x) - before(x)| / |before(x)|`; zero where the adapters did nothing before.
+///
+/// # Errors
+/// [`Bug`](crate::ErrorKind::Bug) where widths differ.
+pub fn drift(probes: &[Probe], before: &Memory, after: &Memory) -> Result<Vec<f64>> {
+    let mut all = Vec::with_capacity(after.slots.len());
+    for (slot, shape) in after.slots.iter().enumerate() {
+        let (old, new) = (before.sum(slot)?, after.sum(slot)?);
+        let adds = |pair: &Pair, x: &Array2<f32>| shape.hidden(pair, x.view()).dot(&pair.b.t());
+        let rows = probes.iter().filter_map(|p| p.rows(shape.tap, shape.inputs));
+        let moved = rows.map(|x| {
+            let (then, now) = (adds(&old, &x), adds(&new, &x));
+            let size = norm(then.view());
+            if size > 0.0 { norm((now - then).view()) / size } else { 0.0 }
+        });
+        all.push(moved.fold(0.0, f64::max));
+    }
+    Ok(all)
+}
