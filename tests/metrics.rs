@@ -250,6 +250,7 @@ fn results_carry_the_promised_keys() {
         peak_rss_bytes: Some(9),
         train_seconds: 1.5,
         predict_ms_per_image: 0.25,
+        ..EvalResult::default()
     };
     let json: serde_json::Value = serde_json::from_str(&result.to_json().unwrap()).unwrap();
     for key in [
@@ -259,6 +260,13 @@ fn results_carry_the_promised_keys() {
         "forgetting",
         "bwt",
         "retrieval",
+        "retrieval_context_4",
+        "retrieval_context_16",
+        "within_task",
+        "task_from_class",
+        "class_confusion",
+        "train_seconds_by_task",
+        "provenance",
         "accuracy_matrix",
         "state_bytes_after_task",
         "peak_rss_bytes",

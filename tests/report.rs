@@ -84,6 +84,7 @@ fn run(strategy: &str, tasks: usize, start: f64, fade: f64) -> EvalResult {
         peak_rss_bytes: Some(212 << 20),
         train_seconds: 93.4,
         predict_ms_per_image: 12.34,
+        ..EvalResult::default()
     }
     .with_unknown(Some(Unknown::measure(&known, &unknown).unwrap()))
 }

@@ -13,6 +13,8 @@ pub struct Series {
     pub name: String,
     /// `(x, y)`, from left to right; `None` breaks the line.
     pub points: Vec<Option<(f64, f64)>>,
+    /// `(x, low, high)` of a band behind the line; empty for none.
+    pub band: Vec<(f64, f64, f64)>,
     /// How it is drawn.
     pub style: Style,
 }
@@ -46,6 +48,8 @@ pub struct Chart<'a> {
     pub y: (f64, f64),
     /// Marks on the horizontal axis with their names; empty for round numbers.
     pub x_marks: Vec<(f64, String)>,
+    /// Marks on the vertical axis with their names; empty for round numbers.
+    pub y_marks: Vec<(f64, String)>,
     /// Where a band of the background begins, with its name; every other one is tinted.
     pub bands: Vec<(f64, String)>,
     /// The lines.
@@ -76,6 +80,7 @@ impl Chart<'_> {
                 }
                 (self.bands(x, top))
                 (self.axes(x, y, top))
+                @for (at, series) in self.series.iter().enumerate() { (area(series, self.colour(at), x, y)) }
                 @for (at, series) in self.series.iter().enumerate() { (line(series, self.colour(at), x, y)) }
             }
         }
@@ -127,17 +132,18 @@ impl Chart<'_> {
 
     fn axes(&self, x: Scale, y: Scale, top: f64) -> Markup {
         let (width, height) = self.size;
-        let rows = ticks(self.y.0, self.y.1, 5);
+        let rows = match self.y_marks.is_empty() {
+            true => named(&ticks(self.y.0, self.y.1, 5)),
+            false => self.y_marks.clone(),
+        };
         let columns = ticks(self.x.0, self.x.1, 8);
-        let numbers = || columns.iter().map(|&value| (value, tick_label(value, &columns))).collect();
-        let marks: Vec<(f64, String)> =
-            if self.x_marks.is_empty() { numbers() } else { self.x_marks.clone() };
+        let marks = if self.x_marks.is_empty() { named(&columns) } else { self.x_marks.clone() };
         let base = px(height - BOTTOM);
         html! {
-            @for value in &rows {
+            @for (value, name) in &rows {
                 @let line = px(y.at(*value));
                 line.grid x1=(px(LEFT)) x2=(px(width - RIGHT)) y1=(line) y2=(line) {}
-                text.axis.end x=(px(LEFT - 8.0)) y=(px(y.at(*value) + 4.0)) { (tick_label(*value, &rows)) }
+                text.axis.end x=(px(LEFT - 8.0)) y=(px(y.at(*value) + 4.0)) { (name) }
             }
             line.base x1=(px(LEFT)) x2=(px(width - RIGHT)) y1=(base) y2=(base) {}
             @for (value, name) in &marks {
@@ -147,6 +153,19 @@ impl Chart<'_> {
             text.muted x="2" y=(px(top - 12.0)) { (self.y_title) }
         }
     }
+}
+
+/// Round numbers with their names.
+fn named(values: &[f64]) -> Vec<(f64, String)> {
+    values.iter().map(|&value| (value, tick_label(value, values))).collect()
+}
+
+fn area(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
+    let corner = |(at, value): (f64, f64)| format!("{} {}", px(x.at(at)), px(y.at(value)));
+    let above = series.band.iter().map(|&(at, _, high)| (at, high));
+    let below = series.band.iter().rev().map(|&(at, low, _)| (at, low));
+    let corners: Vec<String> = above.chain(below).map(corner).collect();
+    html! { @if !corners.is_empty() { path class={ "area s" (colour) } d={ "M" (corners.join("L")) "Z" } {} } }
 }
 
 fn line(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {

@@ -17,6 +17,11 @@ impl Scale {
         Self { low, high, from, to }
     }
 
+    /// Ends of the data.
+    pub fn range(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     /// Pixels of `value`.
     pub fn at(&self, value: f64) -> f64 {
         let share = if self.high > self.low { (value - self.low) / (self.high - self.low) } else { 0.5 };
@@ -46,6 +51,18 @@ pub fn byte_ticks(high: f64, about: usize) -> Vec<f64> {
     let steps = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 256.0, 512.0];
     let step = steps.into_iter().map(|m| m * unit).find(|step| *step >= rough).unwrap_or(512.0 * unit);
     multiples(0.0, high, step)
+}
+
+/// `1, 2, 5, 10, ..` times `unit` within `[low, high]`, thinned to powers of ten where there are many.
+pub fn log_ticks(low: f64, high: f64, unit: f64) -> Vec<f64> {
+    let powers = |steps: &[f64]| {
+        let from = (low / unit).log10().floor() as i32;
+        let to = (high / unit).log10().ceil() as i32;
+        let all = (from..=to).flat_map(|p| steps.iter().map(move |s| s * unit * 10f64.powi(p)));
+        all.filter(|x| *x >= low * 0.999 && *x <= high * 1.001).collect::<Vec<f64>>()
+    };
+    let fine = powers(&[1.0, 2.0, 5.0]);
+    if fine.len() > 7 { powers(&[1.0]) } else { fine }
 }
 
 fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
