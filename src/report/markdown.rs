@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::Comparison;
 use super::format::{bytes, percent};
 use super::groups::{Figure, Group, Stream, streams};
+use crate::eval::{EvalResult, Metrics};
 
 /// All tables.
 pub fn tables(comparison: &Comparison) -> String {
@@ -42,9 +43,12 @@ fn caption(stream: &Stream<'_>) -> String {
 }
 
 fn row(group: &Group<'_>) -> String {
-    let m = |of: fn(&crate::eval::Metrics) -> Option<f64>| text(group.figure(|r| of(&r.metrics)), percent);
-    let plain = |of: fn(&crate::eval::EvalResult) -> Option<f64>, digits: usize| {
-        text(group.figure(of), |x| x.map_or(String::new(), |x| format!("{x:.digits$}")))
+    let m = |of: fn(&Metrics) -> Option<f64>| text(group.figure(|r| of(&r.metrics)), percent);
+    // Times vary with the machine more than with the order: the mean is enough.
+    let plain = |of: fn(&EvalResult) -> Option<f64>| match group.figure(of) {
+        Some(figure) if figure.mean < 9.95 => format!("{:.1}", figure.mean),
+        Some(figure) => format!("{:.0}", figure.mean),
+        None => String::new(),
     };
     let state = group.figure(|r| r.state_bytes_after_task.last().map(|&b| b as f64));
     let cells = [
@@ -55,8 +59,8 @@ fn row(group: &Group<'_>) -> String {
         m(|m| m.retrieval_context_16),
         m(|m| m.within_task),
         state.map_or(String::new(), |f| bytes(f.mean as u64)),
-        plain(|r| Some(r.train_seconds), 0),
-        plain(|r| Some(r.predict_ms_per_image), 1),
+        plain(|r| Some(r.train_seconds)),
+        plain(|r| Some(r.predict_ms_per_image)),
     ];
     format!("| `{}` | {} |\n", group.name.replace('|', "/"), cells.join(" | "))
 }
