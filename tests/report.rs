@@ -217,7 +217,7 @@ fn a_comparison_is_a_page_and_a_table() {
     assert!(table.contains("| `pegp` | ") && table.contains("97.5"), "{table}");
     let columns = |line: &&str| line.matches('|').count();
     let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).collect();
-    assert!(rows.iter().all(|row| columns(&row) == columns(&rows[0])), "{table}");
+    assert!(rows.iter().all(|row| columns(row) == columns(&rows[0])), "{table}");
 
     let mut evil = compared();
     for run in &mut evil.runs {

@@ -70,7 +70,7 @@ enum Command {
     /// Show what a state file holds
     State(state::Args),
     /// Measure strategies on a data set, task after task
-    Eval(eval::Args),
+    Eval(Box<eval::Args>),
     /// One page and one table of finished runs
     Compare(eval::CompareArgs),
     /// Measure speed and memory of engines

@@ -6,21 +6,18 @@ use maud::{Markup, html};
 
 use super::Comparison;
 use super::curve::{Chart, Series, Style};
-use super::format::{bytes, count, duration, percent};
+use super::format::{count, percent};
 use super::groups::{Figure, Group, Stream, streams};
 use super::heatmap::Heatmap;
 use super::page::{Frame, frame};
 use super::panels::panel;
-use super::scale::log_ticks;
 use super::scatter::{Point, Scatter};
 use super::table;
+use super::unit::Unit;
 use crate::eval::EvalResult;
 
 const WHOLE: (f64, f64) = (1080.0, 380.0);
 const HALF: (f64, f64) = (520.0, 320.0);
-
-/// Colours of the style sheet; further groups are grey.
-const COLOURS: usize = 8;
 
 /// Groups whose retrieval is drawn.
 const CONFUSIONS: usize = 2;
@@ -47,13 +44,19 @@ fn section(stream: &Stream<'_>, named: bool) -> Markup {
         (panel("Strategies", &how(stream), true, &table::groups(stream)))
         (panel("Along the stream", ALONG, true, &along(stream)))
         (panel("Forgetting", "Mean loss of earlier tasks against the best that was ever known of them.", false, &forgetting(stream)))
-        (confusions(stream))
+        (panel("Time to learn a task", "Reading pictures and the frozen network left out. Logarithmic.", false, &time(stream)))
         (panel("State on flash", "Everything that must survive a power cut, after each task. Logarithmic.", false, &state(stream)))
-        (panel("Time to learn a task", "Seconds of learning, reading pictures and the frozen network left out. Logarithmic.", false, &time(stream)))
-        (panel("Accuracy against state", "Up and to the left is better. Whiskers: standard deviation over runs.", false, &against_state(stream)))
-        (panel("Accuracy against time", "Learning of all tasks. Up and to the left is better.", false, &against_time(stream)))
+        (panel("Accuracy against state", &format!("After the last task. {UP_LEFT}"), false,
+            &against(stream, "stored state, logarithmic", Unit::Bytes, |run| run.state_bytes_after_task.last().map(|&b| b as f64))))
+        (panel("Accuracy against learning", &format!("All tasks. {UP_LEFT}"), false,
+            &against(stream, "learning, logarithmic", Unit::Seconds, |run| Some(run.train_seconds))))
+        (panel("Accuracy against predicting", &format!("One picture, the frozen network left out. {UP_LEFT}"), false,
+            &against(stream, "a prediction, logarithmic", Unit::Milliseconds, |run| Some(run.predict_ms_per_image))))
+        (confusions(stream))
     }
 }
+
+const UP_LEFT: &str = "Up and to the left is better; whiskers are one standard deviation.";
 
 const ALONG: &str = "Accuracy over all classes learned so far, after each task; bands are one standard deviation over orders and seeds. \
                      It falls by itself as the classes to choose from become more.";
@@ -142,6 +145,7 @@ fn chart<'a>(
         x_marks: (0..tasks).map(|t| (t as f64, (t + 1).to_string())).collect(),
         y_marks: Vec::new(),
         bands: Vec::new(),
+        legend: size == WHOLE,
         series,
     }
 }
@@ -170,31 +174,24 @@ fn forgetting(stream: &Stream<'_>) -> Markup {
 
 fn state(stream: &Stream<'_>) -> Markup {
     let values = over_tasks(stream, |run, t| run.state_bytes_after_task.get(t).map(|&b| b as f64));
-    logarithmic(stream, &values, "Stored state after each task", "", 1024.0, |x| bytes(x.round() as u64))
+    logarithmic(stream, &values, "Stored state after each task", Unit::Bytes)
 }
 
 fn time(stream: &Stream<'_>) -> Markup {
     let values = over_tasks(stream, |run, t| run.train_seconds_by_task.get(t).copied());
-    logarithmic(stream, &values, "Seconds of learning by task", "", 1.0, duration)
+    logarithmic(stream, &values, "Time of learning by task", Unit::Seconds)
 }
 
-fn logarithmic(
-    stream: &Stream<'_>,
-    values: &[Vec<Option<Figure>>],
-    label: &str,
-    title: &str,
-    unit: f64,
-    text: fn(f64) -> String,
-) -> Markup {
+fn logarithmic(stream: &Stream<'_>, values: &[Vec<Option<Figure>>], label: &str, unit: Unit) -> Markup {
     let mut series = lines(stream, values, f64::log10, false);
     for place in series.iter_mut().flat_map(|s| &mut s.points) {
         *place = place.filter(|(_, y)| y.is_finite());
     }
     let (low, high) = range(&series).unwrap_or((0.0, 1.0));
     let (low, high) = (low - 0.08, high + 0.08);
-    let ticks = log_ticks(10f64.powf(low), 10f64.powf(high), unit);
-    let mut chart = chart(label, title, HALF, (low, high), series);
-    chart.y_marks = ticks.into_iter().map(|x| (x.log10(), text(x))).collect();
+    let ticks = unit.log_ticks(10f64.powf(low), 10f64.powf(high));
+    let mut chart = chart(label, "", HALF, (low, high), series);
+    chart.y_marks = ticks.into_iter().map(|x| (x.log10(), unit.text(x))).collect();
     chart.draw()
 }
 
@@ -254,36 +251,19 @@ fn task_names(runs: &[&EvalResult]) -> Vec<String> {
     (0..tasks).map(name).collect()
 }
 
-fn against_state(stream: &Stream<'_>) -> Markup {
-    let points = points(stream, |run| run.state_bytes_after_task.last().map(|&b| b as f64));
-    scatter(
-        "Accuracy against stored state",
-        "stored state, logarithmic",
-        1024.0,
-        |x| bytes(x.round() as u64),
-        points,
-    )
-}
-
-fn against_time(stream: &Stream<'_>) -> Markup {
-    let points = points(stream, |run| Some(run.train_seconds));
-    scatter("Accuracy against learning time", "learning, logarithmic", 1.0, duration, points)
-}
-
-fn scatter(label: &str, x_title: &str, unit: f64, x_text: fn(f64) -> String, points: Vec<Point>) -> Markup {
+/// Accuracy at the end against what is paid for it.
+fn against(stream: &Stream<'_>, x_title: &str, unit: Unit, price: fn(&EvalResult) -> Option<f64>) -> Markup {
+    let point = |(at, group): (usize, &Group<'_>)| {
+        let (x, y) = (group.figure(price)?, group.figure(|run| Some(run.metrics.last))?);
+        let name = group.name.clone();
+        (x.mean > 0.0).then_some(Point { name, x: x.mean, y: y.mean, spread: y.spread, colour: at })
+    };
+    let points: Vec<Point> = stream.groups.iter().enumerate().filter_map(point).collect();
     if points.is_empty() {
         return html! { p.how { "Nothing was measured." } };
     }
-    Scatter { label, x_title, y_title: "accuracy at the end, percent", unit, x_text, points }.draw()
-}
-
-fn points(stream: &Stream<'_>, price: fn(&EvalResult) -> Option<f64>) -> Vec<Point> {
-    let point = |(at, group): (usize, &Group<'_>)| {
-        let (x, y) = (group.figure(price)?, group.figure(|run| Some(run.metrics.last))?);
-        let (name, colour) = (group.name.clone(), at.min(COLOURS));
-        (x.mean > 0.0).then_some(Point { name, x: x.mean, y: y.mean, spread: y.spread, colour })
-    };
-    stream.groups.iter().enumerate().filter_map(point).collect()
+    let label = format!("Accuracy against {x_title}");
+    Scatter { label: &label, x_title, y_title: "accuracy at the end, percent", unit, points }.draw()
 }
 
 /// What a reader would ask: versions, hashes, orders, by stream.

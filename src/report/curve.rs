@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::format::{px, short};
+use super::format::{px, short, tone};
 use super::scale::{Scale, tick_label, ticks};
 
 /// One line; its colour is its place in the list.
@@ -52,6 +52,8 @@ pub struct Chart<'a> {
     pub y_marks: Vec<(f64, String)>,
     /// Where a band of the background begins, with its name; every other one is tinted.
     pub bands: Vec<(f64, String)>,
+    /// Whether names are written above, where there is more than one; another picture may show them.
+    pub legend: bool,
     /// The lines.
     pub series: Vec<Series>,
 }
@@ -60,8 +62,6 @@ const LEFT: f64 = 48.0;
 const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 42.0;
 const LEGEND_ROW: f64 = 20.0;
-/// Colours of the style sheet; further lines are grey.
-const COLOURS: usize = 8;
 
 impl Chart<'_> {
     /// The chart with its axes and, above it, a legend where there is more than one name.
@@ -75,7 +75,7 @@ impl Chart<'_> {
             svg viewBox={ "0 0 " (px(width)) " " (px(height)) } role="img" aria-label=(self.label) {
                 @for (at, row, colour, name) in &legend {
                     @let line = 11.0 + LEGEND_ROW * *row as f64;
-                    line class={ "line s" (colour) } x1=(px(*at)) x2=(px(at + 18.0)) y1=(px(line)) y2=(px(line)) {}
+                    line class={ "line " (tone(*colour)) } x1=(px(*at)) x2=(px(at + 18.0)) y1=(px(line)) y2=(px(line)) {}
                     text.axis x=(px(at + 24.0)) y=(px(line + 4.0)) { (short(name, 34)) }
                 }
                 (self.bands(x, top))
@@ -90,7 +90,7 @@ impl Chart<'_> {
     fn legend(&self) -> Vec<(f64, usize, usize, &str)> {
         let named: Vec<usize> =
             (0..self.series.len()).filter(|&at| !self.series[at].name.is_empty()).collect();
-        if named.len() < 2 {
+        if named.len() < 2 || !self.legend {
             return Vec::new();
         }
         let mut out = Vec::new();
@@ -110,7 +110,7 @@ impl Chart<'_> {
     /// Colour of the series at `at`: guides take none, a faint line shares that of the next.
     fn colour(&self, at: usize) -> usize {
         let own = |series: &&Series| matches!(series.style, Style::Line | Style::Dots);
-        self.series[..at].iter().filter(own).count().min(COLOURS)
+        self.series[..at].iter().filter(own).count()
     }
 
     fn bands(&self, x: Scale, top: f64) -> Markup {
@@ -165,13 +165,13 @@ fn area(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
     let above = series.band.iter().map(|&(at, _, high)| (at, high));
     let below = series.band.iter().rev().map(|&(at, low, _)| (at, low));
     let corners: Vec<String> = above.chain(below).map(corner).collect();
-    html! { @if !corners.is_empty() { path class={ "area s" (colour) } d={ "M" (corners.join("L")) "Z" } {} } }
+    html! { @if !corners.is_empty() { path class={ "area " (tone(colour)) } d={ "M" (corners.join("L")) "Z" } {} } }
 }
 
 fn line(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
     let class = match series.style {
-        Style::Line | Style::Dots => format!("line s{colour}"),
-        Style::Faint => format!("line faint s{colour}"),
+        Style::Line | Style::Dots => format!("line {}", tone(colour)),
+        Style::Faint => format!("line faint {}", tone(colour)),
         Style::Guide => "line guide".into(),
     };
     html! {
@@ -181,7 +181,7 @@ fn line(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
                 g {
                     title { (series.name) ": " (super::format::Tenths(*py)) }
                     circle.reach cx=(px(x.at(*px_))) cy=(px(y.at(*py))) r="11" {}
-                    circle class={ "dot s" (colour) } cx=(px(x.at(*px_))) cy=(px(y.at(*py))) r="4" {}
+                    circle class={ "dot " (tone(colour)) } cx=(px(x.at(*px_))) cy=(px(y.at(*py))) r="4" {}
                 }
             }
         }

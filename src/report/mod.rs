@@ -10,7 +10,7 @@
 //!
 //! Comparison --groups--> streams of groups of runs --compared--> a page
 //!                        |- curve     accuracy with bands, forgetting, state, time
-//!                        |- scatter   accuracy against bytes and seconds
+//!                        |- scatter   accuracy against bytes, seconds, milliseconds
 //!                        |- heatmap   retrieval confusion
 //!                        '- markdown  a table for a README
 //! ```
@@ -34,6 +34,7 @@ mod panels;
 mod scale;
 mod scatter;
 mod table;
+mod unit;
 
 use std::{io::Write, path::Path};
 

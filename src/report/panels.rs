@@ -145,6 +145,7 @@ fn stream(results: &[EvalResult], size: (f64, f64)) -> Markup {
         x_marks: (0..tasks).map(|t| (t as f64, (t + 1).to_string())).collect(),
         y_marks: Vec::new(),
         bands: Vec::new(),
+        legend: true,
         series: results.iter().map(line).collect(),
     }
     .draw()
@@ -167,6 +168,7 @@ fn loss(curve: &LossCurve, result: &EvalResult) -> Markup {
         x_marks: Vec::new(),
         y_marks: Vec::new(),
         bands: curve.task_starts.iter().enumerate().map(|(at, &start)| (start as f64, name(at))).collect(),
+        legend: false,
         series: vec![
             Series { name: String::new(), points: faint, band: Vec::new(), style: Style::Faint },
             Series { name: String::new(), points: smooth, band: Vec::new(), style: Style::Line },
@@ -247,6 +249,7 @@ fn detection(unknown: &Unknown) -> Markup {
         x_marks: Vec::new(),
         y_marks: Vec::new(),
         bands: Vec::new(),
+        legend: true,
         series: vec![
             Series {
                 name: "chance".into(),

@@ -53,18 +53,6 @@ pub fn byte_ticks(high: f64, about: usize) -> Vec<f64> {
     multiples(0.0, high, step)
 }
 
-/// `1, 2, 5, 10, ..` times `unit` within `[low, high]`, thinned to powers of ten where there are many.
-pub fn log_ticks(low: f64, high: f64, unit: f64) -> Vec<f64> {
-    let powers = |steps: &[f64]| {
-        let from = (low / unit).log10().floor() as i32;
-        let to = (high / unit).log10().ceil() as i32;
-        let all = (from..=to).flat_map(|p| steps.iter().map(move |s| s * unit * 10f64.powi(p)));
-        all.filter(|x| *x >= low * 0.999 && *x <= high * 1.001).collect::<Vec<f64>>()
-    };
-    let fine = powers(&[1.0, 2.0, 5.0]);
-    if fine.len() > 7 { powers(&[1.0]) } else { fine }
-}
-
 fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
     let first = (low / step - 1e-9).ceil() as i64;
     let last = (high / step + 1e-9).floor() as i64;

@@ -5,8 +5,9 @@
 
 use maud::{Markup, html};
 
-use super::format::{px, short};
-use super::scale::{Scale, log_ticks, tick_label, ticks};
+use super::format::{px, short, tone};
+use super::scale::{Scale, tick_label, ticks};
+use super::unit::Unit;
 
 /// A point.
 pub struct Point {
@@ -30,10 +31,8 @@ pub struct Scatter<'a> {
     pub x_title: &'a str,
     /// Title of the vertical axis.
     pub y_title: &'a str,
-    /// Size of one round unit of the horizontal axis.
-    pub unit: f64,
-    /// How a value of the horizontal axis reads.
-    pub x_text: fn(f64) -> String,
+    /// What the horizontal axis counts.
+    pub unit: Unit,
     /// The points.
     pub points: Vec<Point>,
 }
@@ -45,7 +44,7 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 42.0;
 /// Mean width of a letter, height of a line.
-const LETTER: f64 = 5.9;
+const LETTER: f64 = 6.6;
 const LINE: f64 = 13.0;
 const MOST_LETTERS: usize = 26;
 
@@ -63,17 +62,21 @@ impl Scatter<'_> {
                 (self.axes(x, y))
                 @for (point, &(at, up)) in self.points.iter().zip(&places) {
                     @if let Some(spread) = point.spread {
-                        line class={ "whisker s" (point.colour) } x1=(px(at)) x2=(px(at)) y1=(px(y.at(point.y - spread))) y2=(px(y.at(point.y + spread))) {}
+                        line class={ "whisker " (tone(point.colour)) } x1=(px(at)) x2=(px(at)) y1=(px(y.at(point.y - spread))) y2=(px(y.at(point.y + spread))) {}
                     }
                     g {
-                        title { (point.name) ": " (super::format::Tenths(point.y)) ", " ((self.x_text)(point.x)) }
+                        title { (point.name) ": " (super::format::Tenths(point.y)) ", " (self.unit.text(point.x)) }
                         circle.reach cx=(px(at)) cy=(px(up)) r="10" {}
-                        circle class={ "dot s" (point.colour) } cx=(px(at)) cy=(px(up)) r="5" {}
+                        circle class={ "dot " (tone(point.colour)) } cx=(px(at)) cy=(px(up)) r="5" {}
                     }
                 }
                 @for (name, &(at, up)) in names.iter().zip(&places) {
                     @if name.far { line.grid x1=(px(at)) y1=(px(up)) x2=(px((name.at[0] + name.at[2]) / 2.0)) y2=(px(name.at[3] - 3.0)) {} }
-                    text.axis x=(px(name.at[0])) y=(px(name.at[3] - 3.0)) { (name.text) }
+                    @match name.at {
+                        [_, _, right, low] if right < at => text.axis.end x=(px(right)) y=(px(low - 3.0)) { (name.text) },
+                        [left, _, right, low] if left < at => text.axis.mid x=(px((left + right) / 2.0)) y=(px(low - 3.0)) { (name.text) },
+                        [left, _, _, low] => text.axis x=(px(left)) y=(px(low - 3.0)) { (name.text) },
+                    }
                 }
             }
         }
@@ -96,7 +99,7 @@ impl Scatter<'_> {
 
     fn axes(&self, x: Scale, y: Scale) -> Markup {
         let (low, high) = x.range();
-        let columns = log_ticks(10f64.powf(low), 10f64.powf(high), self.unit);
+        let columns = self.unit.log_ticks(10f64.powf(low), 10f64.powf(high));
         let (low, high) = y.range();
         let rows = ticks(low, high, 6);
         let base = px(HEIGHT - BOTTOM);
@@ -110,7 +113,7 @@ impl Scatter<'_> {
             @for &column in &columns {
                 @let at = px(x.at(column.log10()));
                 line.grid x1=(at) x2=(at) y1=(px(TOP)) y2=(base) {}
-                text.axis.mid x=(at) y=(px(HEIGHT - BOTTOM + 18.0)) { ((self.x_text)(column)) }
+                text.axis.mid x=(at) y=(px(HEIGHT - BOTTOM + 18.0)) { (self.unit.text(column)) }
             }
             text.muted.end x=(px(WIDTH - RIGHT)) y=(px(HEIGHT - 6.0)) { (self.x_title) }
             text.muted x="2" y=(px(TOP - 14.0)) { (self.y_title) }
@@ -181,8 +184,7 @@ mod tests {
             colour: n % 9,
         };
         let points: Vec<Point> = (0..9).map(point).collect();
-        let chart =
-            Scatter { label: "", x_title: "", y_title: "", unit: 1.0, x_text: |x| x.to_string(), points };
+        let chart = Scatter { label: "", x_title: "", y_title: "", unit: Unit::Bytes, points };
         let (x, y) = (chart.x(), chart.y());
         let places: Vec<(f64, f64)> = chart.points.iter().map(|p| (x.at(p.x.log10()), y.at(p.y))).collect();
         let names = chart.names(&places);

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::GalleryRow;
-use super::format::{bytes, count, duration, milliseconds, percent, short};
+use super::format::{bytes, count, duration, milliseconds, percent, short, tone};
 use super::groups::{Figure, Stream};
 use crate::eval::EvalResult;
 
@@ -146,12 +146,16 @@ pub fn strategies(results: &[EvalResult]) -> Markup {
     }
 }
 
+/// Columns for which a table of groups, with its spreads, has no room.
+const NARROW: [&str; 2] = ["bwt", "peak memory"];
+
 /// One row a group of runs; the best of each column is marked. Columns that nobody measured are left out.
 pub fn groups(stream: &Stream<'_>) -> Markup {
     let figures = |column: &Column| -> Vec<Option<Figure>> {
         stream.groups.iter().map(|group| group.figure(column.value)).collect()
     };
-    let columns: Vec<(&Column, Vec<Option<Figure>>)> = COLUMNS.iter().map(|c| (c, figures(c))).collect();
+    let columns = COLUMNS.iter().filter(|column| !NARROW.contains(&column.title));
+    let columns: Vec<(&Column, Vec<Option<Figure>>)> = columns.map(|c| (c, figures(c))).collect();
     let columns: Vec<_> = columns.into_iter().filter(|(_, f)| f.iter().any(Option::is_some)).collect();
     let best = |column: &Column, of: &[Option<Figure>]| {
         let means = of.iter().flatten().map(|f| f.mean);
@@ -165,7 +169,7 @@ pub fn groups(stream: &Stream<'_>) -> Markup {
             } }
             tbody {
                 @for (at, group) in stream.groups.iter().enumerate() { tr {
-                    th { span class={ "swatch s" (at.min(8)) } {} (group.name) }
+                    th { span class={ "swatch " (tone(at)) } {} (group.name) }
                     td.number { (group.runs.len()) }
                     @for (column, of) in &columns {
                         td.number.best[stream.groups.len() > 1 && of[at].map(|f| f.mean) == best(column, of)] {

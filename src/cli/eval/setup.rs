@@ -1,6 +1,7 @@
 //! What every run of one command shares: backbone, data, preprocessing, engine, encoded pictures.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,11 +12,14 @@ use super::super::{Global, options, show};
 use super::job::{Case, Job};
 use super::{Args, Setting};
 use crate::backbone::Backbone;
-use crate::data::{ClassNames, Dataset, Layout, Limits, Preprocess, Split};
+use crate::data::{ClassNames, Dataset, Identity, Layout, Limits, Preprocess, Split};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::eval::{Bank, Cache, ClassOrder, EvalResult, Plan, Provenance, Scenario, ScenarioKind, Trunk};
 use crate::learner::{Builder, Learner, Settings};
+
+/// Pictures a file of the cache, at most: what is lost when encoding is cut off.
+const FILE: usize = 1024;
 
 /// Pictures a step of `--online`.
 const ONLINE_BATCH: usize = 10;
@@ -28,6 +32,8 @@ pub struct Setup<'a> {
     pub data: Dataset,
     engine: Arc<dyn Engine>,
     preprocess: Preprocess,
+    /// Of the training and the test pictures.
+    identities: [Vec<Identity>; 2],
     data_sha256: String,
     program_sha256: String,
 }
@@ -39,11 +45,12 @@ impl<'a> Setup<'a> {
         let data = open_data(args)?;
         let quiet = Global { json: global.json || args.worker, ..global.clone() };
         let preprocess = args.pixels.resolve(&quiet, &backbone, &args.backbone, &data)?;
-        let data_sha256 = show::hex(&data.fingerprint()?);
+        let identities = [data.identities(Split::Train)?, data.identities(Split::Test)?];
+        let data_sha256 = show::hex(&data.fingerprint(&identities[0], &identities[1]));
         let program = std::env::current_exe().and_then(std::fs::read).at(|| "reading this program".into())?;
         let program_sha256 = show::hex(&Sha256::digest(program));
         let engine = options::engine(global)?;
-        Ok(Self { global, args, backbone, data, engine, preprocess, data_sha256, program_sha256 })
+        Ok(Self { global, args, backbone, data, engine, preprocess, identities, data_sha256, program_sha256 })
     }
 
     /// The stream of `job`.
@@ -199,10 +206,8 @@ impl<'a> Setup<'a> {
     pub fn fill_cache(&self, jobs: &[Job]) -> Result<()> {
         let (trunk, mut cache) = self.cache()?;
         let mut plan = Vec::new();
-        for split in [Split::Train, Split::Test] {
-            let identities = self.data.identities(split)?;
-            let missing = cache.missing(&self.needed(split, jobs)?, &identities);
-            plan.push((split, identities, missing));
+        for (split, identities) in [Split::Train, Split::Test].into_iter().zip(&self.identities) {
+            plan.push((split, identities, cache.missing(&self.needed(split, jobs)?, identities)));
         }
         let count: usize = plan.iter().map(|(_, _, missing)| missing.len()).sum();
         if count == 0 {
@@ -210,11 +215,16 @@ impl<'a> Setup<'a> {
         }
         let encoder = trunk.compile(self.engine.as_ref())?;
         let bar = show::bar(self.global, count, "frozen network");
-        for (split, identities, missing) in plan.iter().filter(|(_, _, missing)| !missing.is_empty()) {
-            let new = (missing.as_slice(), identities.as_slice());
-            let of = (&self.data, *split);
+        let parts =
+            plan.iter().flat_map(|(split, ids, missing)| missing.chunks(FILE).map(|m| (*split, *ids, m)));
+        for (split, identities, missing) in parts {
+            let of = (&self.data, split);
+            let new = (missing, identities.as_slice());
             let skipped = cache.fill(&encoder, of, new, &self.preprocess, &mut |n| bar.inc(n as u64))?;
             skipped.iter().for_each(|skipped| eprintln!("{skipped}"));
+            if !self.global.json && !std::io::stderr().is_terminal() {
+                eprintln!("frozen network: {} of {count} pictures", bar.position());
+            }
         }
         bar.finish_and_clear();
         if !self.global.json {
@@ -248,8 +258,8 @@ impl<'a> Setup<'a> {
     pub fn banks(&self, jobs: &[Job], progress: &mut dyn FnMut(usize, usize)) -> Result<(Bank, Bank)> {
         if !self.args.no_cache_dir {
             let (_, cache) = self.cache()?;
-            let bank = |split| -> Result<Bank> { Ok(Bank::cached(&cache, &self.data.identities(split)?)) };
-            return Ok((bank(Split::Train)?, bank(Split::Test)?));
+            let [train, test] = &self.identities;
+            return Ok((Bank::cached(&cache, train), Bank::cached(&cache, test)));
         }
         let learner = self.learner(&Job { strategy: "ncm-frozen".into(), ..jobs[0].clone() })?.build()?;
         let needed = [self.needed(Split::Train, jobs)?, self.needed(Split::Test, jobs)?];
