@@ -145,7 +145,7 @@ fn strategies_orders_and_seeds_are_runs_with_page_and_table() {
         std::fs::metadata(&files(&folder.join("runs"), "json")[0]).unwrap().modified().unwrap(),
         before
     );
-    succeeded(program(folder).args(["compare", "runs", "--out", "all"]).output().unwrap());
+    succeeded(program(folder).args(["compare", "runs", "runs", "--out", "all"]).output().unwrap());
     assert_eq!(std::fs::read_to_string(folder.join("all/table.md")).unwrap(), table);
 }
 

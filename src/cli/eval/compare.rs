@@ -1,5 +1,7 @@
 //! `perennial compare`: finished runs as one page and one table. Nothing is run.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::super::Global;
@@ -23,12 +25,14 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let mut records = Vec::new();
+    // The name of a file holds the hash of its run: a copy in another folder is the same run.
+    let mut records = BTreeMap::new();
     for path in &args.runs {
         for file in files(path)? {
-            records.push(Record::read(&file)?);
+            records.insert(file.file_name().map(OsStr::to_os_string), Record::read(&file)?);
         }
     }
+    let records: Vec<Record> = records.into_values().collect();
     if records.is_empty() {
         crate::bail!(NotFound, "no finished run in {:?}; make some with perennial eval --out DIR", args.runs);
     }

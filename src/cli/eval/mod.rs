@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! strategies x orders x seeds = jobs     each a process of its own (worker), --jobs of them beside each other (pool)
-//! pictures -> frozen network             once, into a cache on disk that all processes read (setup)
+//! pictures -> frozen network             once, into a cache on disk that all processes read (encode)
 //! job -> OUT/<name>.json                 whole or not at all; a job whose file is there is not run again
 //!        OUT/<name>.part                 after every task: where a run that is cut off goes on
 //! all jobs -> OUT/report.html, table.md  also by `perennial compare OUT` (compare)
 //! ```
 
 mod compare;
+mod encode;
 mod job;
 mod pool;
 mod progress;

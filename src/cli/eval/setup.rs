@@ -1,11 +1,7 @@
 //! What every run of one command shares: backbone, data, preprocessing, engine, encoded pictures.
 
-use std::collections::BTreeSet;
-use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use etcetera::BaseStrategy;
 use sha2::{Digest, Sha256};
 
 use super::super::{Global, options, show};
@@ -15,25 +11,22 @@ use crate::backbone::Backbone;
 use crate::data::{ClassNames, Dataset, Identity, Layout, Limits, Preprocess, Split};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
-use crate::eval::{Bank, Cache, ClassOrder, EvalResult, Plan, Provenance, Scenario, ScenarioKind, Trunk};
+use crate::eval::{ClassOrder, EvalResult, Plan, Provenance, Scenario, ScenarioKind};
 use crate::learner::{Builder, Learner, Settings};
-
-/// Pictures a file of the cache, at most: what is lost when encoding is cut off.
-const FILE: usize = 1024;
 
 /// Pictures a step of `--online`.
 const ONLINE_BATCH: usize = 10;
 
 /// See the module page.
 pub struct Setup<'a> {
-    global: &'a Global,
-    args: &'a Args,
-    backbone: Backbone,
+    pub global: &'a Global,
+    pub args: &'a Args,
+    pub backbone: Backbone,
     pub data: Dataset,
-    engine: Arc<dyn Engine>,
-    preprocess: Preprocess,
+    pub engine: Arc<dyn Engine>,
+    pub preprocess: Preprocess,
     /// Of the training and the test pictures.
-    identities: [Vec<Identity>; 2],
+    pub identities: [Vec<Identity>; 2],
     data_sha256: String,
     program_sha256: String,
 }
@@ -85,7 +78,8 @@ impl<'a> Setup<'a> {
         Case::new(job.clone(), self.facts(job, &scenario)?, &self.args.out)
     }
 
-    fn settings(&self, seed: u64) -> Result<Settings> {
+    /// Settings of a learner with this seed.
+    pub fn settings(&self, seed: u64) -> Result<Settings> {
         let mut settings = self.args.train.settings(&self.args.adapt, &self.backbone, seed)?;
         if self.args.online {
             settings.batch = ONLINE_BATCH;
@@ -133,6 +127,7 @@ impl<'a> Setup<'a> {
             ("learning_rate", settings.learning_rate.to_string()),
             ("random_features", train.random_features.to_string()),
             ("cache_mib", train.cache.to_string()),
+            ("tasks", self.args.tasks.clone()),
             ("validate", self.args.validate.map_or("no".into(), |share| share.to_string())),
         ];
         let file = self.args.backbone.file_name().unwrap_or(self.args.backbone.as_os_str());
@@ -191,89 +186,6 @@ impl<'a> Setup<'a> {
             );
         }
     }
-
-    fn cache(&self) -> Result<(Trunk, Cache)> {
-        let trunk = Trunk::new(&self.backbone, &self.settings(0)?)?;
-        let folder = match &self.args.cache_dir {
-            Some(folder) => folder.clone(),
-            None => user_cache()?,
-        };
-        let cache = Cache::open(&folder, trunk.key(&self.global.engine, &self.preprocess))?;
-        Ok((trunk, cache))
-    }
-
-    /// Encodes what the cache does not hold of the pictures of `jobs`.
-    pub fn fill_cache(&self, jobs: &[Job]) -> Result<()> {
-        let (trunk, mut cache) = self.cache()?;
-        let mut plan = Vec::new();
-        for (split, identities) in [Split::Train, Split::Test].into_iter().zip(&self.identities) {
-            plan.push((split, identities, cache.missing(&self.needed(split, jobs)?, identities)));
-        }
-        let count: usize = plan.iter().map(|(_, _, missing)| missing.len()).sum();
-        if count == 0 {
-            return Ok(());
-        }
-        let encoder = trunk.compile(self.engine.as_ref())?;
-        let bar = show::bar(self.global, count, "frozen network");
-        let parts =
-            plan.iter().flat_map(|(split, ids, missing)| missing.chunks(FILE).map(|m| (*split, *ids, m)));
-        for (split, identities, missing) in parts {
-            let of = (&self.data, split);
-            let new = (missing, identities.as_slice());
-            let skipped = cache.fill(&encoder, of, new, &self.preprocess, &mut |n| bar.inc(n as u64))?;
-            skipped.iter().for_each(|skipped| eprintln!("{skipped}"));
-            if !self.global.json && !std::io::stderr().is_terminal() {
-                eprintln!("frozen network: {} of {count} pictures", bar.position());
-            }
-        }
-        bar.finish_and_clear();
-        if !self.global.json {
-            let size = cache.bytes(count).map_or("-".into(), |bytes| show::mib(bytes as usize));
-            let place = cache.folder().display();
-            eprintln!(
-                "encoded {count} pictures once for all runs: {size} in {place} (--no-cache-dir keeps none)"
-            );
-        }
-        Ok(())
-    }
-
-    /// Samples that any of `jobs` needs.
-    fn needed(&self, split: Split, jobs: &[Job]) -> Result<Vec<usize>> {
-        let mut ids = BTreeSet::new();
-        let streams: BTreeSet<(&str, u64)> = jobs.iter().map(|j| (j.order.as_str(), j.seed)).collect();
-        for (order, seed) in streams {
-            let scenario = self.scenario(&Job { strategy: String::new(), order: order.into(), seed })?;
-            for task in &scenario.tasks {
-                ids.extend(if split == Split::Train { &task.train } else { &task.test });
-            }
-            if split == Split::Test {
-                ids.extend(&scenario.unknown);
-            }
-        }
-        Ok(ids.into_iter().collect())
-    }
-
-    /// Encoded training and test pictures: from the cache, or made now. `progress` is told how many are made and of how
-    /// many.
-    pub fn banks(&self, jobs: &[Job], progress: &mut dyn FnMut(usize, usize)) -> Result<(Bank, Bank)> {
-        if !self.args.no_cache_dir {
-            let (_, cache) = self.cache()?;
-            let [train, test] = &self.identities;
-            return Ok((Bank::cached(&cache, train), Bank::cached(&cache, test)));
-        }
-        let learner = self.learner(&Job { strategy: "ncm-frozen".into(), ..jobs[0].clone() })?.build()?;
-        let needed = [self.needed(Split::Train, jobs)?, self.needed(Split::Test, jobs)?];
-        let (total, mut done) = (needed[0].len() + needed[1].len(), 0);
-        let mut encode = |split, ids: &[usize]| {
-            Bank::encode(&learner, &self.data, split, ids, &self.preprocess, &mut |n| {
-                done += n;
-                progress(done, total);
-            })
-        };
-        let banks = (encode(Split::Train, &needed[0])?, encode(Split::Test, &needed[1])?);
-        banks.0.skipped.iter().chain(&banks.1.skipped).for_each(|skipped| eprintln!("{skipped}"));
-        Ok(banks)
-    }
 }
 
 fn open_data(args: &Args) -> Result<Dataset> {
@@ -302,11 +214,4 @@ fn order(text: &str, names: &[String]) -> Result<ClassOrder> {
             ClassOrder::read(path.as_ref(), names).at(|| "--orders takes files, seeds, or `listed`".into())
         }
     }
-}
-
-fn user_cache() -> Result<PathBuf> {
-    let base = etcetera::choose_base_strategy().map_err(|e| {
-        crate::err!(NotFound, "no folder for caches ({e}); give --cache-dir DIR or --no-cache-dir")
-    })?;
-    Ok(base.cache_dir().join("perennial"))
 }
