@@ -17,7 +17,7 @@ use super::unit::Unit;
 use crate::eval::EvalResult;
 
 const WHOLE: (f64, f64) = (1080.0, 380.0);
-const HALF: (f64, f64) = (520.0, 320.0);
+const HALF: (f64, f64) = (520.0, 380.0);
 
 /// Groups whose retrieval is drawn.
 const CONFUSIONS: usize = 2;

@@ -71,7 +71,7 @@ impl Scatter<'_> {
                     }
                 }
                 @for (name, &(at, up)) in names.iter().zip(&places) {
-                    @if name.far { line.grid x1=(px(at)) y1=(px(up)) x2=(px((name.at[0] + name.at[2]) / 2.0)) y2=(px(name.at[3] - 3.0)) {} }
+                    @if name.far { line.base x1=(px(at)) y1=(px(up)) x2=(px((name.at[0] + name.at[2]) / 2.0)) y2=(px(name.at[3] - 3.0)) {} }
                     @match name.at {
                         [_, _, right, low] if right < at => text.axis.end x=(px(right)) y=(px(low - 3.0)) { (name.text) },
                         [left, _, right, low] if left < at => text.axis.mid x=(px((left + right) / 2.0)) y=(px(low - 3.0)) { (name.text) },

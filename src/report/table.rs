@@ -157,9 +157,12 @@ pub fn groups(stream: &Stream<'_>) -> Markup {
     let columns = COLUMNS.iter().filter(|column| !NARROW.contains(&column.title));
     let columns: Vec<(&Column, Vec<Option<Figure>>)> = columns.map(|c| (c, figures(c))).collect();
     let columns: Vec<_> = columns.into_iter().filter(|(_, f)| f.iter().any(Option::is_some)).collect();
+    // Where all are equal, none is best.
     let best = |column: &Column, of: &[Option<Figure>]| {
-        let means = of.iter().flatten().map(|f| f.mean);
-        if column.higher_is_better { means.reduce(f64::max) } else { means.reduce(f64::min) }
+        let means = || of.iter().flatten().map(|f| f.mean);
+        let (least, most) = (means().reduce(f64::min), means().reduce(f64::max));
+        let best = if column.higher_is_better { most } else { least };
+        best.filter(|_| least != most)
     };
     html! {
         div.scroll { table {
@@ -172,7 +175,7 @@ pub fn groups(stream: &Stream<'_>) -> Markup {
                     th { span class={ "swatch " (tone(at)) } {} (group.name) }
                     td.number { (group.runs.len()) }
                     @for (column, of) in &columns {
-                        td.number.best[stream.groups.len() > 1 && of[at].map(|f| f.mean) == best(column, of)] {
+                        td.number.best[of[at].is_some() && of[at].map(|f| f.mean) == best(column, of)] {
                             @match of[at] { Some(figure) => (cell(column, figure)), None => "–" }
                         }
                     }
