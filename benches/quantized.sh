@@ -20,7 +20,7 @@ for backbone in ${BACKBONES:-float f16 bf16 dynamic static static_tensor}; do
     "$perennial" --engine "${ENGINE:-onnxruntime}" eval --backbone "$out/vit_$backbone.onnx" \
         --preprocess resize=224,crop=224 --data "cifar100:$cifar" --tasks 10 --order "$order" \
         --train-per-class "${TRAIN:-100}" --test-per-class "${TEST:-20}" --roles q,k,v,o,fc1,fc2 --rank 16 \
-        --strategy "$strategies" --json-out "$out/$backbone.json" > "$out/$backbone.txt"
+        --strategy "$strategies" --out "$out/runs_$backbone" --json-out "$out/$backbone.json" > "$out/$backbone.txt"
     python3 - "$backbone" "$out/$backbone.json" <<'END'
 import json, sys
 

@@ -89,6 +89,28 @@ fn retrieval_and_within_task_count_samples() {
 }
 
 #[test]
+fn contexts_count_apart_from_samples() {
+    let mut evaluation = Evaluation::new([&[0][..], &[1]]);
+    assert_eq!(evaluation.record_contexts(1, 0, 4, &[0]).unwrap_err().kind(), ErrorKind::State);
+    for task in 0..2 {
+        evaluation.record(1, task, &outcomes(task, 1, 2, 1 - task)).unwrap();
+        evaluation.record_contexts(1, task, 4, &[0, 0, task]).unwrap();
+    }
+    let metrics = evaluation.metrics().unwrap();
+    // All three of task 0, one of three of task 1; contexts of 16 were never formed.
+    close(metrics.retrieval_context_4, 400.0 / 6.0);
+    assert_eq!((metrics.retrieval, metrics.retrieval_context_16), (None, None));
+}
+
+#[test]
+fn forgetting_after_a_task_ends_in_forgetting() {
+    let result = EvalResult { metrics: unequal().metrics().unwrap(), ..EvalResult::default() };
+    assert_eq!(result.forgetting_after(0), None);
+    close(result.forgetting_after(1), 50.0);
+    assert_eq!(result.forgetting_after(2), result.metrics.forgetting);
+}
+
+#[test]
 fn what_was_not_measured_is_none_not_zero() {
     let mut single = Evaluation::new([&[0][..]]);
     single.record(0, 0, &outcomes(0, 1, 4, 9)).unwrap();
@@ -194,6 +216,33 @@ fn class_incremental_streams_cover_their_classes_once() {
 }
 
 #[test]
+fn blurred_boundaries_move_a_share_and_lose_nothing() {
+    let data = dataset(10);
+    let sharp = Scenario::class_incremental(&data, 5, &ClassOrder::Listed, 0).unwrap();
+    let blurred = sharp.clone().blurred(0.34, 7).unwrap();
+    assert_eq!(blurred, sharp.clone().blurred(0.34, 7).unwrap());
+    assert_ne!(blurred, sharp.clone().blurred(0.34, 8).unwrap());
+    assert_eq!(sharp.clone().blurred(0.0, 7).unwrap(), sharp);
+    let sorted = |scenario: &Scenario| {
+        let mut ids = scenario.pooled_train();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(sorted(&blurred), sorted(&sharp), "every sample is in one task");
+    for (new, old) in blurred.tasks.iter().zip(&sharp.tasks) {
+        assert_eq!((&new.classes, &new.test), (&old.classes, &old.test));
+        // Two of six are gone.
+        assert_eq!(new.train.iter().filter(|id| old.train.contains(id)).count(), 4);
+    }
+    // A class of which pictures came early is not unknown any more.
+    let early: BTreeSet<usize> = blurred.tasks[0].train.iter().map(|&id| data.train[id].class).collect();
+    let unknown = blurred.unknown_after(1, &data);
+    assert!(unknown.iter().all(|&id| !early.contains(&data.test[id].class)));
+    assert!(unknown.len() < sharp.unknown_after(1, &data).len());
+    assert_eq!(sharp.blurred(1.0, 0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
 fn order_files_hold_names_or_indices() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let names: Vec<String> = ["apple", "bear", "7"].map(String::from).to_vec();
@@ -225,6 +274,10 @@ fn folders_are_domains_when_they_share_classes() {
     assert_eq!(unknown.len(), 1);
     assert_eq!(shared.classes[shared.test[unknown[0]].class], "owl");
     assert_eq!(Scenario::folders(&shared, 1).unwrap().unknown, unknown);
+    let given = ClassOrder::Given(vec![2, 0]);
+    let other = scenario.clone().ordered(&given, &shared).unwrap();
+    assert_eq!(other.tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>(), ["c", "a"]);
+    assert!(scenario.ordered(&ClassOrder::Given(vec![3]), &shared).is_err());
     let own = Scenario::folders(&open(ClassNames::PerTask), 0).unwrap();
     assert_eq!((own.kind, own.classes_until(3).len()), (ScenarioKind::ClassIncremental, 5));
     assert!(Scenario::folders(&dataset(2), 0).unwrap_err().to_string().contains("<task>/<class>"));
@@ -250,6 +303,7 @@ fn results_carry_the_promised_keys() {
         peak_rss_bytes: Some(9),
         train_seconds: 1.5,
         predict_ms_per_image: 0.25,
+        ..EvalResult::default()
     };
     let json: serde_json::Value = serde_json::from_str(&result.to_json().unwrap()).unwrap();
     for key in [
@@ -259,6 +313,13 @@ fn results_carry_the_promised_keys() {
         "forgetting",
         "bwt",
         "retrieval",
+        "retrieval_context_4",
+        "retrieval_context_16",
+        "within_task",
+        "task_from_class",
+        "class_confusion",
+        "train_seconds_by_task",
+        "provenance",
         "accuracy_matrix",
         "state_bytes_after_task",
         "peak_rss_bytes",

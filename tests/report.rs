@@ -8,7 +8,10 @@ use std::path::Path;
 
 use perennial::data::Picture;
 use perennial::eval::{EvalResult, Evaluation, Outcome, ScenarioKind, TaskInfo, Unknown};
-use perennial::report::{GalleryRow, Limits, LossCurve, Report, Thumbnail, html, write};
+use perennial::report::{
+    Comparison, GalleryRow, Limits, LossCurve, Report, Thumbnail, comparison_html, html, markdown, write,
+    write_comparison,
+};
 
 /// A small deterministic noise in [0, 1).
 fn noise(n: usize) -> f64 {
@@ -84,6 +87,7 @@ fn run(strategy: &str, tasks: usize, start: f64, fade: f64) -> EvalResult {
         peak_rss_bytes: Some(212 << 20),
         train_seconds: 93.4,
         predict_ms_per_image: 12.34,
+        ..EvalResult::default()
     }
     .with_unknown(Some(Unknown::measure(&known, &unknown).unwrap()))
 }
@@ -150,6 +154,83 @@ fn comparison() -> Report {
     ];
     let results = rows.iter().map(|(name, start, fade)| run(name, 10, *start, *fade)).collect();
     Report { title: "Six strategies on one stream".into(), results, loss: loss(10, 180), ..sample() }
+}
+
+/// Three orders of six strategies on one stream, and one of two on another.
+fn compared() -> Comparison {
+    let rows = [
+        ("pegp", 93.0, 1.4, 14 << 20, 220.0),
+        ("best-frozen", 92.5, 1.5, 14 << 20, 31.0),
+        ("ranpac-first", 92.0, 1.5, 10 << 20, 74.0),
+        ("ranpac-frozen", 90.5, 1.6, 10 << 20, 22.0),
+        ("lda-frozen", 89.5, 1.8, 310 << 10, 6.1),
+        ("ridge-frozen", 88.0, 2.0, 250 << 10, 6.0),
+        ("ncm-frozen", 84.0, 1.5, 77 << 10, 5.6),
+        ("pegp-shared", 90.0, 2.5, 14 << 20, 210.0),
+        ("pegp-shared-down", 90.2, 2.4, 14 << 20, 205.0),
+        ("sequential", 95.0, 7.5, 480 << 10, 190.0),
+    ];
+    let mut runs = Vec::new();
+    for (name, start, fade, state, seconds) in rows {
+        for order in 0..3u64 {
+            let mut run = run(name, 10, start - 0.7 * order as f64, fade + 0.1 * order as f64);
+            run.seed = order;
+            run.state_bytes_after_task = (1..=10).map(|t| state * (t + 4) / 14).collect();
+            run.train_seconds_by_task = (0..10).map(|t| seconds / 10.0 * (1.0 + 0.1 * noise(t))).collect();
+            run.train_seconds = seconds;
+            (run.metrics.retrieval_context_4, run.metrics.retrieval_context_16) = (Some(88.0), Some(97.5));
+            run.retrieval_context_rule = "vote of single samples".into();
+            run.stream = "P-small".into();
+            run.provenance.engine = "tract".into();
+            runs.push(run);
+        }
+    }
+    runs.extend(
+        ["pegp", "ncm-frozen"].map(|name| EvalResult { stream: "PACS".into(), ..run(name, 4, 90.0, 1.0) }),
+    );
+    Comparison {
+        title: "Ten strategies".into(),
+        command: "perennial compare a b".into(),
+        runs,
+        ..Comparison::default()
+    }
+}
+
+#[test]
+fn a_comparison_is_a_page_and_a_table() {
+    let (path, comparison) = (Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-runs.html"), compared());
+    write_comparison(&comparison, &path).unwrap();
+    let page = std::fs::read_to_string(&path).unwrap();
+    println!("{}: {} bytes", path.display(), page.len());
+    balanced(&page);
+    for needle in
+        ["P-small", "PACS", "Accuracy against state", "Time to learn a task", " ± ", "Which task is it? pegp"]
+    {
+        assert!(page.contains(needle), "the page lacks {needle}");
+    }
+    let lower = page.to_lowercase();
+    for word in ["http:", "https:", "<script", "url(", "nan", "infinity"] {
+        assert!(!lower.contains(word), "{word} in the page");
+    }
+    let table = markdown(&comparison);
+    assert_eq!(table.matches("###").count(), 2);
+    assert!(table.contains("| `pegp` | ") && table.contains("97.5"), "{table}");
+    let columns = |line: &&str| line.matches('|').count();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(rows.iter().all(|row| columns(row) == columns(&rows[0])), "{table}");
+
+    let mut evil = compared();
+    for run in &mut evil.runs {
+        run.strategy = "\"><script>alert(1)</script>".into();
+        run.stream = "<img src=x>".into();
+        run.provenance.system = "<img src=x>".into();
+    }
+    let page = comparison_html(&evil);
+    balanced(&page);
+    assert!(!page.contains("<script") && !page.contains("<img src=x"));
+    balanced(&comparison_html(&Comparison::default()));
+    let bare = EvalResult { strategy: "nothing".into(), ..EvalResult::default() };
+    balanced(&comparison_html(&Comparison { runs: vec![bare.clone(), bare], ..Comparison::default() }));
 }
 
 #[test]

@@ -70,7 +70,9 @@ enum Command {
     /// Show what a state file holds
     State(state::Args),
     /// Measure strategies on a data set, task after task
-    Eval(eval::Args),
+    Eval(Box<eval::Args>),
+    /// One page and one table of finished runs
+    Compare(eval::CompareArgs),
     /// Measure speed and memory of engines
     Bench(bench::Args),
 }
@@ -115,6 +117,7 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Predict(args)) => predict::run(&global, &args),
         Some(Command::State(args)) => state::run(&global, &args),
         Some(Command::Eval(args)) => eval::run(&global, &args),
+        Some(Command::Compare(args)) => eval::compare(&global, &args),
         Some(Command::Bench(args)) => bench::run(&global, &args),
     }
 }

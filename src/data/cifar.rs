@@ -100,10 +100,13 @@ impl Tiles {
     }
 
     pub(super) fn name(&self, file: usize, index: usize) -> PathBuf {
-        let path = match &self.files[file] {
+        PathBuf::from(format!("{}#{index}", self.path(file).display()))
+    }
+
+    pub(super) fn path(&self, file: usize) -> &Path {
+        match &self.files[file] {
             TileFile::Records { path, .. } | TileFile::Sheet { path, .. } => path,
-        };
-        PathBuf::from(format!("{}#{index}", path.display()))
+        }
     }
 
     pub(super) fn picture(&self, file: usize, index: usize) -> Result<Picture> {

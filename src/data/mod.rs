@@ -10,6 +10,7 @@
 //! * [`Preprocess`] repeats what Pillow and torchvision do (resize on 8-bit pixels with an antialiased kernel,
 //!   centre crop, scale, normalise); [`config`] finds its numbers and says where they came from.
 //! * [`Dataset`] lists samples without decoding them; [`folder`] and [`cifar`] fill it.
+//! * [`identity`] says what a picture is by its bytes, so that results and caches can name their data.
 //!
 //! Invariant: memory is bounded by one picture a thread plus the sheet cache of [`cifar`], however large the set
 //! is. Order is the order of sorted names or of the official file, so the same folder gives the same samples.
@@ -21,11 +22,13 @@ pub mod config;
 pub mod dataset;
 pub mod draw;
 pub mod folder;
+pub mod identity;
 pub mod picture;
 pub mod preprocess;
 
 pub use config::{Hints, Overrides, Resolved, Source, resolve};
 pub use dataset::{Batch, DataSpec, Dataset, Limits, Sample, Skipped, Split};
 pub use folder::{ClassNames, Layout};
+pub use identity::Identity;
 pub use picture::Picture;
 pub use preprocess::{Filter, Preprocess, Resize};

@@ -16,6 +16,7 @@ mod profile;
 mod rten;
 #[cfg(feature = "tract")]
 mod tract;
+mod version;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub use profile::Timed;
 pub use rten::Rten;
 #[cfg(feature = "tract")]
 pub use tract::Tract;
+pub use version::version;
 
 use crate::error::{Error, Result};
 use crate::graph::{DType, Graph, Shape, ValueId, fold};

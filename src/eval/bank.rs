@@ -1,25 +1,33 @@
 //! Encoded images of a data set, made once and used by every strategy, task and epoch of a run.
 //!
 //! A device does not keep old images; a benchmark that compares strategies on the same data may keep their
-//! boundary tokens, because no learner sees them outside the task they belong to.
+//! boundary tokens, because no learner sees them outside the task they belong to. They lie in memory
+//! ([`Bank::encode`]) or on disk ([`Bank::cached`]), where a run reads the rows that it needs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ndarray::ArrayView4;
+use ndarray::{Array2, ArrayD, ArrayView4};
 
-use crate::data::{Dataset, Preprocess, Skipped, Split};
+use super::cache::Cache;
+use super::rows::Rows;
+use crate::data::{Dataset, Identity, Preprocess, Skipped, Split};
 use crate::error::Result;
 use crate::learner::{Encoded, Learner};
 
-/// Images decoded and encoded at a time.
+/// Images decoded, encoded or read at a time.
 const CHUNK: usize = 64;
 
 /// Encoded images by sample id.
 pub struct Bank {
-    images: Option<Encoded>,
-    place: BTreeMap<usize, usize>,
+    images: Images,
     /// Pictures that could not be read.
     pub skipped: Vec<Skipped>,
+}
+
+enum Images {
+    Memory { all: Option<Encoded>, place: BTreeMap<usize, usize> },
+    Disk { place: BTreeMap<usize, (Arc<Rows>, usize)> },
 }
 
 impl Bank {
@@ -37,37 +45,76 @@ impl Bank {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self> {
         let [c, h, w] = learner.image_shape();
-        let mut bank = Self { images: None, place: BTreeMap::new(), skipped: Vec::new() };
+        let (mut all, mut place, mut skipped) = (None::<Encoded>, BTreeMap::new(), Vec::new());
         for chunk in ids.chunks(CHUNK) {
             let batch = data.load(split, chunk, preprocess)?;
-            bank.skipped.extend(batch.skipped);
+            skipped.extend(batch.skipped);
+            progress(chunk.len());
             if batch.ids.is_empty() {
                 continue;
             }
             let images = ArrayView4::from_shape((batch.ids.len(), c, h, w), &batch.pixels)
                 .map_err(|e| crate::err!(Shape, "preprocessed pictures do not fit the backbone: {e}"))?;
             let encoded = learner.encode(images)?;
-            let start = bank.place.len();
-            bank.place.extend(batch.ids.iter().enumerate().map(|(i, &id)| (id, start + i)));
-            match &mut bank.images {
+            let start = place.len();
+            place.extend(batch.ids.iter().enumerate().map(|(i, &id)| (id, start + i)));
+            match &mut all {
                 Some(all) => all.extend(&encoded),
-                None => bank.images = Some(encoded),
+                None => all = Some(encoded),
             }
-            progress(chunk.len());
         }
-        Ok(bank)
+        Ok(Self { images: Images::Memory { all, place }, skipped })
+    }
+
+    /// The samples whose `identities` a cache holds; the others count as unreadable.
+    pub fn cached(cache: &Cache, identities: &[Identity]) -> Self {
+        let found = |(id, identity): (usize, &Identity)| Some((id, cache.find(identity)?));
+        let place = identities.iter().enumerate().filter_map(found).collect();
+        Self { images: Images::Disk { place }, skipped: Vec::new() }
     }
 
     /// The ids among `ids` that could be read, and their encoded images in the same order.
     ///
     /// # Errors
-    /// [`NotFound`](crate::ErrorKind::NotFound) where none could be read.
+    /// [`NotFound`](crate::ErrorKind::NotFound) where none could be read; `Corrupt` for a damaged cache.
     pub fn get(&self, ids: &[usize]) -> Result<(Vec<usize>, Encoded)> {
-        let known: Vec<usize> = ids.iter().copied().filter(|id| self.place.contains_key(id)).collect();
-        let rows: Vec<usize> = known.iter().map(|id| self.place[id]).collect();
-        match &self.images {
-            Some(images) if !rows.is_empty() => Ok((known, images.select(&rows))),
-            _ => Err(crate::err!(NotFound, "no readable picture among {} samples", ids.len())),
+        let known = |id: &usize| match &self.images {
+            Images::Memory { place, .. } => place.contains_key(id),
+            Images::Disk { place } => place.contains_key(id),
+        };
+        let known: Vec<usize> = ids.iter().copied().filter(known).collect();
+        let images = match &self.images {
+            Images::Memory { all: Some(all), place } if !known.is_empty() => {
+                Some(all.select(&known.iter().map(|id| place[id]).collect::<Vec<_>>()))
+            }
+            Images::Memory { .. } => None,
+            Images::Disk { place } => read(&known.iter().map(|id| &place[id]).collect::<Vec<_>>())?,
+        };
+        let none = || crate::err!(NotFound, "no readable picture among {} samples", ids.len());
+        Ok((known, images.ok_or_else(none)?))
+    }
+}
+
+/// Rows from disk, chunk by chunk; `None` of none.
+fn read(rows: &[&(Arc<Rows>, usize)]) -> Result<Option<Encoded>> {
+    let mut all: Option<Encoded> = None;
+    for chunk in rows.chunks(CHUNK) {
+        let (shape, width) = chunk[0].0.form();
+        let form: Vec<usize> = std::iter::once(chunk.len()).chain(shape.iter().copied()).collect();
+        let each: usize = shape.iter().product();
+        let (mut tokens, mut features) = (vec![0.0; chunk.len() * each], vec![0.0; chunk.len() * width]);
+        let places = tokens.chunks_exact_mut(each).zip(features.chunks_exact_mut(width));
+        for ((file, row), (tokens, feature)) in chunk.iter().zip(places) {
+            file.read(*row, tokens, feature)?;
+        }
+        let odd = |e: ndarray::ShapeError| crate::err!(Bug, "rows of odd shape: {e}");
+        let tokens = ArrayD::from_shape_vec(form, tokens).map_err(odd)?;
+        let features = Array2::from_shape_vec((chunk.len(), width), features).map_err(odd)?;
+        let encoded = Encoded::new(&tokens, features.view());
+        match &mut all {
+            Some(all) => all.extend(&encoded),
+            None => all = Some(encoded),
         }
     }
+    Ok(all)
 }

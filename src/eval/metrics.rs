@@ -11,6 +11,7 @@
 //! | `forgetting` | mean over i < T of `max over t of A[t][i] - A[T][i]` | Forgetting; never negative |
 //! | `bwt` | mean over i < T of `A[T][i] - A[i][i]` | backward transfer |
 //! | `retrieval` | share of samples whose retrieved task is theirs | matching accuracy, but per sample |
+//! | `retrieval_context_4`, `_16` | the same for contexts of 4 and 16 samples known to be of one task ([`super::context`]) | matching accuracy per batch |
 //! | `task_from_class` | share of samples whose predicted class belongs to their task | "Task ID acc" |
 //! | `within_task` | accuracy when only the classes of the true task compete | task-incremental accuracy |
 //!
@@ -40,7 +41,7 @@ pub struct Outcome {
 }
 
 /// A share in the making.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Tally {
     hits: usize,
     of: usize,
@@ -62,18 +63,20 @@ impl Tally {
 }
 
 /// Counts of one (after, task) pair.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Cell {
     class: Tally,
     retrieval: Tally,
     task_from_class: Tally,
     within_task: Tally,
+    /// By length of the context.
+    contexts: BTreeMap<usize, Tally>,
     retrieved: BTreeMap<usize, u32>,
     confusion: BTreeMap<(usize, usize), u32>,
 }
 
 /// Collects outcomes while a stream is learned.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Classes of each task.
     classes: Vec<BTreeSet<usize>>,
@@ -130,6 +133,27 @@ impl Evaluation {
         Ok(())
     }
 
+    /// Records the tasks retrieved for contexts of `length` samples of `task`, measured after task `after`. May be left
+    /// out; the figures are `None` then.
+    ///
+    /// # Errors
+    /// `State` unless the samples themselves were recorded before.
+    pub fn record_contexts(
+        &mut self,
+        after: usize,
+        task: usize,
+        length: usize,
+        retrieved: &[usize],
+    ) -> Result<()> {
+        let cell = self.cells.get_mut(after).and_then(|row| row.get_mut(task)).and_then(Option::as_mut);
+        let Some(cell) = cell else {
+            bail!(State, "contexts of task {task} after task {after}, whose samples were not recorded")
+        };
+        let tally = cell.contexts.entry(length).or_default();
+        retrieved.iter().for_each(|&found| tally.add(found == task));
+        Ok(())
+    }
+
     /// Accuracy over everything measured after task `after`, in percent; for a live display.
     pub fn accuracy_after(&self, after: usize) -> Option<f64> {
         self.complete_row(after, |cell| cell.class)
@@ -161,6 +185,10 @@ impl Evaluation {
         }
         let pooled =
             |tally: fn(&Cell) -> Tally| Tally::pooled(final_row.iter().map(|cell| tally(cell))).percent();
+        let context = |length: usize| {
+            let tally = |cell: &&Cell| cell.contexts.get(&length).copied().unwrap_or_default();
+            Tally::pooled(final_row.iter().map(tally)).percent()
+        };
         let macro_sum: f64 = final_row.iter().filter_map(|cell| cell.class.percent()).sum();
         let after: Vec<Option<f64>> = (0..tasks).map(|t| self.accuracy_after(t)).collect();
         let classes: BTreeSet<usize> = self.classes.iter().flatten().copied().collect();
@@ -172,6 +200,8 @@ impl Evaluation {
             bwt: mean((0..tasks - 1).map(|i| Some(self.accuracy(tasks - 1, i)? - self.accuracy(i, i)?))),
             retrieval: pooled(|cell| cell.retrieval),
             retrieval_chance: 100.0 / tasks as f64,
+            retrieval_context_4: context(4),
+            retrieval_context_16: context(16),
             task_from_class: pooled(|cell| cell.task_from_class),
             within_task: pooled(|cell| cell.within_task),
             chance: 100.0 / classes.len() as f64,
@@ -243,6 +273,12 @@ pub struct Metrics {
     pub retrieval: Option<f64>,
     /// What drawing a task blindly would retrieve.
     pub retrieval_chance: f64,
+    /// Contexts of 4 samples of one task whose task was retrieved.
+    #[serde(default)]
+    pub retrieval_context_4: Option<f64>,
+    /// Contexts of 16 samples of one task whose task was retrieved.
+    #[serde(default)]
+    pub retrieval_context_16: Option<f64>,
     /// Samples whose predicted class lies in their task; `None` where tasks share classes.
     pub task_from_class: Option<f64>,
     /// Accuracy when only the true task's classes compete.

@@ -24,6 +24,40 @@ pub struct TaskInfo {
     pub test: usize,
 }
 
+/// What a reader would ask before believing a figure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// Version of this crate.
+    pub perennial: String,
+    /// SHA-256 of the program file.
+    pub program_sha256: String,
+    /// Who ran the graphs.
+    pub engine: String,
+    /// Its version.
+    pub engine_version: Option<String>,
+    /// SHA-256 of the backbone.
+    pub backbone_sha256: String,
+    /// SHA-256 of the samples: halves, classes, tasks, bytes of the pictures, order of files.
+    pub data_sha256: String,
+    /// From pictures to pixels.
+    pub preprocessing: String,
+    /// SHA-256 of that text.
+    pub preprocessing_sha256: String,
+    /// Name of the order: a seed, a file, or `listed`.
+    pub order: String,
+    /// Classes in the order in which they came (tasks in the order in which they came, where folders are tasks).
+    pub order_list: Vec<String>,
+    /// One pass over the training pictures, batches of ten.
+    pub online: bool,
+    /// Share of every task's training pictures that came with another task.
+    pub blur: f64,
+    /// The command line of the program that asked for the run.
+    pub command: String,
+    /// Operating system and processor architecture.
+    pub system: String,
+}
+
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvalResult {
@@ -33,6 +67,9 @@ pub struct EvalResult {
     pub scenario: ScenarioKind,
     /// The data set as given.
     pub data: String,
+    /// Name of the stream in tables, such as `P-small`; empty for that of the data.
+    #[serde(default)]
+    pub stream: String,
     /// File name of the backbone.
     pub backbone: String,
     /// Seed of everything random.
@@ -42,6 +79,9 @@ pub struct EvalResult {
     /// Further settings, by name.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
+    /// What made the figures: versions, hashes, order.
+    #[serde(default)]
+    pub provenance: Provenance,
     /// The tasks in learning order.
     pub tasks: Vec<TaskInfo>,
     /// Figures derived from the accuracy matrix.
@@ -59,13 +99,39 @@ pub struct EvalResult {
     pub rss_bytes_after_task: Vec<Option<u64>>,
     /// Largest resident set of the process while this strategy ran, in bytes; `null` where the system does not tell.
     pub peak_rss_bytes: Option<u64>,
+    /// How contexts decided ([`super::context`]); empty where nothing was retrieved.
+    #[serde(default)]
+    pub retrieval_context_rule: String,
     /// Learning, all tasks, in seconds.
     pub train_seconds: f64,
+    /// Learning, each task, in seconds; reading the images left out.
+    #[serde(default)]
+    pub train_seconds_by_task: Vec<f64>,
     /// Prediction of one picture, decoding left out, in milliseconds.
     pub predict_ms_per_image: f64,
 }
 
 impl EvalResult {
+    /// What the stream is called: as given, or by its data.
+    pub fn stream_name(&self) -> String {
+        let data = self.data.trim_end_matches('/');
+        let tail = data.rsplit(['/', '\\', ':']).next().unwrap_or(data);
+        if self.stream.is_empty() { tail.to_string() } else { self.stream.clone() }
+    }
+
+    /// Forgetting after task `after` was learned: mean loss of the tasks before it against their best so far, in points;
+    /// `None` for the first task and where something was not measured.
+    pub fn forgetting_after(&self, after: usize) -> Option<f64> {
+        let matrix = &self.metrics.accuracy_matrix;
+        let at = |t: usize, i: usize| *matrix.get(t)?.get(i)?;
+        let lost = |i: usize| {
+            let reached: Option<Vec<f64>> = (i..=after).map(|t| at(t, i)).collect();
+            Some(reached?.into_iter().fold(f64::MIN, f64::max) - at(after, i)?)
+        };
+        let lost: Option<Vec<f64>> = (0..after).map(lost).collect();
+        lost.filter(|lost| !lost.is_empty()).map(|lost| lost.iter().sum::<f64>() / lost.len() as f64)
+    }
+
     /// Sets the unknown detection and the two figures that are copied from it.
     #[must_use]
     pub fn with_unknown(mut self, unknown: Option<Unknown>) -> Self {

@@ -1,76 +1,25 @@
 //! A learner driven through a scenario, measured after every task.
+//!
+//! [`Progress`] is what was measured so far. With the state of the learner it is all that a run needs to go on in another
+//! process, and the figures are then the same, but for times and memory (`tests/eval.rs`).
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::bank::Bank;
+use serde::{Deserialize, Serialize};
+
+use super::answer::{self, Answer};
+use super::context::{self, Ballot};
+use super::course::{Course, Event, Plan, Trace};
 use super::memory::{peak_rss_bytes, restart_peak, rss_bytes};
-use super::{EvalResult, Evaluation, Outcome, Scenario, TaskInfo, TaskSplit, Unknown};
-use crate::data::{Dataset, Split};
+use super::{EvalResult, Evaluation, Outcome, Scenario, TaskSplit, Unknown};
+use crate::data::Split;
 use crate::error::Result;
-use crate::learner::{Learner, Prediction, TaskReport};
-
-/// What happens while a scenario runs, for bars and reports.
-#[derive(Clone, Debug)]
-pub enum Event<'a> {
-    /// A batch was observed.
-    Step {
-        /// Index of the task.
-        task: usize,
-        /// Mean loss over the batch, where the strategy trains.
-        loss: Option<f32>,
-    },
-    /// A task was learned and committed.
-    Learned {
-        /// Its index.
-        task: usize,
-        /// What it did.
-        report: &'a TaskReport,
-    },
-    /// All tasks learned so far were measured.
-    Measured {
-        /// Index of the last task learned.
-        task: usize,
-        /// Accuracy over all classes seen, in percent.
-        accuracy: f64,
-        /// Accuracy of each task so far, in percent.
-        by_task: &'a [f64],
-    },
-}
-
-/// How a scenario is run.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Passes over the pictures of a task.
-    pub epochs: usize,
-    /// Whether all tasks are learned as one, as an upper reference.
-    pub jointly: bool,
-}
-
-/// Loss of every step, for the report.
-#[derive(Clone, Debug, Default)]
-pub struct Trace {
-    /// Mean loss of every optimizer step.
-    pub loss: Vec<f32>,
-    /// Steps at which a new task began.
-    pub task_starts: Vec<usize>,
-}
-
-/// A data set, its split into tasks, and its images after the frozen network.
-pub struct Course<'a> {
-    /// Classes and samples.
-    pub data: &'a Dataset,
-    /// Which tasks in which order.
-    pub scenario: &'a Scenario,
-    /// Encoded training images.
-    pub train: &'a Bank,
-    /// Encoded test images.
-    pub test: &'a Bank,
-}
+use crate::learner::{Encoded, Learner};
 
 /// Runs a fresh `learner` through a course. `result` holds what the caller knows (data, backbone, settings); the
 /// figures are filled in. Detection of the unknown is measured halfway, on the classes still to come.
@@ -86,41 +35,45 @@ pub fn run(
 ) -> Result<(EvalResult, Trace)> {
     restart_peak();
     let mut run = Run::new(course, plan, result);
-    let tasks = course.scenario.tasks.len();
-    let halfway = tasks.div_ceil(2);
-    for t in 0..tasks {
-        run.learn(learner, t, on)?;
-        run.measure(learner, t, on)?;
-        if !plan.jointly && t + 1 == halfway {
-            run.meet_unknown(learner, halfway)?;
-        }
-    }
+    while run.step(learner, on)? {}
     run.finish(learner)
 }
 
-impl Course<'_> {
-    fn infos(&self) -> Vec<TaskInfo> {
-        let names = |t: &TaskSplit| t.classes.iter().map(|&c| self.data.classes[c].clone()).collect();
-        let info = |t: &TaskSplit| TaskInfo {
-            name: t.name.clone(),
-            classes: names(t),
-            train: t.train.len(),
-            test: t.test.len(),
-        };
-        self.scenario.tasks.iter().map(info).collect()
+/// What a run has measured so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    evaluation: Evaluation,
+    trace: Trace,
+    unknown: Option<Unknown>,
+    summed_contexts: bool,
+    state_bytes: Vec<u64>,
+    rss_bytes: Vec<Option<u64>>,
+    peak_bytes: Option<u64>,
+    /// Of learning, by task.
+    seconds: Vec<f64>,
+    predicting: f64,
+    predicted: u32,
+}
+
+impl Progress {
+    fn new(scenario: &Scenario) -> Self {
+        Self {
+            evaluation: Evaluation::new(scenario.tasks.iter().map(|t| t.classes.as_slice())),
+            trace: Trace::default(),
+            unknown: None,
+            summed_contexts: false,
+            state_bytes: Vec::new(),
+            rss_bytes: Vec::new(),
+            peak_bytes: None,
+            seconds: Vec::new(),
+            predicting: 0.0,
+            predicted: 0,
+        }
     }
 
-    fn class(&self, split: Split, id: usize) -> usize {
-        self.data.samples(split)[id].class
-    }
-
-    /// What `learner` says of the test samples `ids`: the ids that could be read, and an answer for each.
-    ///
-    /// # Errors
-    /// As [`Bank::get`] and [`Learner::predict_encoded`].
-    pub fn predictions(&self, learner: &Learner, ids: &[usize]) -> Result<(Vec<usize>, Vec<Prediction>)> {
-        let (ids, images) = self.test.get(ids)?;
-        Ok((ids, learner.predict_encoded(&images)?))
+    /// Tasks that were learned and measured.
+    pub fn tasks(&self) -> usize {
+        self.state_bytes.len()
     }
 }
 
@@ -129,20 +82,42 @@ impl Course<'_> {
 pub struct Run<'a> {
     course: &'a Course<'a>,
     plan: Plan,
-    evaluation: Evaluation,
-    trace: Trace,
     result: EvalResult,
-    learning: Duration,
-    predicting: Duration,
-    predicted: u32,
+    progress: Progress,
 }
 
 impl<'a> Run<'a> {
     /// Before the first task. `result` holds what the caller knows.
     pub fn new(course: &'a Course<'a>, plan: Plan, result: EvalResult) -> Self {
-        let evaluation = Evaluation::new(course.scenario.tasks.iter().map(|t| t.classes.as_slice()));
-        let (learning, predicting) = (Duration::ZERO, Duration::ZERO);
-        Self { course, plan, evaluation, trace: Trace::default(), result, learning, predicting, predicted: 0 }
+        Self { course, plan, result, progress: Progress::new(course.scenario) }
+    }
+
+    /// Goes on where a run with the same course, plan and facts was.
+    #[must_use]
+    pub fn resumed(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// What was measured so far.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Learns and measures the next task, and halfway what is unknown; `false` where none is left.
+    ///
+    /// # Errors
+    /// Whatever the learner refuses.
+    pub fn step(&mut self, learner: &mut Learner, on: &mut dyn FnMut(Event<'_>)) -> Result<bool> {
+        let (t, tasks) = (self.progress.tasks(), self.course.scenario.tasks.len());
+        if t == tasks {
+            return Ok(false);
+        }
+        self.learn(learner, t, on)?;
+        self.measure(learner, t, on)?;
+        if !self.plan.jointly && t + 1 == tasks.div_ceil(2) {
+            self.meet_unknown(learner, t + 1)?;
+        }
+        Ok(true)
     }
 
     /// Learns and commits task `t`; a joint run learns everything as its first task.
@@ -151,29 +126,30 @@ impl<'a> Run<'a> {
     /// Whatever the learner refuses.
     pub fn learn(&mut self, learner: &mut Learner, t: usize, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let tasks = &self.course.scenario.tasks;
-        let start = Instant::now();
-        match (self.plan.jointly, t) {
+        let seconds = match (self.plan.jointly, t) {
             (false, _) => self.lessons(learner, t, std::slice::from_ref(&tasks[t]), on)?,
             (true, 0) => self.lessons(learner, t, tasks, on)?,
-            (true, _) => {}
-        }
-        self.learning += start.elapsed();
+            (true, _) => 0.0,
+        };
+        self.progress.seconds.push(seconds);
         Ok(())
     }
 
+    /// Seconds that it took, reading the images left out.
     fn lessons(
         &mut self,
         learner: &mut Learner,
         t: usize,
         lessons: &[TaskSplit],
         on: &mut dyn FnMut(Event<'_>),
-    ) -> Result<()> {
-        self.trace.task_starts.push(self.trace.loss.len());
-        learner.begin_task(if lessons.len() > 1 { "all" } else { &lessons[0].name })?;
+    ) -> Result<f64> {
         let seed = learner.settings().seed;
         let mut ids: Vec<usize> = lessons.iter().flat_map(|l| &l.train).copied().collect();
         ids.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ t as u64));
         let (ids, images) = self.course.train.get(&ids)?;
+        let start = Instant::now();
+        self.progress.trace.task_starts.push(self.progress.trace.loss.len());
+        learner.begin_task(if lessons.len() > 1 { "all" } else { &lessons[0].name })?;
         let batch = learner.settings().batch.max(1);
         for chunk in (0..ids.len()).collect::<Vec<_>>().chunks(batch) {
             let class =
@@ -189,57 +165,92 @@ impl<'a> Run<'a> {
         let report = learner.end_task()?;
         learner.commit()?;
         on(Event::Learned { task: t, report: &report });
-        Ok(())
+        Ok(start.elapsed().as_secs_f64())
     }
 
     fn note(&mut self, task: usize, losses: impl Iterator<Item = f32>, on: &mut dyn FnMut(Event<'_>)) {
-        let before = self.trace.loss.len();
-        self.trace.loss.extend(losses);
-        for &loss in &self.trace.loss[before..] {
+        let all = &mut self.progress.trace.loss;
+        let before = all.len();
+        all.extend(losses);
+        for &loss in &all[before..] {
             on(Event::Step { task, loss: Some(loss) });
         }
-        if self.trace.loss.len() == before {
+        if all.len() == before {
             on(Event::Step { task, loss: None });
         }
     }
 
-    /// Measures every task up to `t`.
+    /// Measures every task up to `t`; a joint run, which knows everything from the first task on, at its end only.
     ///
     /// # Errors
     /// Whatever the learner refuses.
     pub fn measure(&mut self, learner: &Learner, t: usize, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        let start = Instant::now();
-        for (i, task) in self.course.scenario.tasks[..=t].iter().enumerate() {
-            let outcomes = self.outcomes(learner, task)?;
-            self.predicted += outcomes.len() as u32;
-            self.evaluation.record(t, i, &outcomes)?;
+        let tasks = &self.course.scenario.tasks;
+        let measured = if self.plan.jointly && t + 1 < tasks.len() { &[][..] } else { &tasks[..=t] };
+        for (i, task) in measured.iter().enumerate() {
+            let (ids, images) = self.course.test.get(&task.test)?;
+            let answers = self.timed(learner, &images)?;
+            let outcomes = self.outcomes(learner, task, &ids, &answers)?;
+            self.progress.evaluation.record(t, i, &outcomes)?;
+            if !self.plan.jointly {
+                self.contexts(t, i, &answers)?;
+            }
         }
-        self.predicting += start.elapsed();
-        self.result.state_bytes_after_task.push(learner.state().bytes() as u64);
-        self.result.rss_bytes_after_task.push(rss_bytes());
-        let by_task: Vec<f64> = (0..=t).filter_map(|i| self.evaluation.accuracy(t, i)).collect();
-        if let Some(accuracy) = self.evaluation.accuracy_after(t) {
+        let progress = &mut self.progress;
+        progress.state_bytes.push(learner.state().bytes() as u64);
+        progress.rss_bytes.push(rss_bytes());
+        progress.peak_bytes = progress.peak_bytes.max(peak_rss_bytes());
+        let by_task: Vec<f64> = (0..=t).filter_map(|i| progress.evaluation.accuracy(t, i)).collect();
+        if let Some(accuracy) = progress.evaluation.accuracy_after(t) {
             on(Event::Measured { task: t, accuracy, by_task: &by_task });
         }
         Ok(())
     }
 
-    fn outcomes(&self, learner: &Learner, task: &TaskSplit) -> Result<Vec<Outcome>> {
-        let (ids, predictions) = self.course.predictions(learner, &task.test)?;
-        let names = self.course.data.classes.iter().enumerate();
-        let index: BTreeMap<&str, usize> = names.map(|(i, name)| (name.as_str(), i)).collect();
-        let outcome = |(id, p): (&usize, &Prediction)| {
-            let predicted =
-                *index.get(p.name.as_str()).ok_or_else(|| crate::err!(Bug, "a class of another data set"))?;
-            let retrieved = (!self.plan.jointly).then_some(p.task);
+    fn timed(&mut self, learner: &Learner, images: &Encoded) -> Result<Vec<Answer>> {
+        let start = Instant::now();
+        let answers = answer::ask(learner, images)?;
+        self.progress.predicting += start.elapsed().as_secs_f64();
+        self.progress.predicted += answers.len() as u32;
+        Ok(answers)
+    }
+
+    fn outcomes(
+        &self,
+        learner: &Learner,
+        task: &TaskSplit,
+        ids: &[usize],
+        answers: &[Answer],
+    ) -> Result<Vec<Outcome>> {
+        let names = &self.course.data.classes;
+        let index: BTreeMap<&str, usize> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i)).collect();
+        let known = |name: &str| {
+            index
+                .get(name)
+                .copied()
+                .ok_or_else(|| crate::err!(Bug, "{name:?} is a class of another data set"))
+        };
+        let own = |&class: &usize| learner.classes().iter().position(|name| *name == names[class]);
+        let own: Vec<usize> = task.classes.iter().filter_map(own).collect();
+        let outcome = |(id, answer): (&usize, &Answer)| {
+            let within = answer.within(&own).and_then(|class| learner.classes().get(class));
             Ok(Outcome {
                 class: self.course.class(Split::Test, *id),
-                predicted,
-                retrieved,
-                within_task: None,
+                predicted: known(&answer.prediction.name)?,
+                retrieved: (!self.plan.jointly).then_some(answer.prediction.task),
+                within_task: within.map(|name| known(name)).transpose()?,
             })
         };
-        ids.iter().zip(&predictions).map(outcome).collect()
+        ids.iter().zip(answers).map(outcome).collect()
+    }
+
+    fn contexts(&mut self, after: usize, task: usize, answers: &[Answer]) -> Result<()> {
+        let ballots: Vec<Ballot> = answers.iter().map(Answer::ballot).collect();
+        self.progress.summed_contexts = ballots.iter().all(|b| b.scores.is_some());
+        context::LENGTHS.iter().try_for_each(|&length| {
+            let retrieved = context::retrieve(&ballots, length);
+            self.progress.evaluation.record_contexts(after, task, length, &retrieved)
+        })
     }
 
     /// Measures how well classes that are not learned after `tasks` tasks are told apart from the ones that are.
@@ -256,8 +267,7 @@ impl<'a> Run<'a> {
         let strangeness = |ids: &[usize]| -> Result<Vec<f64>> {
             Ok(self.course.predictions(learner, ids)?.1.iter().map(|p| -f64::from(p.familiarity)).collect())
         };
-        let unknown = Unknown::measure(&strangeness(&known)?, &strangeness(&strangers)?)?;
-        self.result = std::mem::take(&mut self.result).with_unknown(Some(unknown));
+        self.progress.unknown = Some(Unknown::measure(&strangeness(&known)?, &strangeness(&strangers)?)?);
         Ok(())
     }
 
@@ -266,13 +276,21 @@ impl<'a> Run<'a> {
     /// # Errors
     /// `State` where a task was not.
     pub fn finish(self, learner: &Learner) -> Result<(EvalResult, Trace)> {
-        let mut result = self.result;
-        result.metrics = self.evaluation.metrics()?;
-        result.strategy = learner.strategy().into();
-        result.tasks = self.course.infos();
-        result.train_seconds = self.learning.as_secs_f64();
-        result.predict_ms_per_image = 1e3 * self.predicting.as_secs_f64() / f64::from(self.predicted.max(1));
-        result.peak_rss_bytes = peak_rss_bytes();
-        Ok((result, self.trace))
+        let progress = self.progress;
+        let rule = if progress.summed_contexts { context::RULE_SUM } else { context::RULE_VOTE };
+        let result = EvalResult {
+            strategy: learner.strategy().into(),
+            tasks: self.course.infos(),
+            metrics: progress.evaluation.metrics()?,
+            retrieval_context_rule: rule.into(),
+            state_bytes_after_task: progress.state_bytes,
+            rss_bytes_after_task: progress.rss_bytes,
+            peak_rss_bytes: progress.peak_bytes.max(peak_rss_bytes()),
+            train_seconds: progress.seconds.iter().sum(),
+            train_seconds_by_task: progress.seconds,
+            predict_ms_per_image: 1e3 * progress.predicting / f64::from(progress.predicted.max(1)),
+            ..self.result
+        };
+        Ok((result.with_unknown(progress.unknown), progress.trace))
     }
 }

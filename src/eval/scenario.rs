@@ -3,14 +3,18 @@
 //! | kind | tasks | classes |
 //! |---|---|---|
 //! | class-incremental | equal chunks of a class order, or folders with their own classes | each in one task |
+//! | task-incremental | as class-incremental; whoever asks names the task, so only its classes compete (`within_task`) | each in one task |
 //! | domain-incremental | folders that share classes (`photo/dog`, `sketch/dog`) | may return |
+//!
+//! [`Scenario::blurred`] moves a share of every task's training samples into other tasks. A stream without boundaries
+//! would be a third form of the same list: its tasks are what the figures are grouped by.
 //!
 //! Invariants: ids index [`Dataset::train`] and [`Dataset::test`]; every task has a training and a test sample; no id is
 //! in two tasks; the classes of [`Scenario::unknown`] are in no task.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use rand::{SeedableRng, seq::SliceRandom};
+use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +31,19 @@ pub enum ScenarioKind {
     ClassIncremental,
     /// The same classes elsewhere.
     DomainIncremental,
+    /// New classes, and the task is named when a picture is asked about.
+    TaskIncremental,
+}
+
+impl ScenarioKind {
+    /// `class-incremental` and so on.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClassIncremental => "class-incremental",
+            Self::DomainIncremental => "domain-incremental",
+            Self::TaskIncremental => "task-incremental",
+        }
+    }
 }
 
 /// One task of a [`Scenario`].
@@ -34,7 +51,7 @@ pub enum ScenarioKind {
 pub struct TaskSplit {
     /// Folder name, or `task 1` and so on.
     pub name: String,
-    /// Classes of its training samples, in learning order.
+    /// Its own classes, in learning order; those of its training samples, unless boundaries are blurred.
     pub classes: Vec<usize>,
     /// Indices into [`Dataset::train`].
     pub train: Vec<usize>,
@@ -53,19 +70,19 @@ pub struct Scenario {
     pub unknown: Vec<usize>,
 }
 
-/// In which order classes come.
+/// In which order classes (of folder tasks: the tasks) come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClassOrder {
     /// As the data set lists them.
     Listed,
     /// Shuffled by this seed (ChaCha8).
     Shuffled(u64),
-    /// These class indices; what is left out is unknown.
+    /// These indices; what is left out is unknown.
     Given(Vec<usize>),
 }
 
 impl ClassOrder {
-    /// Reads one class a line, as an index or a name.
+    /// Reads one class (or task) a line, as an index or one of the names `classes`.
     ///
     /// # Errors
     /// `NotFound` for a line that is neither, with its number.
@@ -76,13 +93,8 @@ impl ClassOrder {
             let named = classes.iter().position(|class| class == line.trim());
             let numbered = line.trim().parse().ok().filter(|class| *class < classes.len());
             named.or(numbered).ok_or_else(|| {
-                err!(
-                    NotFound,
-                    "{:?} is neither a class name nor an index below {}",
-                    line.trim(),
-                    classes.len()
-                )
-                .at(format!("{}, line {}", path.display(), at + 1))
+                err!(NotFound, "{:?} is neither a name nor an index below {}", line.trim(), classes.len())
+                    .at(format!("{}, line {}", path.display(), at + 1))
             })
         };
         lines.map(class).collect::<Result<Vec<usize>>>().map(Self::Given)
@@ -97,7 +109,7 @@ impl ClassOrder {
                 let mut seen = BTreeSet::new();
                 for &class in given {
                     if class >= count || !seen.insert(class) {
-                        bail!(InvalidArgument, "class {class} in the order is twice or not below {count}");
+                        bail!(InvalidArgument, "{class} in the order is twice or not below {count}");
                     }
                 }
                 order.clone_from(given);
@@ -185,6 +197,46 @@ impl Scenario {
         Self { kind, tasks, unknown: Vec::new() }.with_unknown(dataset)
     }
 
+    /// The same tasks in another order; tasks left out of a given one are not learned.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an order that names a task twice or one that is not there.
+    pub fn ordered(self, order: &ClassOrder, dataset: &Dataset) -> Result<Self> {
+        let order = order.resolve(self.tasks.len())?;
+        let tasks = order.into_iter().map(|at| self.tasks[at].clone()).collect();
+        Self { tasks, ..self }.with_unknown(dataset)
+    }
+
+    /// Moves `share` of every task's training samples, drawn by `seed`, each into another task: boundaries as the
+    /// world has them. Test samples stay where they are.
+    ///
+    /// # Errors
+    /// `InvalidArgument` unless `0 <= share < 1`, or for a single task.
+    pub fn blurred(mut self, share: f64, seed: u64) -> Result<Self> {
+        if !(0.0..1.0).contains(&share) || self.tasks.len() < 2 {
+            bail!(
+                InvalidArgument,
+                "a share of {share} of {} tasks cannot be blurred; give one from 0 up to 1, and two tasks",
+                self.tasks.len()
+            );
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let count = self.tasks.len();
+        let mut moved: Vec<(usize, usize)> = Vec::new();
+        for (from, task) in self.tasks.iter_mut().enumerate() {
+            let mut drawn: Vec<usize> = (0..task.train.len()).collect();
+            drawn.shuffle(&mut rng);
+            drawn.truncate((share * task.train.len() as f64).round() as usize);
+            let other = |rng: &mut ChaCha8Rng| (from + rng.gen_range(1..count)) % count;
+            moved.extend(drawn.iter().map(|&at| (other(&mut rng), task.train[at])));
+            let gone: BTreeSet<usize> = drawn.into_iter().collect();
+            let kept = task.train.iter().enumerate().filter(|(at, _)| !gone.contains(at));
+            task.train = kept.map(|(_, &id)| id).collect();
+        }
+        moved.into_iter().for_each(|(to, id)| self.tasks[to].train.push(id));
+        Ok(self)
+    }
+
     fn with_unknown(mut self, dataset: &Dataset) -> Result<Self> {
         for task in &self.tasks {
             if task.train.is_empty() || task.test.is_empty() {
@@ -210,7 +262,9 @@ impl Scenario {
     /// Test samples of classes that are not learned after the first `tasks` tasks: those of later tasks and the held-out
     /// ones. What unknown detection is measured on at that point.
     pub fn unknown_after(&self, tasks: usize, dataset: &Dataset) -> Vec<usize> {
-        let learned = self.classes_until(tasks);
+        let seen = self.tasks.iter().take(tasks).flat_map(|task| &task.train);
+        let seen = seen.map(|&id| dataset.train[id].class);
+        let learned: BTreeSet<usize> = self.classes_until(tasks).into_iter().chain(seen).collect();
         let later = self.tasks.iter().skip(tasks).flat_map(|task| &task.test);
         let new = later.filter(|&&id| !learned.contains(&dataset.test[id].class));
         new.chain(&self.unknown).copied().collect()

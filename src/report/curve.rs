@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::format::{px, short};
+use super::format::{px, short, tone};
 use super::scale::{Scale, tick_label, ticks};
 
 /// One line; its colour is its place in the list.
@@ -13,6 +13,8 @@ pub struct Series {
     pub name: String,
     /// `(x, y)`, from left to right; `None` breaks the line.
     pub points: Vec<Option<(f64, f64)>>,
+    /// `(x, low, high)` of a band behind the line; empty for none.
+    pub band: Vec<(f64, f64, f64)>,
     /// How it is drawn.
     pub style: Style,
 }
@@ -46,8 +48,12 @@ pub struct Chart<'a> {
     pub y: (f64, f64),
     /// Marks on the horizontal axis with their names; empty for round numbers.
     pub x_marks: Vec<(f64, String)>,
+    /// Marks on the vertical axis with their names; empty for round numbers.
+    pub y_marks: Vec<(f64, String)>,
     /// Where a band of the background begins, with its name; every other one is tinted.
     pub bands: Vec<(f64, String)>,
+    /// Whether names are written above, where there is more than one; another picture may show them.
+    pub legend: bool,
     /// The lines.
     pub series: Vec<Series>,
 }
@@ -56,8 +62,6 @@ const LEFT: f64 = 48.0;
 const RIGHT: f64 = 14.0;
 const BOTTOM: f64 = 42.0;
 const LEGEND_ROW: f64 = 20.0;
-/// Colours of the style sheet; further lines are grey.
-const COLOURS: usize = 8;
 
 impl Chart<'_> {
     /// The chart with its axes and, above it, a legend where there is more than one name.
@@ -71,11 +75,12 @@ impl Chart<'_> {
             svg viewBox={ "0 0 " (px(width)) " " (px(height)) } role="img" aria-label=(self.label) {
                 @for (at, row, colour, name) in &legend {
                     @let line = 11.0 + LEGEND_ROW * *row as f64;
-                    line class={ "line s" (colour) } x1=(px(*at)) x2=(px(at + 18.0)) y1=(px(line)) y2=(px(line)) {}
+                    line class={ "line " (tone(*colour)) } x1=(px(*at)) x2=(px(at + 18.0)) y1=(px(line)) y2=(px(line)) {}
                     text.axis x=(px(at + 24.0)) y=(px(line + 4.0)) { (short(name, 34)) }
                 }
                 (self.bands(x, top))
                 (self.axes(x, y, top))
+                @for (at, series) in self.series.iter().enumerate() { (area(series, self.colour(at), x, y)) }
                 @for (at, series) in self.series.iter().enumerate() { (line(series, self.colour(at), x, y)) }
             }
         }
@@ -85,7 +90,7 @@ impl Chart<'_> {
     fn legend(&self) -> Vec<(f64, usize, usize, &str)> {
         let named: Vec<usize> =
             (0..self.series.len()).filter(|&at| !self.series[at].name.is_empty()).collect();
-        if named.len() < 2 {
+        if named.len() < 2 || !self.legend {
             return Vec::new();
         }
         let mut out = Vec::new();
@@ -105,7 +110,7 @@ impl Chart<'_> {
     /// Colour of the series at `at`: guides take none, a faint line shares that of the next.
     fn colour(&self, at: usize) -> usize {
         let own = |series: &&Series| matches!(series.style, Style::Line | Style::Dots);
-        self.series[..at].iter().filter(own).count().min(COLOURS)
+        self.series[..at].iter().filter(own).count()
     }
 
     fn bands(&self, x: Scale, top: f64) -> Markup {
@@ -127,17 +132,18 @@ impl Chart<'_> {
 
     fn axes(&self, x: Scale, y: Scale, top: f64) -> Markup {
         let (width, height) = self.size;
-        let rows = ticks(self.y.0, self.y.1, 5);
+        let rows = match self.y_marks.is_empty() {
+            true => named(&ticks(self.y.0, self.y.1, 5)),
+            false => self.y_marks.clone(),
+        };
         let columns = ticks(self.x.0, self.x.1, 8);
-        let numbers = || columns.iter().map(|&value| (value, tick_label(value, &columns))).collect();
-        let marks: Vec<(f64, String)> =
-            if self.x_marks.is_empty() { numbers() } else { self.x_marks.clone() };
+        let marks = if self.x_marks.is_empty() { named(&columns) } else { self.x_marks.clone() };
         let base = px(height - BOTTOM);
         html! {
-            @for value in &rows {
+            @for (value, name) in &rows {
                 @let line = px(y.at(*value));
                 line.grid x1=(px(LEFT)) x2=(px(width - RIGHT)) y1=(line) y2=(line) {}
-                text.axis.end x=(px(LEFT - 8.0)) y=(px(y.at(*value) + 4.0)) { (tick_label(*value, &rows)) }
+                text.axis.end x=(px(LEFT - 8.0)) y=(px(y.at(*value) + 4.0)) { (name) }
             }
             line.base x1=(px(LEFT)) x2=(px(width - RIGHT)) y1=(base) y2=(base) {}
             @for (value, name) in &marks {
@@ -149,10 +155,23 @@ impl Chart<'_> {
     }
 }
 
+/// Round numbers with their names.
+fn named(values: &[f64]) -> Vec<(f64, String)> {
+    values.iter().map(|&value| (value, tick_label(value, values))).collect()
+}
+
+fn area(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
+    let corner = |(at, value): (f64, f64)| format!("{} {}", px(x.at(at)), px(y.at(value)));
+    let above = series.band.iter().map(|&(at, _, high)| (at, high));
+    let below = series.band.iter().rev().map(|&(at, low, _)| (at, low));
+    let corners: Vec<String> = above.chain(below).map(corner).collect();
+    html! { @if !corners.is_empty() { path class={ "area " (tone(colour)) } d={ "M" (corners.join("L")) "Z" } {} } }
+}
+
 fn line(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
     let class = match series.style {
-        Style::Line | Style::Dots => format!("line s{colour}"),
-        Style::Faint => format!("line faint s{colour}"),
+        Style::Line | Style::Dots => format!("line {}", tone(colour)),
+        Style::Faint => format!("line faint {}", tone(colour)),
         Style::Guide => "line guide".into(),
     };
     html! {
@@ -162,7 +181,7 @@ fn line(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
                 g {
                     title { (series.name) ": " (super::format::Tenths(*py)) }
                     circle.reach cx=(px(x.at(*px_))) cy=(px(y.at(*py))) r="11" {}
-                    circle class={ "dot s" (colour) } cx=(px(x.at(*px_))) cy=(px(y.at(*py))) r="4" {}
+                    circle class={ "dot " (tone(colour)) } cx=(px(x.at(*px_))) cy=(px(y.at(*py))) r="4" {}
                 }
             }
         }

@@ -84,6 +84,15 @@ pub fn short(name: &str, most: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// Style class of the series at `index`: eight colours, the same eight again dashed and hollow, then grey.
+pub fn tone(index: usize) -> String {
+    match index {
+        0..8 => format!("s{index}"),
+        8..16 => format!("s{} second", index - 8),
+        _ => "s8".into(),
+    }
+}
+
 /// A coordinate with one decimal: a tenth of a pixel is enough, and the page stays small.
 pub fn px(value: f64) -> String {
     let text = format!("{value:.1}");

@@ -7,6 +7,12 @@
 //!                        |- bars      state and memory against their budget
 //!                        |- histogram novelty scores
 //!                        '- table     strategies side by side, tasks, pictures
+//!
+//! Comparison --groups--> streams of groups of runs --compared--> a page
+//!                        |- curve     accuracy with bands, forgetting, state, time
+//!                        |- scatter   accuracy against bytes, seconds, milliseconds
+//!                        |- heatmap   retrieval confusion
+//!                        '- markdown  a table for a README
 //! ```
 //!
 //! Invariants: the page refers to nothing outside itself and runs no script (its own content policy forbids both), and
@@ -16,14 +22,19 @@
 //! What it does not do: measure, or read files. The same report gives the same bytes.
 
 mod bars;
+mod compared;
 mod curve;
 mod format;
+mod groups;
 mod heatmap;
 mod histogram;
+mod markdown;
 mod page;
 mod panels;
 mod scale;
+mod scatter;
 mod table;
+mod unit;
 
 use std::{io::Write, path::Path};
 
@@ -53,6 +64,22 @@ pub struct Report {
     /// Examples of the first run, task by task.
     pub gallery: Vec<GalleryRow>,
     /// Remarks, such as where the preprocessing came from or what was skipped.
+    pub notes: Vec<String>,
+}
+
+/// Runs to be set side by side: strategies, orders, seeds, streams.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Comparison {
+    /// Headline.
+    pub title: String,
+    /// One or two sentences below it.
+    pub summary: String,
+    /// The command that makes this page again.
+    pub command: String,
+    /// The runs, in any order.
+    pub runs: Vec<EvalResult>,
+    /// Remarks.
     pub notes: Vec<String>,
 }
 
@@ -130,11 +157,33 @@ pub fn html(report: &Report) -> String {
 /// # Errors
 /// `Io` when the folder cannot be written; the old file is then untouched.
 pub fn write(report: &Report, path: &Path) -> Result<()> {
+    replace(path, &html(report))
+}
+
+/// The page of a comparison as HTML text.
+pub fn comparison_html(comparison: &Comparison) -> String {
+    compared::page(comparison).into_string()
+}
+
+/// As [`write`], for a comparison.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_comparison(comparison: &Comparison, path: &Path) -> Result<()> {
+    replace(path, &comparison_html(comparison))
+}
+
+/// The comparison as Markdown: a table a stream.
+pub fn markdown(comparison: &Comparison) -> String {
+    markdown::tables(comparison)
+}
+
+fn replace(path: &Path, page: &str) -> Result<()> {
     let save = || -> std::io::Result<()> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
         let written = std::fs::File::create(&part).and_then(|mut file| {
-            file.write_all(html(report).as_bytes())?;
+            file.write_all(page.as_bytes())?;
             file.sync_all()
         });
         let moved = written.and_then(|()| std::fs::rename(&part, path));

@@ -4,16 +4,43 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::format::{bytes, bytes_and_unit, count, duration_and_unit, milliseconds, percent};
 use super::{Report, panels};
-use crate::eval::{EvalResult, ScenarioKind};
+use crate::eval::EvalResult;
 
 const STYLE: &str = include_str!("style.css");
 
 /// Nothing is fetched and nothing runs: the browser is told so.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
-/// The whole page.
+/// What every page has.
+pub struct Frame<'a> {
+    /// Headline.
+    pub title: &'a str,
+    /// Below it.
+    pub summary: &'a str,
+    /// Remarks at the end.
+    pub notes: &'a [String],
+    /// What made the page.
+    pub command: &'a str,
+}
+
+/// The whole page of a run.
 pub fn page(report: &Report) -> Markup {
     let title = if report.title.is_empty() { "Perennial report" } else { report.title.as_str() };
+    let Report { summary, notes, command, .. } = report;
+    let body = html! {
+        @if let Some(first) = report.results.first() { (chips(first)) (cards(report, first)) }
+        div.panels { (panels::all(report)) }
+        @if let Some(first) = report.results.first() { @if !first.config.is_empty() {
+            details { summary { "Settings" } dl {
+                @for (key, value) in settings(first) { dt { (key) } dd { (value) } }
+            } }
+        } }
+    };
+    frame(&Frame { title, summary, notes, command }, &body)
+}
+
+/// Head, title and footer around `body`.
+pub fn frame(frame: &Frame<'_>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -22,22 +49,38 @@ pub fn page(report: &Report) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { (title) }
+                title { (frame.title) }
                 style { (PreEscaped(STYLE)) }
             }
             body { main {
                 header {
                     p.brand { (sprout()) "Perennial" }
-                    h1 { (title) }
-                    @if !report.summary.is_empty() { p.summary { (report.summary) } }
-                    @if let Some(first) = report.results.first() { (chips(first)) }
+                    h1 { (frame.title) }
+                    @if !frame.summary.is_empty() { p.summary { (frame.summary) } }
                 }
-                @if let Some(first) = report.results.first() { (cards(report, first)) }
-                div.panels { (panels::all(report)) }
-                (footer(report))
+                (body)
+                (footer(frame))
             } }
         }
     }
+}
+
+/// Settings and provenance of a run, by name.
+fn settings(result: &EvalResult) -> Vec<(String, String)> {
+    let p = &result.provenance;
+    let made = [
+        ("perennial", &p.perennial),
+        ("program SHA-256", &p.program_sha256),
+        ("engine version", p.engine_version.as_ref().unwrap_or(&p.engine)),
+        ("backbone SHA-256", &p.backbone_sha256),
+        ("data SHA-256", &p.data_sha256),
+        ("preprocessing", &p.preprocessing),
+        ("order", &p.order),
+        ("system", &p.system),
+    ];
+    let made = made.into_iter().filter(|(_, value)| !value.is_empty());
+    let made = made.map(|(key, value)| (key.to_string(), value.clone()));
+    result.config.clone().into_iter().chain(made).collect()
 }
 
 /// Two leaves on a stem.
@@ -52,10 +95,7 @@ fn sprout() -> Markup {
 }
 
 fn chips(result: &EvalResult) -> Markup {
-    let scenario = match result.scenario {
-        ScenarioKind::ClassIncremental => "class-incremental",
-        ScenarioKind::DomainIncremental => "domain-incremental",
-    };
+    let scenario = result.scenario.name();
     let tasks = result.metrics.accuracy_matrix.len();
     let chips = [
         ("strategy", result.strategy.clone()),
@@ -137,7 +177,11 @@ fn cards(report: &Report, result: &EvalResult) -> Markup {
         ),
     ];
     if metrics.retrieval.is_some() {
-        let note = format!("of single pictures; chance {} %", percent(Some(metrics.retrieval_chance)));
+        let context = metrics.retrieval_context_16;
+        let context =
+            context.map_or(String::new(), |x| format!("; of 16 of one task {} %", percent(Some(x))));
+        let note =
+            format!("of single pictures{context}; chance {} %", percent(Some(metrics.retrieval_chance)));
         cards.push(Card::percent("Task found", metrics.retrieval, "%", note));
     }
     if let Some(unknown) = &result.unknown {
@@ -158,16 +202,11 @@ fn cards(report: &Report, result: &EvalResult) -> Markup {
     html! { ul.cards { @for card in &cards { (card.draw()) } } }
 }
 
-fn footer(report: &Report) -> Markup {
+fn footer(frame: &Frame<'_>) -> Markup {
     html! {
         footer {
-            @if !report.notes.is_empty() { ul.notes { @for note in &report.notes { li { (note) } } } }
-            @if let Some(first) = report.results.first() { @if !first.config.is_empty() {
-                details { summary { "Settings" } dl {
-                    @for (key, value) in &first.config { dt { (key) } dd { (value) } }
-                } }
-            } }
-            @if !report.command.is_empty() { p { "Made by" } pre { code { (report.command) } } }
+            @if !frame.notes.is_empty() { ul.notes { @for note in frame.notes { li { (note) } } } }
+            @if !frame.command.is_empty() { p { "Made by" } pre { code { (frame.command) } } }
             p.version { "Perennial " (env!("CARGO_PKG_VERSION")) ". Accuracies in percent. This page is one file: no script, no network." }
         }
     }

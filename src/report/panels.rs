@@ -15,7 +15,7 @@ const WHOLE: (f64, f64) = (1080.0, 300.0);
 /// Points kept of a loss curve, and steps over which it is smoothed.
 const LOSS_POINTS: usize = 700;
 
-fn panel(title: &str, how_to_read: &str, wide: bool, body: &Markup) -> Markup {
+pub(super) fn panel(title: &str, how_to_read: &str, wide: bool, body: &Markup) -> Markup {
     html! { section.panel.wide[wide] { h2 { (title) } p.how { (how_to_read) } (body) } }
 }
 
@@ -131,6 +131,7 @@ fn stream(results: &[EvalResult], size: (f64, f64)) -> Markup {
         points: (0..tasks)
             .map(|t| Some((t as f64, *result.metrics.accuracy_after_task.get(t)?.as_ref()?)))
             .collect(),
+        band: Vec::new(),
         style: Style::Dots,
     };
     let edge = 0.35;
@@ -142,7 +143,9 @@ fn stream(results: &[EvalResult], size: (f64, f64)) -> Markup {
         x: (-edge, tasks.max(1) as f64 - 1.0 + edge),
         y: ((low / 20.0).floor() * 20.0, 100.0),
         x_marks: (0..tasks).map(|t| (t as f64, (t + 1).to_string())).collect(),
+        y_marks: Vec::new(),
         bands: Vec::new(),
+        legend: true,
         series: results.iter().map(line).collect(),
     }
     .draw()
@@ -163,10 +166,12 @@ fn loss(curve: &LossCurve, result: &EvalResult) -> Markup {
         // Room above the curve for the names of the tasks.
         y: (0.0, if high > 0.0 { high * 1.2 } else { 1.0 }),
         x_marks: Vec::new(),
+        y_marks: Vec::new(),
         bands: curve.task_starts.iter().enumerate().map(|(at, &start)| (start as f64, name(at))).collect(),
+        legend: false,
         series: vec![
-            Series { name: String::new(), points: faint, style: Style::Faint },
-            Series { name: String::new(), points: smooth, style: Style::Line },
+            Series { name: String::new(), points: faint, band: Vec::new(), style: Style::Faint },
+            Series { name: String::new(), points: smooth, band: Vec::new(), style: Style::Line },
         ],
     };
     let how = format!(
@@ -242,16 +247,20 @@ fn detection(unknown: &Unknown) -> Markup {
         x: (0.0, 100.0),
         y: (0.0, 100.0),
         x_marks: Vec::new(),
+        y_marks: Vec::new(),
         bands: Vec::new(),
+        legend: true,
         series: vec![
             Series {
                 name: "chance".into(),
                 points: vec![Some((0.0, 0.0)), Some((100.0, 100.0))],
+                band: Vec::new(),
                 style: Style::Guide,
             },
             Series {
                 name: String::new(),
                 points: unknown.roc.iter().map(point).collect(),
+                band: Vec::new(),
                 style: Style::Line,
             },
         ],

@@ -17,6 +17,11 @@ impl Scale {
         Self { low, high, from, to }
     }
 
+    /// Ends of the data.
+    pub fn range(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
     /// Pixels of `value`.
     pub fn at(&self, value: f64) -> f64 {
         let share = if self.high > self.low { (value - self.low) / (self.high - self.low) } else { 0.5 };

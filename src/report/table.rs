@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::GalleryRow;
-use super::format::{bytes, count, duration, milliseconds, percent, short};
+use super::format::{bytes, count, duration, milliseconds, percent, short, tone};
+use super::groups::{Figure, Stream};
 use crate::eval::EvalResult;
 
 /// A column of the comparison: its title, what it says, its value and which way is better.
@@ -13,19 +14,22 @@ struct Column {
     value: fn(&EvalResult) -> Option<f64>,
     text: fn(f64) -> String,
     higher_is_better: bool,
+    /// Whether its spread over runs is shown.
+    spreads: bool,
 }
 
 fn tenths(x: f64) -> String {
     percent(Some(x))
 }
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 12] = [
     Column {
         title: "last",
         hint: "accuracy over all classes at the end, percent",
         value: |r| Some(r.metrics.last),
         text: tenths,
         higher_is_better: true,
+        spreads: true,
     },
     Column {
         title: "average",
@@ -33,6 +37,7 @@ const COLUMNS: [Column; 9] = [
         value: |r| r.metrics.incremental_avg,
         text: tenths,
         higher_is_better: true,
+        spreads: true,
     },
     Column {
         title: "forgetting",
@@ -40,6 +45,7 @@ const COLUMNS: [Column; 9] = [
         value: |r| r.metrics.forgetting,
         text: tenths,
         higher_is_better: false,
+        spreads: true,
     },
     Column {
         title: "bwt",
@@ -47,6 +53,7 @@ const COLUMNS: [Column; 9] = [
         value: |r| r.metrics.bwt,
         text: tenths,
         higher_is_better: true,
+        spreads: true,
     },
     Column {
         title: "retrieval",
@@ -54,6 +61,31 @@ const COLUMNS: [Column; 9] = [
         value: |r| r.metrics.retrieval,
         text: tenths,
         higher_is_better: true,
+        spreads: true,
+    },
+    Column {
+        title: "context 4",
+        hint: "contexts of 4 pictures of one task whose task was found, percent",
+        value: |r| r.metrics.retrieval_context_4,
+        text: tenths,
+        higher_is_better: true,
+        spreads: true,
+    },
+    Column {
+        title: "context 16",
+        hint: "contexts of 16 pictures of one task whose task was found, percent",
+        value: |r| r.metrics.retrieval_context_16,
+        text: tenths,
+        higher_is_better: true,
+        spreads: true,
+    },
+    Column {
+        title: "within task",
+        hint: "accuracy where the task is told, percent",
+        value: |r| r.metrics.within_task,
+        text: tenths,
+        higher_is_better: true,
+        spreads: true,
     },
     Column {
         title: "state",
@@ -61,6 +93,7 @@ const COLUMNS: [Column; 9] = [
         value: |r| r.state_bytes_after_task.last().map(|&b| b as f64),
         text: |x| bytes(x as u64),
         higher_is_better: false,
+        spreads: false,
     },
     Column {
         title: "peak memory",
@@ -68,6 +101,7 @@ const COLUMNS: [Column; 9] = [
         value: |r| r.peak_rss_bytes.map(|b| b as f64),
         text: |x| bytes(x as u64),
         higher_is_better: false,
+        spreads: false,
     },
     Column {
         title: "learning",
@@ -75,6 +109,7 @@ const COLUMNS: [Column; 9] = [
         value: |r| Some(r.train_seconds),
         text: duration,
         higher_is_better: false,
+        spreads: false,
     },
     Column {
         title: "a picture",
@@ -82,6 +117,7 @@ const COLUMNS: [Column; 9] = [
         value: |r| Some(r.predict_ms_per_image),
         text: milliseconds,
         higher_is_better: false,
+        spreads: false,
     },
 ];
 
@@ -108,6 +144,52 @@ pub fn strategies(results: &[EvalResult]) -> Markup {
             }
         } }
     }
+}
+
+/// Columns for which a table of groups, with its spreads, has no room.
+const NARROW: [&str; 2] = ["bwt", "peak memory"];
+
+/// One row a group of runs; the best of each column is marked. Columns that nobody measured are left out.
+pub fn groups(stream: &Stream<'_>) -> Markup {
+    let figures = |column: &Column| -> Vec<Option<Figure>> {
+        stream.groups.iter().map(|group| group.figure(column.value)).collect()
+    };
+    let columns = COLUMNS.iter().filter(|column| !NARROW.contains(&column.title));
+    let columns: Vec<(&Column, Vec<Option<Figure>>)> = columns.map(|c| (c, figures(c))).collect();
+    let columns: Vec<_> = columns.into_iter().filter(|(_, f)| f.iter().any(Option::is_some)).collect();
+    // Where all are equal, none is best.
+    let best = |column: &Column, of: &[Option<Figure>]| {
+        let means = || of.iter().flatten().map(|f| f.mean);
+        let (least, most) = (means().reduce(f64::min), means().reduce(f64::max));
+        let best = if column.higher_is_better { most } else { least };
+        best.filter(|_| least != most)
+    };
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { "strategy" } th.number { "runs" }
+                @for (column, _) in &columns { th.number title=(column.hint) { (column.title) } }
+            } }
+            tbody {
+                @for (at, group) in stream.groups.iter().enumerate() { tr {
+                    th { span class={ "swatch " (tone(at)) } {} (group.name) }
+                    td.number { (group.runs.len()) }
+                    @for (column, of) in &columns {
+                        td.number.best[of[at].is_some() && of[at].map(|f| f.mean) == best(column, of)] {
+                            @match of[at] { Some(figure) => (cell(column, figure)), None => "–" }
+                        }
+                    }
+                } }
+            }
+        } }
+    }
+}
+
+/// A mean with its spread.
+fn cell(column: &Column, Figure { mean, spread }: Figure) -> Markup {
+    // Of bytes and times the mean is enough: they hardly spread, or with the machine.
+    let spread = spread.filter(|_| column.spreads);
+    html! { ((column.text)(mean)) @if let Some(spread) = spread { span.spread { " ± " (tenths(spread)) } } }
 }
 
 fn best_of(column: &Column, results: &[EvalResult]) -> Option<f64> {

@@ -31,8 +31,9 @@ pub fn probe(path: &Path) -> Result<(), String> {
     }
 }
 
+/// What the library at `path` calls itself.
 #[allow(unsafe_code)]
-fn version(path: &Path) -> Result<String, String> {
+pub fn version(path: &Path) -> Result<String, String> {
     // SAFETY: loading runs the library's initializers. It is the library that the user named or the system holds under
     // ONNX Runtime's name, and `ort` would load the same.
     let library = unsafe { Library::new(path) }.map_err(|e| match e.source() {

@@ -37,6 +37,11 @@ use ort::session::{Session as OrtSession, SessionInputValue};
 
 pub use provider::Provider;
 
+/// Version of the shared library that is used; `None` where there is none.
+pub fn library_version() -> Option<String> {
+    library::version(&library::path()).ok()
+}
+
 use super::profile::Timed;
 use super::{Data, Engine, Ports, Session, check};
 use crate::error::{Error, ErrorKind, Result};

@@ -1,0 +1,134 @@
+//! Encoded pictures on disk, for every run that needs them.
+//!
+//! ```text
+//! DIR/<key>/<hash>.rows      one or more files of rows; a picture is found by its identity in any of them
+//! ```
+//!
+//! The key names network, cut, engine and preprocessing; the identity names the picture by its bytes. So a larger part of
+//! a data set, another split of it, or another order encodes what is new only. Files that cannot be read are left alone
+//! and count as empty.
+//!
+//! What it does not do: delete. The folder may be deleted whenever nothing runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::ArrayView4;
+use sha2::{Digest, Sha256};
+
+use super::encoder::Encoder;
+use super::rows::{Rows, Writer};
+use crate::data::{Dataset, Identity, Preprocess, Skipped, Split};
+use crate::error::{Context, Result};
+
+/// Pictures decoded and encoded at a time.
+const CHUNK: usize = 64;
+
+/// Encoded pictures under one key.
+#[derive(Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    key: [u8; 32],
+    files: Vec<Arc<Rows>>,
+    place: BTreeMap<Identity, (usize, usize)>,
+}
+
+impl Cache {
+    /// Opens what `folder` holds under `key`; makes the folder.
+    ///
+    /// # Errors
+    /// `Io` where it cannot be made or listed.
+    pub fn open(folder: &Path, key: [u8; 32]) -> Result<Self> {
+        let folder = folder.join(hex(&key[..8]));
+        let list = || -> std::io::Result<Vec<PathBuf>> {
+            std::fs::create_dir_all(&folder)?;
+            std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect()
+        };
+        let mut paths = list().at(|| format!("{}; choose another --cache-dir", folder.display()))?;
+        paths.sort();
+        let mut cache = Self { folder, key, files: Vec::new(), place: BTreeMap::new() };
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|e| e == "rows")) {
+            cache.add(path);
+        }
+        Ok(cache)
+    }
+
+    fn add(&mut self, path: &Path) {
+        match Rows::open(path, self.key) {
+            Ok(rows) => {
+                let file = self.files.len();
+                self.place.extend(rows.identities().enumerate().map(|(row, id)| (*id, (file, row))));
+                self.files.push(Arc::new(rows));
+            }
+            Err(e) => tracing::warn!("a file of encoded pictures is not used: {e}"),
+        }
+    }
+
+    /// Where the files of this key lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The row of a picture.
+    pub fn find(&self, identity: &Identity) -> Option<(Arc<Rows>, usize)> {
+        let &(file, row) = self.place.get(identity)?;
+        Some((self.files[file].clone(), row))
+    }
+
+    /// Bytes of the rows of so many pictures, once one is known.
+    pub fn bytes(&self, pictures: usize) -> Option<u64> {
+        self.files.first().map(|rows| (rows.row_bytes() * pictures) as u64)
+    }
+
+    /// Those of the samples `ids` whose picture is not there, each picture once; `identities` are those of all samples.
+    pub fn missing(&self, ids: &[usize], identities: &[Identity]) -> Vec<usize> {
+        let mut seen = BTreeSet::new();
+        let new = |id: &usize| !self.place.contains_key(&identities[*id]) && seen.insert(identities[*id]);
+        ids.iter().copied().filter(new).collect()
+    }
+
+    /// Encodes the samples `missing`, see [`Cache::missing`]. `progress` is told how many pictures each step finished. Returns what could
+    /// not be read.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`] and [`Encoder::encode`]; `Io` where the medium is full.
+    pub fn fill(
+        &mut self,
+        encoder: &Encoder,
+        (data, split): (&Dataset, Split),
+        (missing, identities): (&[usize], &[Identity]),
+        preprocess: &Preprocess,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Skipped>> {
+        let mut skipped = Vec::new();
+        if missing.is_empty() {
+            return Ok(skipped);
+        }
+        let mut hash = Sha256::new();
+        missing.iter().for_each(|&at| hash.update(identities[at]));
+        let path = self.folder.join(format!("{}.rows", hex(&hash.finalize()[..8])));
+        let mut writer = Writer::create(&path, self.key)?;
+        let [c, h, w] = encoder.image_shape();
+        for chunk in missing.chunks(CHUNK) {
+            let batch = data.load(split, chunk, preprocess)?;
+            skipped.extend(batch.skipped);
+            progress(chunk.len());
+            if batch.ids.is_empty() {
+                continue;
+            }
+            let images = ArrayView4::from_shape((batch.ids.len(), c, h, w), &batch.pixels)
+                .map_err(|e| crate::err!(Shape, "preprocessed pictures do not fit the backbone: {e}"))?;
+            let (tokens, features) = encoder.encode(images)?;
+            let of: Vec<Identity> = batch.ids.iter().map(|&id| identities[id]).collect();
+            writer.push(&of, &tokens, features.view())?;
+        }
+        writer.finish()?;
+        self.add(&path);
+        Ok(skipped)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
