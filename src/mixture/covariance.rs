@@ -112,7 +112,7 @@ impl Covariance {
     }
 
     /// `C + jitter I`.
-    pub(super) fn plus_identity(&self, jitter: f64) -> Result<Self> {
+    pub(crate) fn plus_identity(&self, jitter: f64) -> Result<Self> {
         match self {
             Self::Diagonal(v) => Self::diagonal(v + jitter),
             Self::Full(_) => {
