@@ -14,6 +14,7 @@
 //! | `router` | [`Router`]: which task, or none |
 //! | `shortlist` | [`Shortlist`]: few tasks by frozen features, each asked in its own space |
 //! | `certificate` | [`Certificate`]: what can be promised about a task, and its worst rival |
+//! | [`stream`] | tasks without announced boundaries: alarms, recurrences |
 //! | `metrics` | [`retrieval`], [`RetrievalGap`], [`detection`] |
 //!
 //! Labels are known while a task is learned, so the default uses them: within-class covariance spans the metric and
@@ -34,6 +35,7 @@ mod metrics;
 mod reduction;
 mod router;
 mod shortlist;
+pub mod stream;
 mod task;
 
 pub use calibration::Calibration;

@@ -171,6 +171,18 @@ impl Signature {
     /// `Shape` without features or with another number of labels, `Numeric` for features that are not finite,
     /// `InvalidArgument` for parameters out of range.
     pub fn fit(features: &Reduced, labels: &[usize], params: &SignatureParams) -> Result<Self> {
+        Ok(Self::fit_held_out(features, labels, params)?.0)
+    }
+
+    /// As [`Self::fit`], with the indices and scores of the samples that were held out for the calibration.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn fit_held_out(
+        features: &Reduced,
+        labels: &[usize],
+        params: &SignatureParams,
+    ) -> Result<(Self, Vec<(usize, f64)>)> {
         params.check()?;
         let n = features.len();
         if n == 0 || labels.len() != n {
@@ -180,16 +192,19 @@ impl Signature {
                 labels.len()
             );
         }
-        let calibration = Calibration::new(&held_out(features, labels, params)?, params.recall);
+        let held_out = held_out(features, labels, params)?;
+        let scores: Vec<f64> = held_out.iter().map(|&(_, score)| score).collect();
+        let calibration = Calibration::new(&scores, params.recall);
         let mixture = params.mixture(features.z.view(), labels)?.rounded()?;
         let classes: BTreeSet<u32> = labels.iter().map(|&c| u32::try_from(c).unwrap_or(u32::MAX)).collect();
-        Ok(Self {
+        let signature = Self {
             params: *params,
             mixture,
             calibration,
             classes: classes.into_iter().collect(),
             n: u32::try_from(n).unwrap_or(u32::MAX),
-        })
+        };
+        Ok((signature, held_out))
     }
 
     /// Log density relative to the background per sample, in nats; shape `[n]`.
@@ -233,8 +248,8 @@ impl Signature {
     }
 }
 
-/// Scores of samples under mixtures that did not see them.
-fn held_out(features: &Reduced, labels: &[usize], params: &SignatureParams) -> Result<Vec<f64>> {
+/// Indices and scores of samples under mixtures that did not see them.
+fn held_out(features: &Reduced, labels: &[usize], params: &SignatureParams) -> Result<Vec<(usize, f64)>> {
     let (fold, used) = folds(labels);
     let mut scores = Vec::new();
     for f in 0..used {
@@ -244,7 +259,8 @@ fn held_out(features: &Reduced, labels: &[usize], params: &SignatureParams) -> R
         }
         let seen_labels: Vec<usize> = seen.iter().map(|&i| labels[i]).collect();
         let mixture = params.mixture(features.z.select(Axis(0), &seen).view(), &seen_labels)?;
-        scores.extend(params.scores(&mixture, &features.select(&out))?);
+        let held_out = params.scores(&mixture, &features.select(&out))?;
+        scores.extend(out.into_iter().zip(held_out));
     }
     Ok(scores)
 }
