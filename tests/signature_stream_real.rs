@@ -16,7 +16,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use ndarray::Array2;
+use perennial::mixture::CovarianceType;
 use perennial::signature::stream::{Segmentation, Segmenter, SegmenterParams, Verdict};
+use perennial::signature::{ReductionParams, SignatureParams, Whitening};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -97,13 +99,13 @@ fn stream(data: &Data, kind: &str, seed: u64) -> (Vec<usize>, Vec<usize>, Vec<u6
             moved.iter().zip(&targets).for_each(|(&to, &from)| samples[to] = old[from]);
         }
         "overlap" => {
-            for &start in &starts {
-                let (start, reach) = (start as usize, n / segments.len() / 10);
-                for i in start - reach..start {
-                    if rng.r#gen::<f64>() < 0.5 {
-                        samples.swap(i, i + reach);
-                    }
-                }
+            // A segment begins where its first samples can come.
+            for start in &mut starts {
+                let (middle, reach) = (*start as usize, n / segments.len() / 10);
+                (middle - reach..middle)
+                    .filter(|_| rng.r#gen::<bool>())
+                    .for_each(|i| samples.swap(i, i + reach));
+                *start = (middle - reach) as u64;
             }
         }
         _ => {}
@@ -168,14 +170,60 @@ fn boundaries_on_psmall() {
         return;
     };
     header();
-    let plain = SegmenterParams::default();
-    let learned = SegmenterParams { classes_in_signature: true, ..plain };
-    let labelled = SegmenterParams { labels: true, ..learned };
+    let (plain, blind) = (SegmenterParams::default(), SegmenterParams::unlabelled(WIDTH));
+    if std::env::var_os("EXPLORE").is_some() {
+        let c64 = |drift, tie, shrinkage| SegmenterParams {
+            drift,
+            signature: SignatureParams { tie, ..blind.signature },
+            reduction: ReductionParams { dims: 64, whitening: Whitening::Total, shrinkage },
+            ..blind
+        };
+        for kind in ["clean", "blurry"] {
+            table(&data, "64 white 0.5 tie 80", kind, c64(0.5, 80.0, None), 3);
+            table(&data, "64 white 0.5 tie 80 s 0", kind, c64(0.5, 80.0, Some(0.0)), 3);
+            table(&data, "64 white 0.4 tie 80 s 0", kind, c64(0.4, 80.0, Some(0.0)), 3);
+            for evidence in [10, 20, 30] {
+                table(&data, "blind", kind, SegmenterParams { evidence, ..blind }, 3);
+                table(&data, "blind 0.6", kind, SegmenterParams { evidence, drift: 0.6, ..blind }, 3);
+            }
+            table(&data, "blind opening 100", kind, SegmenterParams { opening: 100, ..blind }, 3);
+            table(&data, "blind warm 50", kind, SegmenterParams { warm_up: 50, ..blind }, 3);
+        }
+        return;
+    }
+    let signal = SegmenterParams { labels: true, ..plain };
+    let diagonal = SegmenterParams { classes_in_signature: false, ..plain };
     for kind in ["clean", "blurry", "overlap", "recurring"] {
         for (name, params) in [
-            ("no labels", plain),
-            ("labels in signatures", learned),
-            ("labels in signatures and as signal", labelled),
+            ("no labels, variances only", diagonal),
+            ("no labels, full covariance", blind),
+            ("labels in signatures", plain),
+            ("labels in signatures and as signal", signal),
+        ] {
+            let [delay, missed, surplus, purity, _] = table(&data, name, kind, params, 3);
+            if kind == "clean" && name != "no labels, variances only" {
+                assert!(delay < 60.0 && missed == 0.0 && surplus < 3.0 && purity > 0.95);
+            }
+        }
+    }
+}
+
+#[test]
+fn boundaries_on_omniglot() {
+    let Some((features, labels)) = read("omniglot_train") else {
+        skip::say("set PERENNIAL_FEATURES to a folder with omniglot_train.f32 and omniglot_train.labels");
+        return;
+    };
+    let order: Vec<u32> = (0..242).collect();
+    let tasks = tasks_of(&labels, &order, &[24, 22, 24, 47, 40, 26, 42, 17]);
+    let data = Data { features, labels, tasks };
+    header();
+    let (plain, blind) = (SegmenterParams::default(), SegmenterParams::unlabelled(WIDTH));
+    for kind in ["clean", "blurry"] {
+        for (name, params) in [
+            ("no labels, full covariance", blind),
+            ("labels in signatures", plain),
+            ("labels in signatures and as signal", SegmenterParams { labels: true, ..plain }),
         ] {
             table(&data, name, kind, params, 3);
         }

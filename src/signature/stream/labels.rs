@@ -1,8 +1,9 @@
 //! Labels as evidence: a task brings classes of its own.
 //!
-//! A label is *own* if the segment showed it at least twice. The chance `u` that an own sample has another label is
-//! estimated by the share of labels seen once (Good and Turing): it covers rare classes as well as blurry boundaries.
-//! Under another task such labels have a chance of 0.9. The evidence is the log likelihood ratio of the two.
+//! A label is *own* if the segment showed it at least twice, and at least a quarter as often as labels on average. The
+//! chance `u` that an own sample has another label is estimated by the share of the others: it covers rare classes as
+//! well as blurry boundaries. Under another task such labels have a chance of 0.9. The evidence is the log likelihood
+//! ratio of the two.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Chance of a foreign label under another task; the rest are samples of this one that linger.
 const FOREIGN: f64 = 0.9;
-/// A label is own from this count on.
-const OWN: usize = 2;
+/// A label is own from this count on, or from this share of the mean count.
+const OWN: (usize, f64) = (2, 0.25);
 
 /// The labels of a segment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,10 +27,11 @@ impl LabelSurprise {
     /// From the labels of a segment; samples without one count for nothing.
     pub fn new(labels: &[Option<u32>]) -> Self {
         let counts = count(labels);
-        let singles = counts.values().filter(|&&n| n < OWN).count() as f64;
         let total = counts.values().sum::<usize>() as f64;
-        let own = counts.into_iter().filter(|&(_, n)| n >= OWN).map(|(label, _)| label).collect();
-        Self { own, unseen: (singles + 1.0) / (total + 2.0) }
+        let least = least(&counts);
+        let others = counts.values().filter(|&&n| n < least).sum::<usize>() as f64;
+        let own = counts.into_iter().filter(|&(_, n)| n >= least).map(|(label, _)| label).collect();
+        Self { own, unseen: (others + 1.0) / (total + 2.0) }
     }
 
     /// Labels of the segment itself, rising.
@@ -40,13 +42,19 @@ impl LabelSurprise {
     /// How much `label` speaks for another task, in nats. Zero without a label, or where the segment's labels tell
     /// nothing.
     pub fn evidence(&self, label: Option<u32>) -> f64 {
-        label.map_or(0.0, |label| self.ratio(self.own.binary_search(&label).is_err()))
+        label.map_or(0.0, |label| self.ratio(!self.is_own(label)))
+    }
+
+    /// Whether the segment's own samples have this label.
+    pub fn is_own(&self, label: u32) -> bool {
+        self.own.binary_search(&label).is_ok()
     }
 
     /// The evidence of every label of the segment that this was made from, had it not been seen.
     pub fn held_out(&self, labels: &[Option<u32>]) -> Vec<f64> {
         let counts = count(labels);
-        let foreign = |label: &u32| counts.get(label).is_none_or(|&n| n <= OWN);
+        let least = least(&counts);
+        let foreign = |label: &u32| counts.get(label).is_none_or(|&n| n <= least);
         labels.iter().map(|l| l.as_ref().map_or(0.0, |l| self.ratio(foreign(l)))).collect()
     }
 
@@ -57,6 +65,12 @@ impl LabelSurprise {
             false => ((1.0 - FOREIGN) / (1.0 - self.unseen)).ln(),
         }
     }
+}
+
+/// How often an own label was seen.
+fn least(counts: &BTreeMap<u32, usize>) -> usize {
+    let mean = counts.values().sum::<usize>() as f64 / counts.len().max(1) as f64;
+    OWN.0.max((OWN.1 * mean).ceil() as usize)
 }
 
 fn count(labels: &[Option<u32>]) -> BTreeMap<u32, usize> {

@@ -23,8 +23,9 @@
 //!   first `warm_up` of a new task its own; both are one task by assumption, and while they are collected no boundary is
 //!   seen. A signature is fitted again each time its samples have doubled, up to the size of the buffer.
 //! * **One allowance for everything.** The drift is the mean surprise, in deviations, that counts as nothing. A task
-//!   explains a segment if its mean surprise there is below the drift: its own CUSUM would not have risen.
-//! * **Divergences between mixtures are no test here.** A mixture of 30 samples in 192 dimensions differs from every
+//!   explains a segment if its mean surprise there is below the drift: its own CUSUM would not have risen. Only samples
+//!   after the alarm are asked: those before it raised it.
+//! * **Divergences between mixtures are no test here.** A mixture of 20 samples in 192 dimensions differs from every
 //!   signature by its own noise; the samples themselves say more.
 //!   [`DpGmm::symmetric_divergence`](crate::mixture::DpGmm::symmetric_divergence) is there for longer segments.
 //!

@@ -6,7 +6,7 @@
 //!    └── new ──────────────────────┼──── same, recurs ──────────────────────────────────┘
 //! ```
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
 use super::Cusum;
@@ -14,7 +14,8 @@ use super::rows::Rows;
 use super::watch::Watch;
 use crate::bail;
 use crate::error::Result;
-use crate::signature::{Reduced, Reduction, ReductionParams, Signature, SignatureParams};
+use crate::mixture::CovarianceType;
+use crate::signature::{Reduced, Reduction, ReductionParams, Signature, SignatureParams, Whitening};
 
 /// How a [`Segmenter`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +32,7 @@ pub struct SegmenterParams {
     pub window: u32,
     /// Samples per false alarm.
     pub run_length: f64,
-    /// Samples of a suspect segment that are needed for a decision.
+    /// Samples after an alarm on which the decision rests.
     pub evidence: usize,
     /// Samples after a decision in which no alarm counts.
     pub cooldown: u32,
@@ -54,10 +55,10 @@ impl Default for SegmenterParams {
             drift: 0.7,
             window: 1,
             run_length: 10_000.0,
-            evidence: 30,
+            evidence: 20,
             cooldown: 30,
             labels: false,
-            classes_in_signature: false,
+            classes_in_signature: true,
             signature: SignatureParams::default(),
             reduction: ReductionParams::default(),
         }
@@ -65,6 +66,25 @@ impl Default for SegmenterParams {
 }
 
 impl SegmenterParams {
+    /// For features of `width` without labels: one full covariance a task over an unwhitened space. Without classes,
+    /// whitening shrinks what tells tasks apart and variances alone see hardly anything (`tests/signature_stream_real.rs`).
+    /// A signature takes `width²` bytes instead of a few per class.
+    pub fn unlabelled(width: usize) -> Self {
+        let plain = Self::default();
+        Self {
+            drift: 0.5,
+            classes_in_signature: false,
+            signature: SignatureParams {
+                n_components: 1,
+                covariance: CovarianceType::Full,
+                tie: width as f64 + 8.0,
+                ..plain.signature
+            },
+            reduction: ReductionParams { dims: width, whitening: Whitening::Total, shrinkage: Some(1.0) },
+            ..plain
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let counts = [self.opening, self.warm_up, self.evidence];
         let positive = [self.drift, self.run_length].into_iter().all(|v| v.is_finite() && v > 0.0);
@@ -227,11 +247,8 @@ impl Segmenter {
         let alarm = self.cusum.step(&watch.rule, surprise) && self.quiet == 0;
         self.quiet = self.quiet.saturating_sub(1);
         match self.phase {
-            Phase::Suspecting(noticed) if self.suspect.len() >= self.params.evidence => {
+            Phase::Suspecting(noticed) if at - noticed >= self.params.evidence as u64 => {
                 return self.decide(noticed, at).map(Some);
-            }
-            Phase::Watching if alarm && self.suspect.len() >= self.params.evidence => {
-                return self.decide(at, at).map(Some);
             }
             Phase::Watching if alarm => self.phase = Phase::Suspecting(at),
             Phase::Watching if self.cusum.is_calm() => {
@@ -243,13 +260,15 @@ impl Segmenter {
         Ok(None)
     }
 
-    /// Which task explains the suspect segment: the current one if it does, else the best that does, else none.
+    /// Which task explains what came since the alarm: the current one if it does, else the best that does, else none.
     fn decide(&mut self, noticed: u64, at: u64) -> Result<Boundary> {
         let start = self.seen - self.suspect.len() as u64;
-        let z = self.reduced(self.suspect.features().view())?;
+        // Samples before the alarm were chosen for being surprising, and some are older than the change.
+        let fresh = self.suspect.len() - self.params.evidence.min(self.suspect.len());
+        let z = self.reduced(self.suspect.features().slice(s![fresh.., ..]))?;
         let mut surprises = Vec::with_capacity(self.tasks.len());
         for watch in &self.tasks {
-            let all = watch.surprise(&z, self.suspect.labels(), &self.params)?;
+            let all = watch.surprise(&z, &self.suspect.labels()[fresh..], &self.params)?;
             surprises.push(all.sum() / all.len() as f64);
         }
         let explains = |&task: &usize| surprises[task] < self.params.drift;

@@ -19,16 +19,21 @@ pub(super) struct Watch {
 impl Watch {
     /// From samples of the task and, where known, their labels.
     pub fn fit(features: &Reduced, labels: &[Option<u32>], params: &SegmenterParams) -> Result<Self> {
-        let classes: Vec<usize> = labels.iter().map(|l| l.map_or(usize::MAX, |l| l as usize)).collect();
-        let classes = if params.classes_in_signature { classes } else { vec![0; labels.len()] };
-        let (signature, held_out) = Signature::fit_held_out(features, &classes, &params.signature)?;
         let surprise = LabelSurprise::new(labels);
+        let rows = members(labels, &surprise, params);
+        let class = |&i: &usize| labels[i].filter(|_| params.classes_in_signature).map_or(0, |l| l as usize);
+        let classes: Vec<usize> = rows.iter().map(class).collect();
+        let (signature, held_out) =
+            Signature::fit_held_out(&features.select(&rows), &classes, &params.signature)?;
+        // Samples that lingered from elsewhere are no part of the signature, but of what must not raise an alarm.
+        let others: Vec<usize> = (0..labels.len()).filter(|i| rows.binary_search(i).is_err()).collect();
+        let lingering = signature.score(&features.select(&others))?;
+        let scores = held_out.into_iter().map(|(i, score)| (rows[i], score));
+        let scores = scores.chain(others.iter().copied().zip(lingering));
         let evidence = if params.labels { surprise.held_out(labels) } else { vec![0.0; labels.len()] };
         let calibration = signature.calibration();
-        let own: Vec<f64> = held_out
-            .iter()
-            .map(|&(i, score)| surprises(-calibration.z(score), evidence[i], params.drift))
-            .collect();
+        let own: Vec<f64> =
+            scores.map(|(i, score)| surprises(-calibration.z(score), evidence[i], params.drift)).collect();
         let rule = CusumRule::calibrated(
             &own,
             params.drift,
@@ -58,6 +63,17 @@ impl Watch {
     /// Bytes of the stored numbers.
     pub fn bytes(&self) -> usize {
         self.signature.bytes() + size_of::<CusumRule>() + 4 * self.labels.own().len() + 8
+    }
+}
+
+/// Rows that make the signature: all, or those of the segment's own labels where labels shape it and leave enough.
+fn members(labels: &[Option<u32>], surprise: &LabelSurprise, params: &SegmenterParams) -> Vec<usize> {
+    let own = |&i: &usize| labels[i].is_none_or(|label| surprise.is_own(label));
+    let rows: Vec<usize> = (0..labels.len()).filter(own).collect();
+    if params.classes_in_signature && 2 * rows.len() >= labels.len() {
+        rows
+    } else {
+        (0..labels.len()).collect()
     }
 }
 
