@@ -5,11 +5,12 @@
 
 use linfa::ParamGuard;
 use linfa::traits::Predict;
-use ndarray::{Array1, Array2, Axis};
-use perennial::mixture::{DpGmm, DpGmmParams};
+use ndarray::{Array1, Array2, Axis, s};
+use perennial::mixture::{CovarianceType, DpGmm, DpGmmParams};
 use serde_json::Value;
 
-const GOLDEN: &str = include_str!("golden/dpgmm.json");
+const DIAGONAL: &str = include_str!("golden/dpgmm.json");
+const FULL: &str = include_str!("golden/dpgmm_full.json");
 
 fn numbers(v: &Value) -> Vec<f64> {
     v.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
@@ -60,9 +61,32 @@ fn distance<'a>(a: impl IntoIterator<Item = &'a f64>, b: impl IntoIterator<Item 
     a.iter().zip(b).map(|(a, b)| (*a - b).abs() / b.abs().max(1.0)).fold(0.0, f64::max)
 }
 
+/// The numbers of nested lists, row by row.
+fn flat(v: &Value) -> Vec<f64> {
+    v.as_array().map_or_else(|| vec![v.as_f64().unwrap()], |list| list.iter().flat_map(flat).collect())
+}
+
+/// Of every component the variances, or the matrix, of the first `columns` features.
+fn covariances(model: &DpGmm, columns: usize) -> Vec<f64> {
+    let first = |c: &perennial::mixture::Covariance| match model.covariance_type() {
+        CovarianceType::Full => c.dense().slice(s![..columns, ..columns]).iter().copied().collect::<Vec<_>>(),
+        _ => c.variances().slice(s![..columns]).to_vec(),
+    };
+    model.covariances().iter().flat_map(first).collect()
+}
+
 #[test]
-fn agrees_with_scikit_learn() {
-    let cases: Value = serde_json::from_str(GOLDEN).unwrap();
+fn agrees_with_scikit_learn_on_variances() {
+    agrees(DIAGONAL, CovarianceType::Diagonal);
+}
+
+#[test]
+fn agrees_with_scikit_learn_on_full_covariances() {
+    agrees(FULL, CovarianceType::Full);
+}
+
+fn agrees(golden: &str, kind: CovarianceType) {
+    let cases: Value = serde_json::from_str(golden).unwrap();
     for case in cases.as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
         let x = if case["x"].is_null() { wide() } else { matrix(&case["x"]) };
@@ -71,14 +95,15 @@ fn agrees_with_scikit_learn() {
         let start =
             Array2::from_shape_fn((x.nrows(), k), |(i, j)| f64::from(u8::from(labels[i] as usize == j)));
 
-        let model = params(&case["params"]).check().unwrap().fit_from(&x, &start).unwrap();
+        let model =
+            params(&case["params"]).covariance_type(kind).check().unwrap().fit_from(&x, &start).unwrap();
 
         let columns = matrix(&case["means"]).ncols();
         let narrow = |m: &Array2<f64>| m.select(Axis(1), &(0..columns).collect::<Vec<_>>());
         let errors = [
             distance(&model.weights(), &numbers(&case["weights"])),
             distance(&narrow(model.means()), &matrix(&case["means"])),
-            distance(&narrow(model.covariances()), &matrix(&case["covariances"])),
+            distance(&covariances(&model, columns), &flat(&case["covariances"])),
             distance(&model.score_samples(&x), &numbers(&case["score_samples"])),
             distance(&[model.lower_bound()], &[case["lower_bound"].as_f64().unwrap()]),
         ];

@@ -94,6 +94,12 @@ impl Cholesky {
         (0..n).step_by(Self::PANEL).map(panel).sum()
     }
 
+    /// `L` `[n, n]`, zeros above the diagonal.
+    pub fn lower(&self) -> Array2<f64> {
+        let n = self.lower.nrows();
+        Array2::from_shape_fn((n, n), |(i, j)| if j > i { 0.0 } else { self.lower[(i, j)] })
+    }
+
     /// `log det(a + shift I)`.
     pub fn log_det(&self) -> f64 {
         (0..self.lower.nrows()).map(|i| 2.0 * self.lower[(i, i)].ln()).sum()

@@ -5,11 +5,13 @@ use linfa::traits::Fit;
 use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
 
 use super::init::start;
+use super::low_rank::LowRank;
 use super::model::{DpGmm, log_joint, log_sum_exp};
 use super::moves::merge_moves;
 use super::posterior::{Posterior, Prior};
 use super::statistics::Statistics;
-use super::{DpGmmValidParams, Form};
+use super::symmetric::Symmetric;
+use super::{Covariance, CovarianceType, DpGmmValidParams, Form};
 use crate::bail;
 use crate::error::{Error, Result};
 
@@ -56,13 +58,13 @@ impl DpGmmValidParams {
             );
         }
         let prior = self.prior(x.view())?;
-        let mut posterior = self.maximise(x.view(), responsibilities, &prior);
+        let mut posterior = self.maximise(x.view(), responsibilities, &prior)?;
         let (mut bound, mut converged, mut n_iter) =
             (posterior.lower_bound(entropy_of(responsibilities)), false, 0);
         while n_iter < self.max_iter && !converged {
             n_iter += 1;
             let (r, entropy) = expect(x.view(), &posterior);
-            posterior = self.maximise(x.view(), &r, &prior);
+            posterior = self.maximise(x.view(), &r, &prior)?;
             let next = posterior.lower_bound(entropy);
             if !next.is_finite() {
                 bail!(Numeric, "the lower bound became {next}; scale the records or raise `reg_covar`");
@@ -71,7 +73,7 @@ impl DpGmmValidParams {
             bound = next;
             if converged
                 && self.merge_moves
-                && let Some(merged) = merge_moves(x.view(), &posterior, self.reg_covar)
+                && let Some(merged) = merge_moves(x.view(), &posterior, self.reg_covar)?
             {
                 (posterior, bound) = merged;
                 converged = false;
@@ -80,16 +82,20 @@ impl DpGmmValidParams {
         if self.prune {
             prune(&mut posterior, n);
         }
+        if let CovarianceType::LowRank(rank) = self.covariance_type {
+            add_directions(x.view(), &mut posterior, usize::from(rank))?;
+        }
         Ok(DpGmm::new(posterior, bound, n_iter, converged))
     }
 
-    fn maximise(&self, x: ArrayView2<f64>, r: &Array2<f64>, prior: &Prior) -> Posterior {
-        prior.update(self.form, self.reg_covar, &Statistics::new(x, r))
+    fn maximise(&self, x: ArrayView2<f64>, r: &Array2<f64>, prior: &Prior) -> Result<Posterior> {
+        let kind = self.covariance_type;
+        prior.update(self.form, kind, self.reg_covar, &Statistics::new(kind, x, r)?)
     }
 
     fn has_converged(&self, before: f64, now: f64) -> bool {
         let scale = match self.form {
-            Form::NormalGamma => now.abs().max(1.0),
+            Form::Conjugate => now.abs().max(1.0),
             Form::ScikitLearn => 1.0,
         };
         (now - before).abs() < self.tol * scale
@@ -98,13 +104,14 @@ impl DpGmmValidParams {
     /// The prior with what was left open taken from the data.
     fn prior(&self, x: ArrayView2<f64>) -> Result<Prior> {
         let (k, d) = (self.n_components as f64, x.ncols());
-        let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
-        let (gamma, beta0, nu0, ddof) = match self.form {
-            Form::NormalGamma => (0.1, 0.05, 4.0, 0.0),
-            Form::ScikitLearn => (1.0 / k, 1.0, d as f64, 1.0),
+        let full = self.covariance_type == CovarianceType::Full;
+        let (gamma, beta0, nu0) = match self.form {
+            Form::Conjugate if full => (0.1, 0.05, d as f64 + 2.0),
+            Form::Conjugate => (0.1, 0.05, 4.0),
+            Form::ScikitLearn => (1.0 / k, 1.0, d as f64),
         };
         let nu0 = self.degrees_of_freedom_prior.unwrap_or(nu0);
-        if self.form == Form::ScikitLearn && nu0 <= d as f64 - 1.0 {
+        if (full || self.form == Form::ScikitLearn) && nu0 <= d as f64 - 1.0 {
             bail!(
                 InvalidArgument,
                 "`degrees_of_freedom_prior` is {nu0}; with {d} features it must exceed {}",
@@ -112,26 +119,16 @@ impl DpGmmValidParams {
             );
         }
         let covariance = match &self.covariance_prior {
-            Some(c) => c.clone(),
-            None => {
-                let var = x.var_axis(Axis(0), if x.nrows() > 1 { ddof } else { 0.0 });
-                // A dimension that never varies would make every density infinite.
-                let floor = (1e-4 * var.sum() / d as f64).max(self.reg_covar).max(f64::MIN_POSITIVE);
-                match self.form {
-                    Form::NormalGamma => {
-                        let shrink = k.powf(-2.0 / effective_dimensions(&var));
-                        var.mapv(|v| nu0 * v.max(floor) * shrink)
-                    }
-                    Form::ScikitLearn => var.mapv(|v| if v > 0.0 { v } else { floor }),
-                }
-            }
+            Some(c) => Symmetric::Diagonal(c.clone()),
+            None => self.default_scatter(x, nu0)?,
         };
-        let mean = self.mean_prior.clone().unwrap_or(mean);
-        if covariance.len() != d || mean.len() != d {
+        let mean =
+            self.mean_prior.clone().or_else(|| x.mean_axis(Axis(0))).unwrap_or_else(|| Array1::zeros(d));
+        let width = covariance.diagonal().len();
+        if width != d || mean.len() != d {
             bail!(
                 InvalidArgument,
-                "priors of width {} and {} for records of width {d}; give {d} numbers each",
-                covariance.len(),
+                "priors of width {width} and {} for records of width {d}; give {d} numbers each",
                 mean.len()
             );
         }
@@ -140,8 +137,33 @@ impl DpGmmValidParams {
             mean_precision: self.mean_precision_prior.unwrap_or(beta0),
             degrees_of_freedom: nu0,
             mean,
+            log_det: Covariance::new(covariance.clone())?.log_det(),
             covariance,
         })
+    }
+
+    /// The default of `covariance_prior` for records `[n, d]`.
+    fn default_scatter(&self, x: ArrayView2<f64>, nu0: f64) -> Result<Symmetric> {
+        let (k, (n, d)) = (self.n_components as f64, x.dim());
+        let ddof = if n > 1 && self.form == Form::ScikitLearn { 1.0 } else { 0.0 };
+        let var = x.var_axis(Axis(0), ddof);
+        // A dimension that never varies would make every density infinite.
+        let floor = (1e-4 * var.sum() / d as f64).max(self.reg_covar).max(f64::MIN_POSITIVE);
+        if self.form == Form::Conjugate {
+            let shrink = k.powf(-2.0 / effective_dimensions(&var));
+            return Ok(Symmetric::Diagonal(var.mapv(|v| nu0 * v.max(floor) * shrink)));
+        }
+        if self.covariance_type != CovarianceType::Full {
+            return Ok(Symmetric::Diagonal(var.mapv(|v| if v > 0.0 { v } else { floor })));
+        }
+        let mean = x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(d));
+        let mut scatter = Symmetric::scatter(CovarianceType::Full, x, Array1::ones(n).view(), mean.view())?;
+        scatter.scale(1.0 / (n as f64 - ddof));
+        if Covariance::new(scatter.clone()).is_err() {
+            // Fewer records than features: scikit-learn fails here, a small diagonal helps.
+            scatter.add_to_diagonal(floor);
+        }
+        Ok(scatter)
     }
 }
 
@@ -176,6 +198,20 @@ fn prune(posterior: &mut Posterior, n: usize) {
         .filter(|&j| posterior.counts[j] >= least || Some(j) == largest)
         .collect();
     posterior.select(&keep);
+}
+
+/// Gives every component the leading correlations of its points (methods.md A.4).
+fn add_directions(x: ArrayView2<f64>, posterior: &mut Posterior, rank: usize) -> Result<()> {
+    let (r, _) = expect(x, posterior);
+    for (j, weights) in r.columns().into_iter().enumerate() {
+        let scatter = Symmetric::scatter(CovarianceType::Full, x, weights, posterior.means.row(j))?;
+        if let Symmetric::Dense(scatter) = scatter {
+            let variances = posterior.covariances[j].variances();
+            let fitted = LowRank::of_scatter(variances.view(), &scatter, posterior.counts[j], rank)?;
+            posterior.covariances[j] = Covariance::LowRank(fitted);
+        }
+    }
+    Ok(())
 }
 
 /// `(sum var)^2 / sum var^2`: how many equal variances would carry as much.

@@ -3,18 +3,20 @@
 use linfa::ParamGuard;
 use ndarray::Array1;
 
+use super::CovarianceType;
 use crate::error::{Error, Result};
 use crate::{bail, err};
 
 /// Which variational family and which bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Form {
-    /// Independent Normal-Gamma posteriors per dimension, the last stick equal to one, sticks sorted by size, the
-    /// exact lower bound, stop on its relative change. The default.
+    /// The conjugate model (independent Normal-Gamma posteriors per dimension; Normal-Wishart where covariances are
+    /// full), the last stick equal to one, sticks sorted by size, the exact lower bound, stop on its relative change.
+    /// The default.
     #[default]
-    NormalGamma,
-    /// What scikit-learn computes for `covariance_type="diag"`: the expected log-determinant of a `d`-dimensional
-    /// Wishart, no sorting, every stick free, the bound without its constants, stop on its absolute change.
+    Conjugate,
+    /// What scikit-learn computes: the expected log-determinant of a `d`-dimensional Wishart in `"diag"` too, no
+    /// sorting, every stick free, the bound without its constants, stop on its absolute change.
     ScikitLearn,
 }
 
@@ -24,6 +26,7 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DpGmmValidParams {
     pub(super) form: Form,
+    pub(super) covariance_type: CovarianceType,
     pub(super) n_components: usize,
     pub(super) weight_concentration_prior: Option<f64>,
     pub(super) mean_precision_prior: Option<f64>,
@@ -41,13 +44,13 @@ pub struct DpGmmValidParams {
 
 /// Hyper-parameters of a [`DpGmm`](super::DpGmm), named as in scikit-learn's `BayesianGaussianMixture`.
 ///
-/// | name | `NormalGamma` | `ScikitLearn` |
+/// | name | `Conjugate` | `ScikitLearn` |
 /// |---|---|---|
 /// | `weight_concentration_prior` | 0.1 | `1 / n_components` |
 /// | `mean_precision_prior` | 0.05 | 1 |
 /// | `mean_prior` | mean of the data | mean of the data |
-/// | `degrees_of_freedom_prior` | 4 (a Gamma shape of 2) | `d` |
-/// | `covariance_prior` | `4 var_d / K^(2 / d_eff)` | `var_d` |
+/// | `degrees_of_freedom_prior` | 4 (a Gamma shape of 2); full: `d + 2` | `d` |
+/// | `covariance_prior` | `nu0 var_d / K^(2 / d_eff)` | `var_d`; full: the covariance |
 /// | `reg_covar` | 1e-6 | 1e-6 |
 /// | `tol` | 1e-4, relative | 1e-3, absolute |
 /// | `max_iter`, `n_init` | 100, 1 | 100, 1 |
@@ -58,10 +61,11 @@ pub struct DpGmmValidParams {
 pub struct DpGmmParams(DpGmmValidParams);
 
 impl DpGmmParams {
-    /// Defaults of [`Form::NormalGamma`] with at most `n_components` components and seed 42.
+    /// Defaults of [`Form::Conjugate`] and diagonal covariances with at most `n_components` components and seed 42.
     pub fn new(n_components: usize) -> Self {
         Self(DpGmmValidParams {
-            form: Form::NormalGamma,
+            form: Form::Conjugate,
+            covariance_type: CovarianceType::Diagonal,
             n_components,
             weight_concentration_prior: None,
             mean_precision_prior: None,
@@ -76,6 +80,13 @@ impl DpGmmParams {
             prune: true,
             seed: 42,
         })
+    }
+
+    /// Which numbers describe the shape of a component.
+    #[must_use]
+    pub fn covariance_type(mut self, kind: CovarianceType) -> Self {
+        self.0.covariance_type = kind;
+        self
     }
 
     /// Switches to [`Form::ScikitLearn`] and its `tol`, without merging and pruning.
@@ -109,14 +120,15 @@ impl DpGmmParams {
         self
     }
 
-    /// `nu0`: how many observations the prior variance is worth. Positive; above `d - 1` for [`Form::ScikitLearn`].
+    /// `nu0`: how many observations the prior variance is worth. Positive; above `d - 1` for
+    /// [`Form::ScikitLearn`] and for full covariances.
     #[must_use]
     pub fn degrees_of_freedom_prior(mut self, nu0: f64) -> Self {
         self.0.degrees_of_freedom_prior = Some(nu0);
         self
     }
 
-    /// `c0 > 0`, of width `d`: the prior *scatter*. A component without data has variance `c0 / nu0`.
+    /// `c0 > 0`, of width `d`: the prior *scatter*, its diagonal where covariances are full. A component without data has variance `c0 / nu0`.
     #[must_use]
     pub fn covariance_prior(mut self, scatter: Array1<f64>) -> Self {
         self.0.covariance_prior = Some(scatter);
@@ -194,6 +206,9 @@ impl ParamGuard for DpGmmParams {
         positive("weight_concentration_prior", p.weight_concentration_prior.unwrap_or(1.0))?;
         positive("mean_precision_prior", p.mean_precision_prior.unwrap_or(1.0))?;
         positive("degrees_of_freedom_prior", p.degrees_of_freedom_prior.unwrap_or(1.0))?;
+        if p.covariance_type == CovarianceType::LowRank(0) {
+            bail!(InvalidArgument, "a low-rank covariance of rank 0; give 1 or more, or take `Diagonal`");
+        }
         for &c in p.covariance_prior.iter().flatten() {
             positive("covariance_prior", c)?;
         }
@@ -201,10 +216,7 @@ impl ParamGuard for DpGmmParams {
             bail!(InvalidArgument, "`reg_covar` is {}; give 0 or a small positive number", p.reg_covar);
         }
         if p.merge_moves && p.form == Form::ScikitLearn {
-            bail!(
-                InvalidArgument,
-                "`merge_moves` needs the exact bound; use it with `Form::NormalGamma` only"
-            );
+            bail!(InvalidArgument, "`merge_moves` needs the exact bound; use it with `Form::Conjugate` only");
         }
         if p.mean_prior.iter().flatten().any(|m| !m.is_finite()) {
             bail!(InvalidArgument, "`mean_prior` holds NaN or infinity; give finite numbers");

@@ -1,4 +1,4 @@
-//! Dirichlet-process Gaussian mixtures with diagonal covariances, fitted by variational inference.
+//! Dirichlet-process Gaussian mixtures with diagonal, low-rank or full covariances, fitted by variational inference.
 //!
 //! A [`DpGmm`] describes where a set of `n` points of width `d` lives. It is the summary by which a learned task is
 //! recognised later, so it must be small (2 bytes a number at rest), scored fast, and identical on every run.
@@ -14,11 +14,14 @@
 //! `nu0 = degrees_of_freedom_prior`, `c0 = covariance_prior`, `m0 = mean_prior`. Truncated at `n_components`; after a
 //! fit the posterior is `(N_j, m_j, C_j)` per component and everything else follows from it and the prior.
 //!
-//! Two forms share the code ([`Form`]): [`Form::NormalGamma`], the conjugate model above with its exact lower bound,
-//! and [`Form::ScikitLearn`], the updates and the bound of `BayesianGaussianMixture(covariance_type="diag")`. The former also tries, once converged,
-//! to merge components and keeps what raises its bound.
+//! With full covariances ([`CovarianceType::Full`]) the precisions of a component are one matrix with a Wishart prior; with
+//! low-rank ones ([`CovarianceType::LowRank`]) the fit is the diagonal one and directions are added at its end.
 //!
-//! Invariants: components are finite, counts and variances positive; the bound never falls during a `NormalGamma` fit;
+//! Two forms share the code ([`Form`]): [`Form::Conjugate`], the conjugate model above with its exact lower bound, and
+//! [`Form::ScikitLearn`], the updates and the bound of `BayesianGaussianMixture` with `covariance_type` `"diag"` or
+//! `"full"`. The former also tries, once converged, to merge components and keeps what raises its bound.
+//!
+//! Invariants: components are finite, counts and variances positive; the bound never falls during a `Conjugate` fit;
 //! the same data and seed give the same bytes.
 //!
 //! It does not choose the feature space, know about classes or tasks, or read and write anything.
@@ -28,17 +31,26 @@
 //! *Kullback-Leibler approach to Gaussian mixture reduction* (2007) for [`DpGmm::merged`].
 
 mod algorithm;
+mod covariance;
 mod errors;
+mod full;
 mod hyperparams;
 mod init;
+mod low_rank;
 mod merge;
 mod model;
 mod moves;
 mod overlap;
 mod posterior;
+mod sampling;
 mod statistics;
 mod storage;
+mod symmetric;
 
+pub use covariance::{Covariance, CovarianceType};
+pub use full::Triangle;
 pub use hyperparams::{DpGmmParams, DpGmmValidParams, Form};
+pub use low_rank::LowRank;
 pub use model::DpGmm;
+pub use overlap::Overlap;
 pub(crate) use storage::{from_halves, to_halves};

@@ -5,9 +5,10 @@ use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2
 use statrs::function::gamma::ln_gamma;
 
 use super::posterior::{LN_2PI, Posterior};
-use super::{DpGmmParams, storage};
+use super::{Covariance, CovarianceType, DpGmmParams, storage};
+use crate::error::Result;
 
-/// A fitted Dirichlet-process Gaussian mixture of `K` diagonal components over `d` features.
+/// A fitted Dirichlet-process Gaussian mixture of `K` components over `d` features.
 ///
 /// Scores take `[n, d]` and return natural logarithms. A row that is not finite scores NaN or minus infinity, never
 /// a panic. Serialised it takes 2 bytes a number ([`Self::rounded`] says what that costs).
@@ -60,9 +61,20 @@ impl DpGmm {
         &self.posterior.means
     }
 
-    /// Inverses of the expected precisions, shape `[K, d]`.
-    pub fn covariances(&self) -> &Array2<f64> {
+    /// Inverses of the expected precisions, `K` of them.
+    pub fn covariances(&self) -> &[Covariance] {
         &self.posterior.covariances
+    }
+
+    /// Diagonals of the covariances, shape `[K, d]`.
+    pub fn variances(&self) -> Array2<f64> {
+        let rows: Vec<_> = self.covariances().iter().map(Covariance::variances).collect();
+        Array2::from_shape_fn(self.means().dim(), |(j, d)| rows[j][d])
+    }
+
+    /// How the covariances are held.
+    pub fn covariance_type(&self) -> CovarianceType {
+        self.posterior.kind
     }
 
     /// Lower bound on the log evidence at the end of the fit (before pruning).
@@ -95,42 +107,52 @@ impl DpGmm {
         log_joint(x.view(), &self.posterior).map_axis(Axis(1), log_sum_exp)
     }
 
-    /// Log of the posterior predictive density per record, shape `[n]`: a mixture of products of Student's t with
-    /// `nu_j` degrees of freedom, location `m_j` and squared scale `C_j (beta_j + 1) / beta_j`, weighted by `E[pi_j]`.
-    /// Its tails are heavier than the Gaussian's, so it is slower to call a point unknown when it has seen little.
+    /// `ln sum_j E[pi_j] N(x; m_j, C_j)` per record, shape `[n]`: the mixture as it stands, without what is unsure about it.
+    pub fn log_density<D: Data<Elem = f64>>(&self, x: &ArrayBase<D, Ix2>) -> Array1<f64> {
+        let constants = self.weights().mapv(f64::ln) + gaussian_constants(self.covariances());
+        log_gaussians(x.view(), self.means(), self.covariances(), &constants).map_axis(Axis(1), log_sum_exp)
+    }
+
+    /// Log of the posterior predictive density per record, shape `[n]`: a mixture of Student's t with location `m_j`,
+    /// weighted by `E[pi_j]`. Its tails are heavier than the Gaussian's, so it is slower to call a point unknown when it
+    /// has seen little.
+    ///
+    /// Diagonal: a product over dimensions, `nu_j` degrees of freedom, squared scale `C_j (beta_j + 1) / beta_j`. Full:
+    /// one multivariate t of `nu_j - d + 1` degrees, scale times `nu_j / (nu_j - d + 1)`. A low-rank covariance is not the
+    /// posterior of anything; it takes one multivariate t of `nu_j` degrees.
     pub fn predictive<D: Data<Elem = f64>>(&self, x: &ArrayBase<D, Ix2>) -> Array1<f64> {
-        let (n, k, d) = (x.nrows(), self.n_components(), self.n_features() as f64);
         let log_weights = self.weights().mapv(f64::ln);
-        let mut scores = Array2::zeros((n, k));
-        for j in 0..k {
-            let nu = self.posterior.degrees_of_freedom(j);
+        let mut scores = Array2::zeros((x.nrows(), self.n_components()));
+        for (j, mut column) in scores.columns_mut().into_iter().enumerate() {
             let beta = self.posterior.mean_precision(j);
-            let scale = self.covariances().row(j).mapv(|c| c * (beta + 1.0) / beta);
-            let norm = d
-                * (ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (nu * std::f64::consts::PI).ln())
-                - 0.5 * scale.iter().map(|s| s.ln()).sum::<f64>();
-            for (row, score) in x.outer_iter().zip(scores.column_mut(j)) {
-                let tail: f64 = row
-                    .iter()
-                    .zip(self.means().row(j))
-                    .zip(&scale)
-                    .map(|((x, m), s)| ((x - m) * (x - m) / (nu * s)).ln_1p())
-                    .sum();
-                *score = log_weights[j] + norm - 0.5 * (nu + 1.0) * tail;
-            }
+            let (nu, widen) = (self.posterior.degrees_of_freedom(j), (beta + 1.0) / beta);
+            let student = match &self.covariances()[j] {
+                Covariance::Diagonal(v) => student_product(x.view(), self.means().row(j), &(v * widen), nu),
+                full @ Covariance::Full(_) => {
+                    let degrees = nu - self.n_features() as f64 + 1.0;
+                    student(x.view(), self.means().row(j), full, widen * nu / degrees, degrees)
+                }
+                low_rank => student(x.view(), self.means().row(j), low_rank, widen, nu),
+            };
+            column.assign(&(student + log_weights[j]));
         }
         scores.map_axis(Axis(1), log_sum_exp)
     }
 
     /// `max_j ln N(x; m_j, C_j + jitter I)` per record, shape `[n]`, without the mixing weights: the retrieval rule
     /// of Proteus (methods.md 3.6), which uses a jitter of 1e-4.
-    pub fn max_component<D: Data<Elem = f64>>(&self, x: &ArrayBase<D, Ix2>, jitter: f64) -> Array1<f64> {
-        let precisions = self.covariances().mapv(|c| 1.0 / (c + jitter));
-        let d = self.n_features() as f64;
-        let constants =
-            precisions.map_axis(Axis(1), |p| 0.5 * (p.iter().map(|p| p.ln()).sum::<f64>() - d * LN_2PI));
-        log_gaussians(x.view(), self.means(), &precisions, &constants)
-            .map_axis(Axis(1), |row| row.fold(f64::NEG_INFINITY, |a, &b| a.max(b)))
+    ///
+    /// # Errors
+    /// `Numeric` if a covariance with the jitter is not positive definite.
+    pub fn max_component<D: Data<Elem = f64>>(
+        &self,
+        x: &ArrayBase<D, Ix2>,
+        jitter: f64,
+    ) -> Result<Array1<f64>> {
+        let widened: Vec<Covariance> =
+            self.covariances().iter().map(|c| c.plus_identity(jitter)).collect::<Result<_>>()?;
+        Ok(log_gaussians(x.view(), self.means(), &widened, &gaussian_constants(&widened))
+            .map_axis(Axis(1), |row| row.fold(f64::NEG_INFINITY, |a, &b| a.max(b))))
     }
 }
 
@@ -150,27 +172,57 @@ impl<D: Data<Elem = f64>> PredictInplace<ArrayBase<D, Ix2>, Array1<usize>> for D
 
 /// `ln rho_ij`, shape `[n, K]`.
 pub(super) fn log_joint(x: ArrayView2<f64>, posterior: &Posterior) -> Array2<f64> {
-    let precisions = posterior.covariances.mapv(f64::recip);
-    log_gaussians(x, &posterior.means, &precisions, &posterior.log_constants())
+    log_gaussians(x, &posterior.means, &posterior.covariances, &posterior.log_constants())
 }
 
-/// `constant_j - 1/2 sum_d precision_jd (x_id - mean_jd)^2`, shape `[n, K]`.
+/// `ln N(m_j; m_j, C_j)`, shape `[K]`.
+fn gaussian_constants(covariances: &[Covariance]) -> Array1<f64> {
+    covariances.iter().map(|c| -0.5 * (c.log_det() + c.width() as f64 * LN_2PI)).collect()
+}
+
+/// `constant_j - 1/2 (x_i - m_j)ᵀ C_j⁻¹ (x_i - m_j)`, shape `[n, K]`.
 fn log_gaussians(
     x: ArrayView2<f64>,
     means: &Array2<f64>,
-    precisions: &Array2<f64>,
+    covariances: &[Covariance],
     constants: &Array1<f64>,
 ) -> Array2<f64> {
-    Array2::from_shape_fn((x.nrows(), means.nrows()), |(i, j)| {
-        let distance: f64 = x
-            .row(i)
-            .iter()
-            .zip(means.row(j))
-            .zip(precisions.row(j))
-            .map(|((x, m), p)| p * (x - m) * (x - m))
-            .sum();
-        constants[j] - 0.5 * distance
-    })
+    let mut out = Array2::zeros((x.nrows(), covariances.len()));
+    for (j, mut column) in out.columns_mut().into_iter().enumerate() {
+        let distances = covariances[j].squared_distances(x, means.row(j));
+        column.assign(&(constants[j] - 0.5 * distances));
+    }
+    out
+}
+
+/// Log density of a product of Student's t with squared scales `[d]`, per record.
+fn student_product(x: ArrayView2<f64>, mean: ArrayView1<f64>, scale: &Array1<f64>, nu: f64) -> Array1<f64> {
+    let norm = scale.len() as f64
+        * (ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (nu * std::f64::consts::PI).ln())
+        - 0.5 * scale.iter().map(|s| s.ln()).sum::<f64>();
+    x.outer_iter()
+        .map(|row| {
+            let terms = row.iter().zip(mean).zip(scale);
+            let tail: f64 = terms.map(|((x, m), s)| ((x - m) * (x - m) / (nu * s)).ln_1p()).sum();
+            norm - 0.5 * (nu + 1.0) * tail
+        })
+        .collect()
+}
+
+/// Log density of one multivariate Student's t of squared scale `widen C`, per record.
+fn student(
+    x: ArrayView2<f64>,
+    mean: ArrayView1<f64>,
+    covariance: &Covariance,
+    widen: f64,
+    nu: f64,
+) -> Array1<f64> {
+    let d = covariance.width() as f64;
+    let norm = ln_gamma(0.5 * (nu + d))
+        - ln_gamma(0.5 * nu)
+        - 0.5 * (d * (nu * std::f64::consts::PI * widen).ln() + covariance.log_det());
+    let tail = |distance: f64| norm - 0.5 * (nu + d) * (distance / (widen * nu)).ln_1p();
+    covariance.squared_distances(x, mean).mapv(tail)
 }
 
 /// `ln sum exp`, safe against overflow.

@@ -11,23 +11,28 @@ use super::algorithm::expect;
 use super::merge::merge_costs;
 use super::posterior::Posterior;
 use super::statistics::Statistics;
+use crate::error::Result;
 
 /// A mixture with fewer components and its bound, higher than that of `posterior`, or `None` if no pair's merge raises it.
-pub(super) fn merge_moves(x: ArrayView2<f64>, posterior: &Posterior, reg: f64) -> Option<(Posterior, f64)> {
+pub(super) fn merge_moves(
+    x: ArrayView2<f64>,
+    posterior: &Posterior,
+    reg: f64,
+) -> Result<Option<(Posterior, f64)>> {
     let (mut r, mut entropy) = expect(x, posterior);
-    let mut data = Statistics::new(x, &r);
-    let update = |data: &Statistics| posterior.prior.update(posterior.form, reg, data);
-    let mut current = update(&data);
+    let mut data = Statistics::new(posterior.kind, x, &r)?;
+    let update = |data: &Statistics| posterior.prior.update(posterior.form, posterior.kind, reg, data);
+    let mut current = update(&data)?;
     let mut bound = current.lower_bound(entropy);
     // Columns of `r` follow `posterior`; this names them after some have gone.
     let mut alive: Vec<usize> = (0..posterior.n_components()).collect();
     let mut changed = false;
-    for (_, i, j) in merge_costs(posterior) {
+    for (_, i, j) in merge_costs(posterior)? {
         let place = |c| alive.iter().position(|&a| a == c);
         let (Some(i), Some(j)) = (place(i), place(j)) else { continue };
         let merged_data = data.merged(i, j);
         let merged_entropy = entropy + entropy_change(&r, i, j);
-        let merged = update(&merged_data);
+        let merged = update(&merged_data)?;
         let merged_bound = merged.lower_bound(merged_entropy);
         if merged_bound > bound {
             (data, entropy, current, bound, changed) =
@@ -36,7 +41,7 @@ pub(super) fn merge_moves(x: ArrayView2<f64>, posterior: &Posterior, reg: f64) -
             r = without_column(&r, i, j);
         }
     }
-    changed.then_some((current, bound))
+    Ok(changed.then_some((current, bound)))
 }
 
 /// How the entropy of the responsibilities changes when columns `i` and `j` are added up.

@@ -8,14 +8,17 @@
 //! sticks: Beta(1 + N_j, gamma + sum_{l>j} N_l)
 //! ```
 //!
-//! In the Gamma notation `a_j = nu_j / 2` and `b_jd = nu_j C_jd / 2`.
+//! In the Gamma notation `a_j = nu_j / 2` and `b_jd = nu_j C_jd / 2`. With a full covariance `S_j`, `c0` and `C_j` are
+//! matrices, the square is an outer product, and the posterior is Normal-Wishart.
 
 use ndarray::{Array1, Array2, Zip};
 use statrs::function::beta::ln_beta;
 use statrs::function::gamma::{digamma, ln_gamma};
 
-use super::Form;
 use super::statistics::Statistics;
+use super::symmetric::Symmetric;
+use super::{Covariance, CovarianceType, Form};
+use crate::error::Result;
 
 /// Prior of every component; all of width `d`.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,42 +27,48 @@ pub(super) struct Prior {
     pub mean_precision: f64,
     pub degrees_of_freedom: f64,
     pub mean: Array1<f64>,
-    pub covariance: Array1<f64>,
+    /// The scatter `c0`.
+    pub covariance: Symmetric,
+    /// `ln det c0`.
+    pub log_det: f64,
 }
 
 impl Prior {
     /// The posterior of an M-step. `reg` is added to every empirical variance.
-    pub fn update(&self, form: Form, reg: f64, data: &Statistics) -> Posterior {
-        let (mut means, mut covariances) = (data.means.clone(), data.scatter.clone());
+    pub fn update(&self, form: Form, kind: CovarianceType, reg: f64, data: &Statistics) -> Result<Posterior> {
+        let mut means = data.means.clone();
+        let mut covariances = Vec::with_capacity(data.counts.len());
         for (j, &n) in data.counts.iter().enumerate() {
             let (beta, nu) = (self.mean_precision + n, self.degrees_of_freedom + n);
+            let off = &means.row(j) - &self.mean;
+            let mut c = data.scatter[j].clone();
+            c.add(1.0, &self.covariance);
+            c.add_to_diagonal(n * reg);
+            c.add_outer(n * self.mean_precision / beta, off.view());
+            c.scale(1.0 / nu);
+            covariances.push(Covariance::new(c)?);
             Zip::from(means.row_mut(j))
-                .and(covariances.row_mut(j))
                 .and(&self.mean)
-                .and(&self.covariance)
-                .for_each(|m, c, &m0, &c0| {
-                    let off = *m - m0;
-                    *c = (c0 + *c + n * (reg + self.mean_precision / beta * off * off)) / nu;
-                    *m = (self.mean_precision * m0 + n * *m) / beta;
-                });
+                .for_each(|m, &m0| *m = (self.mean_precision * m0 + n * *m) / beta);
         }
         let mut posterior =
-            Posterior { form, prior: self.clone(), counts: data.counts.clone(), means, covariances };
-        if form == Form::NormalGamma {
+            Posterior { form, kind, prior: self.clone(), counts: data.counts.clone(), means, covariances };
+        if form == Form::Conjugate {
             posterior.sort_by_count();
         }
-        posterior
+        Ok(posterior)
     }
 }
 
-/// Posterior of all components: `counts` `[K]`, `means` and `covariances` `[K, d]`.
+/// Posterior of all components: `counts` `[K]`, `means` `[K, d]` and `K` covariances.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Posterior {
     pub form: Form,
+    pub kind: CovarianceType,
     pub prior: Prior,
     pub counts: Array1<f64>,
     pub means: Array2<f64>,
-    pub covariances: Array2<f64>,
+    pub covariances: Vec<Covariance>,
 }
 
 impl Posterior {
@@ -81,7 +90,7 @@ impl Posterior {
         self.prior.mean_precision + self.counts[j]
     }
 
-    /// The two Beta parameters of every stick. Under `NormalGamma` the last stick is one and has none.
+    /// The two Beta parameters of every stick. Under `Conjugate` the last stick is one and has none.
     fn sticks(&self) -> Vec<(f64, f64)> {
         let mut rest = 0.0;
         let mut sticks: Vec<_> = self
@@ -95,7 +104,7 @@ impl Posterior {
             })
             .collect();
         sticks.reverse();
-        if self.form == Form::NormalGamma {
+        if self.form == Form::Conjugate {
             sticks.pop();
         }
         sticks
@@ -128,20 +137,21 @@ impl Posterior {
         weights
     }
 
-    /// `sum_d f(shape_d)` over the `d` precisions of component `j`, whose shape parameters are all `nu_j / 2`, or
-    /// those of a Wishart.
-    fn sum_shapes(&self, j: usize, f: fn(f64) -> f64) -> f64 {
-        let nu = self.degrees_of_freedom(j);
-        match self.form {
-            Form::NormalGamma => self.n_features() as f64 * f(0.5 * nu),
-            Form::ScikitLearn => (0..self.n_features()).map(|i| f(0.5 * (nu - i as f64))).sum(),
+    /// `sum_d f(shape_d)` over the `d` precisions of a component with `nu` degrees of freedom: all `nu / 2`, or those
+    /// of a Wishart.
+    fn sum_shapes(&self, nu: f64, f: fn(f64) -> f64) -> f64 {
+        let d = self.n_features();
+        if self.form == Form::ScikitLearn || self.kind == CovarianceType::Full {
+            (0..d).map(|i| f(0.5 * (nu - i as f64))).sum()
+        } else {
+            d as f64 * f(0.5 * nu)
         }
     }
 
-    /// `sum_d ln b_jd`.
+    /// `ln det (nu_j C_j / 2)`.
     fn log_rates(&self, j: usize) -> f64 {
         let half_nu = 0.5 * self.degrees_of_freedom(j);
-        self.covariances.row(j).iter().map(|c| (half_nu * c).ln()).sum()
+        self.n_features() as f64 * half_nu.ln() + self.covariances[j].log_det()
     }
 
     /// The part of `ln rho_ij` that does not depend on the point, `E[ln pi_j]` included; shape `[K]`.
@@ -149,39 +159,39 @@ impl Posterior {
         let d = self.n_features() as f64;
         let mut constants = self.expected_log_weights();
         for (j, c) in constants.iter_mut().enumerate() {
-            let log_precisions = self.sum_shapes(j, digamma) - self.log_rates(j);
+            let log_precisions = self.sum_shapes(self.degrees_of_freedom(j), digamma) - self.log_rates(j);
             *c += 0.5 * (log_precisions - d * LN_2PI - d / self.mean_precision(j));
         }
         constants
     }
 
     /// Lower bound on the log evidence, given the entropy `-sum r ln r` of the responsibilities this posterior was
-    /// made from. Exact for `NormalGamma`; without its constants, as scikit-learn reports it, for `ScikitLearn`.
+    /// made from. Exact for `Conjugate`; without its constants, as scikit-learn reports it, for `ScikitLearn`.
     pub fn lower_bound(&self, entropy: f64) -> f64 {
         let d = self.n_features() as f64;
         let components: f64 = (0..self.n_components())
             .map(|j| {
                 let half_nu = 0.5 * self.degrees_of_freedom(j);
-                self.sum_shapes(j, ln_gamma)
+                self.sum_shapes(2.0 * half_nu, ln_gamma)
                     - half_nu * self.log_rates(j)
                     - 0.5 * d * self.mean_precision(j).ln()
             })
             .sum();
         let sticks: f64 = self.sticks().iter().map(|&(a, b)| ln_beta(a, b)).sum();
         let constants = match self.form {
-            Form::NormalGamma => self.bound_constants(),
+            Form::Conjugate => self.bound_constants(),
             Form::ScikitLearn => 0.0,
         };
         entropy + components + sticks + constants
     }
 
-    /// Normalisers of the priors and of the likelihood.
+    /// Normalisers of the priors and of the likelihood. Powers of pi in a Wishart's cancel against the posterior's.
     fn bound_constants(&self) -> f64 {
-        let Prior { weight_concentration, mean_precision, degrees_of_freedom, covariance, .. } = &self.prior;
+        let Prior { weight_concentration, mean_precision, degrees_of_freedom: nu0, log_det, .. } =
+            &self.prior;
         let (k, d) = (self.n_components() as f64, self.n_features() as f64);
-        let a0 = 0.5 * degrees_of_freedom;
-        let rates: f64 = covariance.iter().map(|c| (0.5 * c).ln()).sum();
-        let component = a0 * rates - d * ln_gamma(a0) + 0.5 * d * mean_precision.ln();
+        let rates = log_det - d * std::f64::consts::LN_2;
+        let component = 0.5 * nu0 * rates - self.sum_shapes(*nu0, ln_gamma) + 0.5 * d * mean_precision.ln();
         k * component + (k - 1.0) * weight_concentration.ln() - 0.5 * d * LN_2PI * self.counts.sum()
     }
 
@@ -189,7 +199,7 @@ impl Posterior {
     pub fn select(&mut self, order: &[usize]) {
         self.counts = order.iter().map(|&j| self.counts[j]).collect();
         self.means = self.means.select(ndarray::Axis(0), order);
-        self.covariances = self.covariances.select(ndarray::Axis(0), order);
+        self.covariances = order.iter().map(|&j| self.covariances[j].clone()).collect();
     }
 
     /// Orders the components by falling count (ties keep their order).

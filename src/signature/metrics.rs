@@ -25,6 +25,30 @@ pub fn retrieval(scores: ArrayView2<f64>, truth: &[usize], context: usize) -> f6
     f64::from(u32::try_from(hits).unwrap_or(u32::MAX)) / f64::from(u32::try_from(total).unwrap_or(u32::MAX))
 }
 
+/// The same scores decided per sample and per run of `context` samples: how much of a published figure is the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct RetrievalGap {
+    /// Consecutive samples decided together.
+    pub context: usize,
+    /// [`retrieval`] of single samples.
+    pub per_sample: f64,
+    /// [`retrieval`] of runs.
+    pub in_context: f64,
+}
+
+impl RetrievalGap {
+    /// Of `scores` `[n, tasks]` and `truth` `[n]`.
+    pub fn new(scores: ArrayView2<f64>, truth: &[usize], context: usize) -> Self {
+        let of = |context| retrieval(scores, truth, context);
+        Self { context, per_sample: of(1), in_context: of(context) }
+    }
+
+    /// How much better runs look than samples.
+    pub fn gap(&self) -> f64 {
+        self.in_context - self.per_sample
+    }
+}
+
 /// Area under the curve of telling known from unknown samples by a novelty that is larger for the unknown: the chance
 /// that a random unknown one exceeds a random known one. NaN if either is empty.
 pub fn detection(known: &[f64], unknown: &[f64]) -> f64 {

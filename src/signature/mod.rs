@@ -12,7 +12,10 @@
 //! | `task` | [`Signature`]: mixture and calibration of one task |
 //! | `calibration` | [`Calibration`]: where own scores lie |
 //! | `router` | [`Router`]: which task, or none |
-//! | `metrics` | [`retrieval`], [`detection`] |
+//! | `shortlist` | [`Shortlist`]: few tasks by frozen features, each asked in its own space |
+//! | `certificate` | [`Certificate`]: what can be promised about a task, and its worst rival |
+//! | [`stream`] | tasks without announced boundaries: alarms, recurrences |
+//! | `metrics` | [`retrieval`], [`RetrievalGap`], [`detection`] |
 //!
 //! Labels are known while a task is learned, so the default uses them: within-class covariance spans the metric and
 //! every class has components of its own. The published form (no labels, plain whitening) is kept as
@@ -27,13 +30,18 @@
 //! Source: methods.md 3.5, 3.6, 3.11 (Proteus, arXiv 2603.13235, with the per-sample decisions of this project).
 
 mod calibration;
+mod certificate;
 mod metrics;
 mod reduction;
 mod router;
+mod shortlist;
+pub mod stream;
 mod task;
 
 pub use calibration::Calibration;
-pub use metrics::{detection, retrieval};
+pub use certificate::{Certificate, Guarantee, threshold as certificate_threshold};
+pub use metrics::{RetrievalGap, detection, retrieval};
 pub use reduction::{Reduced, Reduction, ReductionParams, Whitening};
 pub use router::{Router, Routing, Rule};
+pub use shortlist::Shortlist;
 pub use task::{Score, Signature, SignatureForm, SignatureParams};

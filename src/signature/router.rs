@@ -106,17 +106,9 @@ impl Router {
     /// # Errors
     /// `State` without a task, `Shape` if the columns are not the tasks.
     pub fn decide(&self, scores: ArrayView2<f64>, head: Option<ArrayView2<f64>>) -> Result<Vec<Routing>> {
-        let tasks = self.signatures.len();
-        if tasks == 0 {
-            bail!(State, "nothing learned yet; finish a task before routing");
-        }
-        if scores.ncols() != tasks || head.is_some_and(|h| h.dim() != scores.dim()) {
-            bail!(
-                Shape,
-                "scores are {:?}, head scores {:?}; give {tasks} columns",
-                scores.dim(),
-                head.map(|h| h.dim())
-            );
+        self.check(scores)?;
+        if let Some(head) = head.filter(|h| h.dim() != scores.dim()) {
+            bail!(Shape, "head scores are {:?}, scores {:?}; give one for each", head.dim(), scores.dim());
         }
         let mut compared = self.compared(scores);
         if let Some(head) = head {
@@ -134,8 +126,20 @@ impl Router {
             .collect())
     }
 
+    /// Whether `scores` has a column for every task, and there is one.
+    pub(super) fn check(&self, scores: ArrayView2<f64>) -> Result<()> {
+        let tasks = self.signatures.len();
+        if tasks == 0 {
+            bail!(State, "nothing learned yet; finish a task before routing");
+        }
+        if scores.ncols() != tasks {
+            bail!(Shape, "scores are {:?}; give {tasks} columns", scores.dim());
+        }
+        Ok(())
+    }
+
     /// What the rule compares, `[n, tasks]`; raw scores are in units of the mean deviation.
-    fn compared(&self, scores: ArrayView2<f64>) -> Array2<f64> {
+    pub(super) fn compared(&self, scores: ArrayView2<f64>) -> Array2<f64> {
         let calibrations: Vec<_> = self.signatures.iter().map(Signature::calibration).collect();
         let sd = calibrations.iter().map(|c| f64::from(c.sd)).sum::<f64>() / calibrations.len() as f64;
         Array2::from_shape_fn(scores.dim(), |(i, k)| match self.rule {
@@ -146,7 +150,7 @@ impl Router {
 }
 
 /// Index of the largest value (the first of equals) and its lead over the second.
-fn best(values: impl Iterator<Item = f64>) -> (usize, f64) {
+pub(super) fn best(values: impl Iterator<Item = f64>) -> (usize, f64) {
     let (mut at, mut first, mut second) = (0, f64::NEG_INFINITY, f64::NEG_INFINITY);
     for (i, v) in values.enumerate() {
         if v > first {

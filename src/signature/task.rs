@@ -12,7 +12,7 @@ use super::calibration::{Calibration, folds};
 use super::reduction::Reduced;
 use crate::bail;
 use crate::error::Result;
-use crate::mixture::{DpGmm, DpGmmParams};
+use crate::mixture::{CovarianceType, DpGmm, DpGmmParams};
 
 /// How a [`Signature`] is fitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub enum Score {
     Predictive,
     /// The best single Gaussian, unweighted, with 1e-4 added to the variances: the published rule.
     MaxComponent,
+    /// Log density of the mixture of Gaussians, weighted.
+    Mixture,
 }
 
 /// How to fit a [`Signature`].
@@ -47,6 +49,8 @@ pub struct SignatureParams {
     /// Iterations over all classes together once each has its components (by class only). 0, the default, leaves every
     /// sample to its own class; letting the mixture reassign them cost 1.7 points of retrieval on P-small.
     pub refine: usize,
+    /// How the shape of a component is held. Full by class needs a `tie` above the width.
+    pub covariance: CovarianceType,
     /// How points are scored.
     pub score: Score,
     /// Share of own samples that must not be called unknown.
@@ -62,6 +66,7 @@ impl Default for SignatureParams {
             n_components: 3,
             tie: 300.0,
             refine: 0,
+            covariance: CovarianceType::Diagonal,
             score: Score::Predictive,
             recall: 0.95,
             seed: 42,
@@ -70,7 +75,8 @@ impl Default for SignatureParams {
 }
 
 impl SignatureParams {
-    /// The published form and rule (methods.md 3.5, 3.6), in diagonal covariances.
+    /// The published form and rule (methods.md 3.5, 3.6), in diagonal covariances; published
+    /// are full ones ([`CovarianceType::Full`]).
     pub fn faithful() -> Self {
         Self {
             form: SignatureForm::Faithful,
@@ -94,12 +100,14 @@ impl SignatureParams {
     fn mixture(&self, z: ArrayView2<f64>, labels: &[usize]) -> Result<DpGmm> {
         match self.form {
             SignatureForm::Faithful => {
-                let params = DpGmmParams::new(self.n_components).scikit_learn().seed(self.seed);
+                let params = DpGmmParams::new(self.n_components).scikit_learn();
+                let params = params.covariance_type(self.covariance).seed(self.seed);
                 params.fit(&DatasetBase::from(z))
             }
             SignatureForm::ByClass => {
                 let start = self.by_class(z, labels)?;
-                let params = self.tied(start.ncols(), z.ncols()).max_iter(self.refine).merge_moves(false);
+                let params = self.tied(start.ncols(), z.ncols()).covariance_type(self.covariance);
+                let params = params.max_iter(self.refine).merge_moves(false);
                 params.check()?.fit_from(&z, &start)
             }
         }
@@ -136,12 +144,13 @@ impl SignatureParams {
         Ok(start)
     }
 
-    fn scores(&self, mixture: &DpGmm, features: &Reduced) -> Array1<f64> {
+    fn scores(&self, mixture: &DpGmm, features: &Reduced) -> Result<Array1<f64>> {
         let density = match self.score {
             Score::Predictive => mixture.predictive(&features.z),
-            Score::MaxComponent => mixture.max_component(&features.z, 1e-4),
+            Score::MaxComponent => mixture.max_component(&features.z, 1e-4)?,
+            Score::Mixture => mixture.log_density(&features.z),
         };
-        density - &features.background
+        Ok(density - &features.background)
     }
 }
 
@@ -162,6 +171,18 @@ impl Signature {
     /// `Shape` without features or with another number of labels, `Numeric` for features that are not finite,
     /// `InvalidArgument` for parameters out of range.
     pub fn fit(features: &Reduced, labels: &[usize], params: &SignatureParams) -> Result<Self> {
+        Ok(Self::fit_held_out(features, labels, params)?.0)
+    }
+
+    /// As [`Self::fit`], with the indices and scores of the samples that were held out for the calibration.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn fit_held_out(
+        features: &Reduced,
+        labels: &[usize],
+        params: &SignatureParams,
+    ) -> Result<(Self, Vec<(usize, f64)>)> {
         params.check()?;
         let n = features.len();
         if n == 0 || labels.len() != n {
@@ -171,16 +192,19 @@ impl Signature {
                 labels.len()
             );
         }
-        let calibration = Calibration::new(&held_out(features, labels, params)?, params.recall);
+        let held_out = held_out(features, labels, params)?;
+        let scores: Vec<f64> = held_out.iter().map(|&(_, score)| score).collect();
+        let calibration = Calibration::new(&scores, params.recall);
         let mixture = params.mixture(features.z.view(), labels)?.rounded()?;
         let classes: BTreeSet<u32> = labels.iter().map(|&c| u32::try_from(c).unwrap_or(u32::MAX)).collect();
-        Ok(Self {
+        let signature = Self {
             params: *params,
             mixture,
             calibration,
             classes: classes.into_iter().collect(),
             n: u32::try_from(n).unwrap_or(u32::MAX),
-        })
+        };
+        Ok((signature, held_out))
     }
 
     /// Log density relative to the background per sample, in nats; shape `[n]`.
@@ -195,7 +219,7 @@ impl Signature {
                 "features of width {width} for a signature of {own}; use the reduction it was fitted under"
             );
         }
-        Ok(self.params.scores(&self.mixture, features))
+        self.params.scores(&self.mixture, features)
     }
 
     /// The mixture.
@@ -224,8 +248,8 @@ impl Signature {
     }
 }
 
-/// Scores of samples under mixtures that did not see them.
-fn held_out(features: &Reduced, labels: &[usize], params: &SignatureParams) -> Result<Vec<f64>> {
+/// Indices and scores of samples under mixtures that did not see them.
+fn held_out(features: &Reduced, labels: &[usize], params: &SignatureParams) -> Result<Vec<(usize, f64)>> {
     let (fold, used) = folds(labels);
     let mut scores = Vec::new();
     for f in 0..used {
@@ -235,7 +259,8 @@ fn held_out(features: &Reduced, labels: &[usize], params: &SignatureParams) -> R
         }
         let seen_labels: Vec<usize> = seen.iter().map(|&i| labels[i]).collect();
         let mixture = params.mixture(features.z.select(Axis(0), &seen).view(), &seen_labels)?;
-        scores.extend(params.scores(&mixture, &features.select(&out)));
+        let held_out = params.scores(&mixture, &features.select(&out))?;
+        scores.extend(out.into_iter().zip(held_out));
     }
     Ok(scores)
 }

@@ -1,4 +1,5 @@
-"""Writes dpgmm.json: what scikit-learn's BayesianGaussianMixture (diag, Dirichlet process) makes of five data sets.
+"""Writes dpgmm.json and dpgmm_full.json: what scikit-learn's BayesianGaussianMixture (Dirichlet process, covariance_type
+"diag" and "full") makes of five data sets.
 
     python tests/golden/dpgmm_golden.py        (scikit-learn 1.9.1, numpy 2)
 
@@ -61,10 +62,18 @@ def data():
     }
 
 
-def case(name, x, params):
+def case(name, x, params, covariance_type):
+    params = dict(params)
+    if covariance_type == "full":
+        params.pop("covariance_prior", None)
+        params["mean_precision_prior"] = params.get("mean_precision_prior", 0.5)
     labels = KMeans(params["n_components"], n_init=1, random_state=0).fit(x).labels_
     model = FromResponsibilities(
-        covariance_type="diag", weight_concentration_prior_type="dirichlet_process", max_iter=500, tol=1e-6, **params
+        covariance_type=covariance_type,
+        weight_concentration_prior_type="dirichlet_process",
+        max_iter=500,
+        tol=1e-6,
+        **params,
     )
     model.labels = labels
     model.fit(x)
@@ -77,7 +86,7 @@ def case(name, x, params):
         "weights": model.weights_.tolist(),
         # Of the wide set three columns are enough to compare; the log-likelihoods depend on all.
         "means": model.means_[:, :3].tolist(),
-        "covariances": model.covariances_[:, :3].tolist(),
+        "covariances": model.covariances_[:, :3, ...][..., :3].tolist(),
         "active": int((model.weights_ > 0.01).sum()),
         "lower_bound": model.lower_bound_,
         "n_iter": model.n_iter_,
@@ -86,7 +95,8 @@ def case(name, x, params):
     }
 
 
-cases = [case(name, x, params) for name, (x, params) in data().items()]
-(HERE / "dpgmm.json").write_text(json.dumps(cases) + "\n")
-for c in cases:
-    print(f"{c['name']:12} active {c['active']}  iterations {c['n_iter']}  bound {c['lower_bound']:.6f}")
+for covariance_type, file in [("diag", "dpgmm.json"), ("full", "dpgmm_full.json")]:
+    cases = [case(name, x, params, covariance_type) for name, (x, params) in data().items()]
+    (HERE / file).write_text(json.dumps(cases) + "\n")
+    for c in cases:
+        print(f"{file:16} {c['name']:12} active {c['active']}  iterations {c['n_iter']}  bound {c['lower_bound']:.6f}")
