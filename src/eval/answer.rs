@@ -5,7 +5,7 @@
 
 use super::context::Ballot;
 use crate::error::Result;
-use crate::learner::{Encoded, Learner, Prediction};
+use crate::learner::{Encoded, Learner, Prediction, Scored};
 
 /// A prediction, and the scores behind it where the learner tells them.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +23,12 @@ pub struct Answer {
 /// # Errors
 /// As [`Learner::predict_encoded`].
 pub fn ask(learner: &Learner, images: &Encoded) -> Result<Vec<Answer>> {
-    Ok(learner.predict_encoded(images)?.into_iter().map(Answer::from).collect())
+    Ok(learner.score_encoded(images)?.into_iter().map(Answer::from).collect())
 }
 
-impl From<Prediction> for Answer {
-    fn from(prediction: Prediction) -> Self {
-        Self { prediction, class_scores: None, task_scores: None }
+impl From<Scored> for Answer {
+    fn from(Scored { prediction, classes, tasks }: Scored) -> Self {
+        Self { prediction, class_scores: Some(classes), task_scores: Some(tasks) }
     }
 }
 
@@ -54,7 +54,7 @@ mod tests {
     fn only_the_classes_of_the_task_compete() {
         let prediction =
             Prediction { class: 2, name: "c".into(), score: 3.0, task: 1, unknown: false, familiarity: 0.0 };
-        let mut answer = Answer::from(prediction);
+        let mut answer = Answer { prediction, class_scores: None, task_scores: None };
         assert_eq!(answer.within(&[0, 1]), None);
         answer.class_scores = Some(vec![-1.0, -2.0, 3.0]);
         assert_eq!(

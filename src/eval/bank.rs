@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayD, ArrayView4};
+use ndarray::{Array2, ArrayD, ArrayView4, Axis};
 
 use super::cache::Cache;
 use super::rows::Rows;
@@ -110,7 +110,8 @@ fn read(rows: &[&(Arc<Rows>, usize)]) -> Result<Option<Encoded>> {
         let odd = |e: ndarray::ShapeError| crate::err!(Bug, "rows of odd shape: {e}");
         let tokens = ArrayD::from_shape_vec(form, tokens).map_err(odd)?;
         let features = Array2::from_shape_vec((chunk.len(), width), features).map_err(odd)?;
-        let encoded = Encoded::new(&tokens, features.view());
+        let (frozen, summary) = features.view().split_at(Axis(1), width - chunk[0].0.summary());
+        let encoded = Encoded::new(&tokens, frozen, summary);
         match &mut all {
             Some(all) => all.extend(&encoded),
             None => all = Some(encoded),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, Encodings};
 use super::rows::{Rows, Writer};
 use crate::data::{Dataset, Identity, Preprocess, Skipped, Split};
 use crate::error::{Context, Result};
@@ -119,9 +119,9 @@ impl Cache {
             }
             let images = ArrayView4::from_shape((batch.ids.len(), c, h, w), &batch.pixels)
                 .map_err(|e| crate::err!(Shape, "preprocessed pictures do not fit the backbone: {e}"))?;
-            let (tokens, features) = encoder.encode(images)?;
+            let Encodings { tokens, features, summary } = encoder.encode(images)?;
             let of: Vec<Identity> = batch.ids.iter().map(|&id| identities[id]).collect();
-            writer.push(&of, &tokens, features.view())?;
+            writer.push(&of, &tokens, features.view(), summary)?;
         }
         writer.finish()?;
         self.add(&path);

@@ -3,7 +3,7 @@
 //! It gives what [`Encoded`](crate::learner::Encoded) is made from, boundary tokens and frozen features, in a form that
 //! can be written to disk; [`Trunk::key`] names everything that the numbers depend on.
 
-use ndarray::{Array2, ArrayD, ArrayView4, Ix2};
+use ndarray::{Array2, ArrayD, ArrayView4, Axis, Ix2, concatenate};
 use sha2::{Digest, Sha256};
 
 use crate::backbone::{Backbone, Parts};
@@ -18,6 +18,7 @@ pub struct Trunk {
     graph: Graph,
     image: [usize; 3],
     micro: usize,
+    summary: usize,
     about: String,
 }
 
@@ -29,12 +30,13 @@ impl Trunk {
     pub fn new(backbone: &Backbone, settings: &Settings) -> Result<Self> {
         let named = backbone.clone().named(&settings.named)?;
         let micro = backbone.fixed_batch().unwrap_or(settings.micro.max(1));
-        let Parts { trunk, suffix, .. } = named.parts(settings.lora.blocks, settings.lora.roles)?;
+        let Parts { trunk, summary, suffix, .. } = named.parts(settings.lora.blocks, settings.lora.roles)?;
         let image = named.image()?;
         // The cut is where so many nodes lie before it and so many behind it.
         let (before, behind) = (trunk.nodes().len(), suffix.nodes().len());
-        let about = format!("{:x?} image {image:?} nodes {before} {behind}", named.sha256());
-        Ok(Self { graph: trunk, image, micro, about })
+        let about =
+            format!("{:x?} image {image:?} nodes {before} {behind} summary {summary:?}", named.sha256());
+        Ok(Self { graph: trunk, image, micro, summary: summary.iter().sum(), about })
     }
 
     /// SHA-256 of what encodings depend on besides the picture: backbone, cut, engine, preprocessing.
@@ -47,7 +49,8 @@ impl Trunk {
     /// # Errors
     /// Whatever the engine refuses.
     pub fn compile(&self, engine: &dyn Engine) -> Result<Encoder> {
-        Ok(Encoder { runner: Runner::new(engine, &self.graph, self.micro)?, image: self.image })
+        let runner = Runner::new(engine, &self.graph, self.micro)?;
+        Ok(Encoder { runner, image: self.image, summary: self.summary })
     }
 }
 
@@ -55,6 +58,17 @@ impl Trunk {
 pub struct Encoder {
     runner: Runner,
     image: [usize; 3],
+    summary: usize,
+}
+
+/// What the frozen network says of images.
+pub struct Encodings {
+    /// Boundary tokens `[n, ..]`.
+    pub tokens: ArrayD<f32>,
+    /// Frozen features with the summary of the tokens behind them, `[n, width + summary]`.
+    pub features: Array2<f32>,
+    /// Width of the summary.
+    pub summary: usize,
 }
 
 impl Encoder {
@@ -63,16 +77,21 @@ impl Encoder {
         self.image
     }
 
-    /// Boundary tokens `[n, ..]` and frozen features `[n, width]` of preprocessed images.
+    /// Encodes preprocessed images.
     ///
     /// # Errors
     /// Whatever the engine refuses.
-    pub fn encode(&self, images: ArrayView4<'_, f32>) -> Result<(ArrayD<f32>, Array2<f32>)> {
+    pub fn encode(&self, images: ArrayView4<'_, f32>) -> Result<Encodings> {
         let mut outputs = self.runner.run(images.into_dyn(), &[])?.into_iter();
-        let (Some(tokens), Some(features)) = (outputs.next(), outputs.next()) else {
-            crate::bail!(Bug, "the trunk has two outputs");
-        };
-        let features = features.into_dimensionality::<Ix2>();
-        Ok((tokens, features.map_err(|e| crate::err!(Shape, "a feature of another rank: {e}"))?))
+        let tokens = outputs.next().ok_or_else(|| crate::err!(Bug, "the trunk has no output"))?;
+        let rows = |rows: ArrayD<f32>| rows.into_dimensionality::<Ix2>();
+        let rows: Vec<Array2<f32>> = outputs
+            .map(rows)
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|e| crate::err!(Shape, "a feature of another rank: {e}"))?;
+        let views: Vec<_> = rows.iter().map(|r| r.view()).collect();
+        let features = concatenate(Axis(1), &views)
+            .map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))?;
+        Ok(Encodings { tokens, features, summary: self.summary })
     }
 }

@@ -37,7 +37,7 @@ pub use bank::Bank;
 pub use cache::Cache;
 pub use checkpoint::Checkpoint;
 pub use course::{Course, Event, Plan, Trace};
-pub use encoder::{Encoder, Trunk};
+pub use encoder::{Encoder, Encodings, Trunk};
 pub use metrics::{Evaluation, Metrics, Outcome};
 pub use result::{EvalResult, Provenance, TaskInfo};
 pub use run::{Progress, Run};

@@ -35,8 +35,9 @@ struct Index {
     key: [u8; 32],
     /// Of one picture's boundary tokens.
     shape: Vec<usize>,
-    /// Of its feature.
+    /// Of its feature, and of the summary at its end.
     width: usize,
+    summary: usize,
     rows: Vec<(Identity, u32)>,
 }
 
@@ -69,7 +70,8 @@ impl Writer {
         Ok(Self { file, part, path: path.into(), index: Index { key, ..Index::default() } })
     }
 
-    /// Appends pictures: their identities, boundary tokens `[n, ..]` and frozen features `[n, width]`.
+    /// Appends pictures: their identities, boundary tokens `[n, ..]` and frozen features `[n, width]`, of which
+    /// the last `summary` columns sum up the tokens.
     ///
     /// # Errors
     /// `Io` where the medium is full, `Shape` where pictures differ in form.
@@ -78,10 +80,11 @@ impl Writer {
         of: &[Identity],
         tokens: &ArrayD<f32>,
         features: ArrayView2<'_, f32>,
+        summary: usize,
     ) -> Result<()> {
         let (shape, width) = (tokens.shape()[1..].to_vec(), features.ncols());
         if self.index.rows.is_empty() {
-            (self.index.shape, self.index.width) = (shape.clone(), width);
+            (self.index.shape, self.index.width, self.index.summary) = (shape.clone(), width, summary);
         }
         if (&self.index.shape, self.index.width) != (&shape, width) || of.len() != features.nrows() {
             crate::bail!(Shape, "a picture's encoding {shape:?} + {width} beside {:?}", self.index.shape);
@@ -165,6 +168,11 @@ impl Rows {
         (&self.index.shape, self.index.width)
     }
 
+    /// Width of the summary at the end of a feature.
+    pub fn summary(&self) -> usize {
+        self.index.summary
+    }
+
     /// Reads row `at` into boundary tokens and feature.
     ///
     /// # Errors
@@ -229,6 +237,7 @@ mod tests {
                 &[[1; 32], [2; 32]],
                 &tokens.slice_axis(Axis(0), (0..2).into()).to_owned(),
                 features.slice(ndarray::s![..2, ..]),
+                2,
             )
             .unwrap();
         writer
@@ -236,6 +245,7 @@ mod tests {
                 &[[3; 32]],
                 &tokens.slice_axis(Axis(0), (2..3).into()).to_owned(),
                 features.slice(ndarray::s![2.., ..]),
+                2,
             )
             .unwrap();
         assert!(!path.exists(), "half a file has the name of a whole one");

@@ -37,7 +37,7 @@ pub use builder::{Builder, slots};
 pub use classifier::Statistics;
 pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};
-pub use prediction::Prediction;
+pub use prediction::{Prediction, Scored};
 pub use recognition::Recognition;
 pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
@@ -239,6 +239,14 @@ impl Learner {
     /// # Errors
     /// [`State`](crate::ErrorKind::State) before any task was learned.
     pub fn predict_encoded(&self, images: &Encoded) -> Result<Vec<Prediction>> {
+        Ok(self.score_encoded(images)?.into_iter().map(|scored| scored.prediction).collect())
+    }
+
+    /// As [`Learner::predict_encoded`], with the scores behind every answer.
+    ///
+    /// # Errors
+    /// As [`Learner::predict_encoded`].
+    pub fn score_encoded(&self, images: &Encoded) -> Result<Vec<Scored>> {
         if self.state.tasks.is_empty() {
             crate::bail!(State, "nothing was learned yet; begin_task, observe and end_task first");
         }

@@ -28,8 +28,19 @@ pub struct Prediction {
     pub familiarity: f32,
 }
 
+/// The answer for one image, and what it was chosen from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// The answer.
+    pub prediction: Prediction,
+    /// Score of every class, by index.
+    pub classes: Vec<f32>,
+    /// Score of every task, by index; minus infinity for one that was not asked.
+    pub tasks: Vec<f64>,
+}
+
 /// Answers for feature rows.
-pub fn predict(state: &State, reading: Reading, features: &Features) -> Result<Vec<Prediction>> {
+pub fn predict(state: &State, reading: Reading, features: &Features) -> Result<Vec<Scored>> {
     let (head, rows) = (state.head()?, state.rows(reading.view, features)?);
     let several = reading.classifier == Classifier::Linear && features.adapted.len() > 1;
     let scores = if several { surest(head, features)? } else { head.scores(rows.view())? };
@@ -65,13 +76,14 @@ fn softmax(mut scores: Array2<f32>) -> Array2<f32> {
 }
 
 /// Puts class scores and what was recognised together.
-pub fn answer(state: &State, scores: &Array2<f32>, seen: Vec<Recognised>) -> Result<Vec<Prediction>> {
+pub fn answer(state: &State, scores: &Array2<f32>, seen: Vec<Recognised>) -> Result<Vec<Scored>> {
     let one = |(row, seen): (ArrayView1<'_, f32>, Recognised)| {
         let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
         let (class, &score) = best.ok_or_else(|| crate::err!(Bug, "a classifier without classes"))?;
         let name = state.classes.get(class).cloned().unwrap_or_default();
-        let Recognised { task, unknown, familiarity } = seen;
-        Ok(Prediction { class, name, score, task, unknown, familiarity })
+        let Recognised { task, unknown, familiarity, scores: tasks } = seen;
+        let prediction = Prediction { class, name, score, task, unknown, familiarity };
+        Ok(Scored { prediction, classes: row.to_vec(), tasks })
     };
     scores.rows().into_iter().zip(seen).map(one).collect()
 }

@@ -43,6 +43,8 @@ pub struct Recognised {
     pub unknown: bool,
     /// Negated novelty in standard deviations of the newest task's held-out images, from their mean.
     pub familiarity: f32,
+    /// What was compared, by task.
+    pub scores: Vec<f64>,
 }
 
 impl Recognition {
@@ -112,7 +114,8 @@ impl Recognition {
         let routings = router.decide(likelihood.view(), Some(says.view()))?;
         let recognised = |(routing, novelty): (Routing, &f64)| {
             let familiarity = calibration.z(-novelty) as f32;
-            Recognised { task: routing.task, unknown: familiarity < calibration.threshold, familiarity }
+            let (unknown, scores) = (familiarity < calibration.threshold, routing.scores.to_vec());
+            Recognised { task: routing.task, unknown, familiarity, scores }
         };
         Ok(routings.into_iter().zip(&strange).map(recognised).collect())
     }

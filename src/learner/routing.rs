@@ -13,31 +13,28 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::features;
 use super::network::Network;
-use super::prediction::{self, Prediction};
+use super::prediction::{self, Scored};
 use super::recognition::Heard;
 use super::{Encoded, State};
 use crate::error::Result;
 
 /// Answers for encoded images, of which each passes at most `most` networks.
-pub fn predict(
-    state: &State,
-    networks: &[Network],
-    most: usize,
-    images: &Encoded,
-) -> Result<Vec<Prediction>> {
+pub fn predict(state: &State, networks: &[Network], most: usize, images: &Encoded) -> Result<Vec<Scored>> {
     let frozen = images.frozen();
     let likelihoods = state.recognition.likelihoods(frozen.view())?;
     let shortlist: Vec<Vec<usize>> = likelihoods.rows().into_iter().map(|row| likeliest(row, most)).collect();
     let mut chosen = Array2::zeros(frozen.raw_dim());
     let mut best = Array1::from_elem(images.len(), (0, f64::NEG_INFINITY));
+    let mut fits = Array2::from_elem((images.len(), networks.len()), f64::NEG_INFINITY);
     for (task, network) in networks.iter().enumerate() {
         let rows: Vec<usize> = (0..images.len()).filter(|&i| shortlist[i].contains(&task)).collect();
         if rows.is_empty() {
             continue;
         }
         let own = features::extract(std::slice::from_ref(network), &images.select(&rows))?.adapted.remove(0);
-        let fits = state.own.calibrated(task, own.view())?;
-        for ((&i, &fit), feature) in rows.iter().zip(&fits).zip(own.axis_iter(Axis(0))) {
+        let found = state.own.calibrated(task, own.view())?;
+        for ((&i, &fit), feature) in rows.iter().zip(&found).zip(own.axis_iter(Axis(0))) {
+            fits[[i, task]] = fit;
             if fit > best[i].1 {
                 best[i] = (task, fit);
                 chosen.row_mut(i).assign(&feature);
@@ -48,7 +45,9 @@ pub fn predict(
     let scores = head.scores(chosen.view())?;
     let heard = Heard::from(head, chosen.view(), scores.view(), &state.tasks)?;
     let mut seen = state.recognition.recognise(frozen.view(), &heard)?;
-    seen.iter_mut().zip(&best).for_each(|(seen, (task, _))| seen.task = *task);
+    for ((seen, (task, _)), fits) in seen.iter_mut().zip(&best).zip(fits.rows()) {
+        (seen.task, seen.scores) = (*task, fits.to_vec());
+    }
     prediction::answer(state, &scores, seen)
 }
 
