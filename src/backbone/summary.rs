@@ -39,14 +39,14 @@ fn axes(shape: &Shape) -> Option<Vec<usize>> {
     }
 }
 
-/// Appends the summary of `values` to `graph`: one row an image, and the widths of its parts.
+/// Appends the summary of `values` to `graph`, the deepest first: one row an image, and the widths of its parts.
 ///
 /// # Errors
 /// [`Unsupported`](crate::ErrorKind::Unsupported) where a value has no places.
 pub fn append(graph: &mut Graph, values: &[ValueId]) -> Result<(ValueId, Vec<usize>)> {
     let mut emit = Emit::new(graph, "summary");
     let (mut parts, mut widths) = (Vec::new(), Vec::new());
-    for &x in values {
+    for &x in values.iter().rev() {
         let shape = emit.shape(x)?;
         let axes = axes(&shape).ok_or_else(|| crate::err!(Unsupported, "{shape} has no places to sum up"))?;
         let channel = (1..shape.rank()).find(|a| !axes.contains(a)).unwrap_or(shape.rank() - 1);

@@ -63,16 +63,16 @@ impl Background {
         scores.map_axis(Axis(1), |row| of(row))
     }
 
-    /// The same for rows that *were* observed, with these centres, as if they had not been: each is taken out of its centre and of `S`
+    /// The same for rows that *were* observed, with these centres and held-out distances, as if they had not been: each is taken out of its centre and of `S`
     /// by rank-one updates. That it is also in `m` and between the centres changes little and stays.
     pub(super) fn held_out(
         &self,
         metric: &Metric,
         rows: &Array2<f64>,
+        distances: &Array2<f64>,
         centres: &[usize],
     ) -> Result<Array1<f64>> {
-        let nearest = metric.held_out(rows, centres)?;
-        let nearest = nearest.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
+        let nearest = distances.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
         let products = rows.dot(&metric.weights);
         let squares = metric.squares(rows)?;
         let mut out = nearest;

@@ -8,7 +8,7 @@ use super::metric::{Metric, Shrinkage};
 use super::sums::ClassSums;
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
-use crate::linalg::PackedGram;
+use crate::linalg::RoundedGram;
 
 /// Rows that are held out after each observation.
 const ASKED: usize = 512;
@@ -16,8 +16,8 @@ const ASKED: usize = 512;
 /// Shares of the identity in the covariance that are tried, beside the oracle's.
 const SHARES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 
-/// Temperatures that are tried: powers of two from 1/16 to 2, in half steps.
-const TEMPERATURES: usize = 11;
+/// Temperatures that are tried: powers of two from 1/64 to 4, in half steps.
+pub(super) const TEMPERATURES: usize = 17;
 
 /// Mixture discriminant analysis (Hastie and Tibshirani 1996) under one shared covariance `S`:
 ///
@@ -33,10 +33,10 @@ const TEMPERATURES: usize = 11;
 /// each held out of its centre and of `S` in closed form when it came, were likeliest. So `softmax` of the scores is a
 /// calibrated probability. Classes count as equally likely.
 ///
-/// Sums of the features are kept in f32, half the memory of [`Lda`](super::Lda).
+/// Sums are settled to f16 (second moments) and f32 (centres): a quarter of the memory of [`Lda`](super::Lda).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mda {
-    gram: PackedGram<f32>,
+    gram: RoundedGram,
     centres: ClassSums,
     /// Class of every centre.
     owners: Vec<usize>,
@@ -52,6 +52,18 @@ pub struct Mda {
     /// Novelty of the rows of the last observation, held out; empty after decoding.
     #[serde(skip)]
     strange: Vec<f64>,
+    /// What is kept of the last observation for a head that asks both; see [`Blend`](super::Blend).
+    #[serde(skip)]
+    last: Option<Last>,
+}
+
+/// Rows of the last observation, held out.
+#[derive(Clone, Debug, PartialEq)]
+struct Last {
+    rows: Array2<f32>,
+    labels: Vec<usize>,
+    /// Squared distances `[n, centres]` under the covariance that was chosen.
+    distances: Array2<f64>,
 }
 
 /// What scores are made of.
@@ -65,8 +77,8 @@ struct Solved {
 }
 
 /// The temperature with this index.
-fn temperature(index: usize) -> f64 {
-    2f64.powf(index as f64 / 2.0 - 4.0)
+pub(super) fn temperature(index: usize) -> f64 {
+    2f64.powf(index as f64 / 2.0 - 6.0)
 }
 
 /// `ln(exp a + exp b)`.
@@ -89,14 +101,15 @@ impl Mda {
     /// No class yet, for features of `width` (`E`).
     pub fn new(width: usize) -> Self {
         Self {
-            gram: PackedGram::new(width),
-            centres: ClassSums::new(width),
+            gram: RoundedGram::new(width),
+            centres: ClassSums::narrow(width),
             owners: Vec::new(),
             births: Vec::new(),
             evidence: vec![0.0; (1 + SHARES.len()) * TEMPERATURES],
             fresh: None,
             solved: None,
             strange: Vec::new(),
+            last: None,
         }
     }
 
@@ -109,9 +122,32 @@ impl Mda {
         (share, temperature(best % TEMPERATURES))
     }
 
+    /// Class scores at another temperature than the chosen one.
+    pub(super) fn scores_at(&self, features: ArrayView2<'_, f32>, temperature: f64) -> Result<Array2<f32>> {
+        let solved = self.solved.as_ref().ok_or_else(unsolved)?;
+        let scores = self.by_centre(features)? * (temperature / solved.temperature);
+        Ok(gathered(&scores, &self.owners).mapv(|x| x as f32))
+    }
+
+    /// Some rows of the last observation, and their labels, until they are forgotten.
+    pub(super) fn last_rows(&self) -> Option<(&Array2<f32>, &[usize])> {
+        self.last.as_ref().map(|last| (&last.rows, last.labels.as_slice()))
+    }
+
+    /// Class scores of these rows at a temperature, each row held out.
+    pub(super) fn last_scores(&self, temperature: f64) -> Option<Array2<f64>> {
+        let last = self.last.as_ref()?;
+        Some(gathered(&last.distances.mapv(|d| -0.5 * temperature * d), &self.owners))
+    }
+
+    /// Drops them.
+    pub(super) fn forget_last(&mut self) {
+        self.last = None;
+    }
+
     fn metric(&self, share: Option<f64>) -> Result<Metric> {
         let shrinkage = share.map_or(Shrinkage::Oracle, Shrinkage::Share);
-        Metric::new(self.gram.dense(), &self.centres, shrinkage)
+        Metric::new(self.gram.gram().dense(), &self.centres, shrinkage)
     }
 
     /// Scores by centre, `[n, centres]`.
@@ -150,7 +186,7 @@ impl Head for Mda {
         let first = self.owners.len();
         let centre = |label: &usize| first + classes.binary_search(label).unwrap_or(0);
         let centres: Vec<usize> = labels.iter().map(centre).collect();
-        self.gram.add_rows(features, 1.0)?;
+        self.gram.add_rows(features)?;
         self.centres.add(features.mapv(f64::from).view(), &centres)?;
         let birth = self.births.last().map_or(0, |last| last + 1);
         self.births.extend(std::iter::repeat_n(birth, classes.len()));
@@ -165,7 +201,8 @@ impl Head for Mda {
         if self.centres.total() == 0 {
             crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
         }
-        self.gram.check()?;
+        self.gram.settle();
+        self.centres.settle();
         let asked = self.fresh.take().map(|(rows, centres)| (rows.mapv(f64::from), centres));
         if let Some((rows, centres)) = &asked {
             // Rows that a network was trained on look likelier than others will: those of the first observation speak
@@ -179,7 +216,10 @@ impl Head for Mda {
         let metric = self.metric(share)?;
         let background = Background::new(&metric)?;
         if let Some((rows, centres)) = asked {
-            self.strange = background.held_out(&metric, &rows, &centres)?.to_vec();
+            let distances = metric.held_out(&rows, &centres)?;
+            self.strange = background.held_out(&metric, &rows, &distances, &centres)?.to_vec();
+            let labels = centres.iter().map(|&centre| self.owners[centre]).collect();
+            self.last = Some(Last { rows: rows.mapv(|x| x as f32), labels, distances });
         }
         let (means, weights) = (&metric.means, &metric.weights);
         let bias = (0..means.nrows())

@@ -17,6 +17,7 @@
 //! | `background` | how far rows are from everything | |
 //! | `metric` | the covariance and its distances | |
 //! | `better` | [`Better`]: ridge and discriminants, chosen by rows held out | both |
+//! | `blend` | [`Blend`]: `mda` on everything and `ridge` on some, added up as held-out rows would have it | both |
 //! | `linear` | [`Linear`]: weights that the joint graph trains | `W [capacity, E]` |
 //! | `cosine`, `training` | [`Cosine`], [`TrainingHead`]: rows that last for a task, and what the joint graph trains | |
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
@@ -38,6 +39,7 @@
 
 mod background;
 mod better;
+mod blend;
 mod class_means;
 mod cosine;
 mod gcv;
@@ -56,6 +58,7 @@ mod training;
 use ndarray::{Array1, Array2, ArrayView2};
 
 pub use better::Better;
+pub use blend::Blend;
 pub use class_means::ClassMeans;
 pub use cosine::Cosine;
 pub use lda::Lda;

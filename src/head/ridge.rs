@@ -7,7 +7,7 @@ use super::gcv::best_lambda;
 use super::sums::{ClassSums, masked};
 use super::{Head, Lift, check_batch, check_width, unsolved};
 use crate::error::Result;
-use crate::linalg::{Cholesky, PackedGram, matmul};
+use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul};
 
 /// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
 const BLOCK: usize = 256;
@@ -25,7 +25,7 @@ type Sum = f32;
 pub struct Ridge {
     lift: Lift,
     features: u32,
-    gram: PackedGram<Sum>,
+    gram: Gram,
     classes: ClassSums,
     /// λ of the last solve; `None` after the sums have changed.
     lambda: Option<f64>,
@@ -37,14 +37,51 @@ pub struct Ridge {
     weights: Option<(Array2<f32>, Vec<usize>)>,
 }
 
+/// The sum of outer products, as it rests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Gram {
+    Whole(PackedGram<Sum>),
+    Rounded(RoundedGram),
+}
+
+impl Gram {
+    fn sums(&self) -> &PackedGram<Sum> {
+        match self {
+            Self::Whole(gram) => gram,
+            Self::Rounded(gram) => gram.gram(),
+        }
+    }
+
+    fn add_rows(&mut self, rows: ArrayView2<'_, Sum>) -> Result<()> {
+        match self {
+            Self::Whole(gram) => gram.add_rows(rows, 1.0),
+            Self::Rounded(gram) => gram.add_rows(rows),
+        }
+    }
+
+    fn remove_rows(&mut self, rows: ArrayView2<'_, Sum>) -> Result<()> {
+        match self {
+            Self::Whole(gram) => gram.add_rows(rows, -1.0),
+            Self::Rounded(gram) => gram.remove_rows(rows),
+        }
+    }
+}
+
 impl Ridge {
+    /// No class yet, with sums that rest in f16 (`G`) and f32 (`Q`): half the state.
+    pub fn rounded(width: usize, lift: Lift) -> Self {
+        let lifted = lift.width(width);
+        let (gram, classes) = (Gram::Rounded(RoundedGram::new(lifted)), ClassSums::narrow(lifted));
+        Self { gram, classes, ..Self::new(width, lift) }
+    }
+
     /// No class yet, for features of `width` (`E`).
     pub fn new(width: usize, lift: Lift) -> Self {
         let lifted = lift.width(width);
         Self {
             lift,
             features: width as u32,
-            gram: PackedGram::new(lifted),
+            gram: Gram::Whole(PackedGram::new(lifted)),
             classes: ClassSums::new(lifted),
             lambda: None,
             random: None,
@@ -61,7 +98,7 @@ impl Ridge {
         let phi = self.lifted(features)?;
         self.classes.remove(phi.mapv(f64::from).view(), labels)?;
         self.lambda = None;
-        self.gram.add_rows(phi.mapv(Sum::from).view(), -1.0)
+        self.gram.remove_rows(phi.mapv(Sum::from).view())
     }
 
     /// The λ in use; `None` before a solve or after the sums have changed.
@@ -83,11 +120,11 @@ impl Ridge {
 
     /// Bytes that [`Head::solve`] needs for its length: the factor, a panel of its inverse, right-hand sides.
     pub fn solve_bytes(&self) -> usize {
-        let (m, c) = (self.gram.width(), self.classes.classes());
+        let (m, c) = (self.gram.sums().width(), self.classes.classes());
         size_of::<f64>() * m * (m + Cholesky::PANEL + 3 * c)
     }
 
-    /// Scores `[n, classes]`, up to a positive factor a row, that observed rows would have if they had not been, λ staying:
+    /// Scores `[n, classes]` that observed rows would have if they had not been, λ staying:
     /// `(s_c - h [c = own]) / (1 - h)` with the leverage `h = phiᵀ (G + λ I)⁻¹ phi`.
     ///
     /// # Errors
@@ -103,9 +140,11 @@ impl Ridge {
         let phi = self.lift.apply(features, random.view())?;
         let mut scores = matmul(phi.view(), weights.view())?;
         let phi = phi.mapv(f64::from);
-        let solved = Cholesky::of_gram(&self.gram, lambda)?.solve(phi.t())?;
+        let solved = Cholesky::of_gram(self.gram.sums(), lambda)?.solve(phi.t())?;
         for (i, &own) in labels.iter().enumerate() {
-            scores[[i, own]] -= phi.row(i).dot(&solved.column(i)) as f32;
+            let leverage = phi.row(i).dot(&solved.column(i)) as f32;
+            scores[[i, own]] -= leverage;
+            scores.row_mut(i).mapv_inplace(|s| s / (1.0 - leverage).max(f32::EPSILON));
         }
         Ok(masked(scores, absent))
     }
@@ -127,7 +166,7 @@ impl Head for Ridge {
         check_batch(self.features as usize, features, labels)?;
         for (block, labels) in features.axis_chunks_iter(Axis(0), BLOCK).zip(labels.chunks(BLOCK)) {
             let phi = self.lifted(block)?;
-            self.gram.add_rows(phi.mapv(Sum::from).view(), 1.0)?;
+            self.gram.add_rows(phi.mapv(Sum::from).view())?;
             self.classes.add(phi.mapv(f64::from).view(), labels)?;
             self.lambda = None;
         }
@@ -138,13 +177,17 @@ impl Head for Ridge {
         if self.classes.total() == 0 {
             crate::bail!(State, "a ridge without any class; observe labelled features first");
         }
-        self.gram.check()?;
+        self.gram.sums().check()?;
+        if let Gram::Rounded(gram) = &mut self.gram {
+            gram.settle();
+        }
+        self.classes.settle();
         let moments = self.classes.sums().reversed_axes().as_standard_layout().to_owned();
         let lambda = match self.lambda {
             Some(lambda) => lambda,
-            None => best_lambda(&self.gram, &moments, self.classes.total())?,
+            None => best_lambda(self.gram.sums(), &moments, self.classes.total())?,
         };
-        let weights = Cholesky::of_gram(&self.gram, lambda)?.solve(moments.view())?;
+        let weights = Cholesky::of_gram(self.gram.sums(), lambda)?.solve(moments.view())?;
         if self.random.is_none() {
             self.random = Some(self.lift.draw(self.features as usize)?);
         }
@@ -171,6 +214,10 @@ impl Head for Ridge {
     }
 
     fn bytes(&self) -> usize {
-        self.gram.bytes() + self.classes.bytes()
+        let gram = match &self.gram {
+            Gram::Whole(gram) => gram.bytes(),
+            Gram::Rounded(gram) => gram.bytes(),
+        };
+        gram + self.classes.bytes()
     }
 }

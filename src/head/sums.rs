@@ -6,16 +6,57 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// `sums[c] = Σ x` over the rows of class `c`, and how many there were. Grows by rows as classes come.
+///
+/// Wide at rest (f64), or narrow (f32) where it is settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Stored", from = "Stored")]
 pub(super) struct ClassSums {
     sums: Array2<f64>,
     counts: Vec<u64>,
+    narrow: bool,
+}
+
+/// A record of sums.
+#[derive(Clone, Serialize, Deserialize)]
+enum Stored {
+    Wide { sums: Array2<f64>, counts: Vec<u64> },
+    Narrow { sums: Array2<f32>, counts: Vec<u64> },
+}
+
+impl From<ClassSums> for Stored {
+    fn from(ClassSums { sums, counts, narrow }: ClassSums) -> Self {
+        match narrow {
+            true => Self::Narrow { sums: sums.mapv(|x| x as f32), counts },
+            false => Self::Wide { sums, counts },
+        }
+    }
+}
+
+impl From<Stored> for ClassSums {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Narrow { sums, counts } => Self { sums: sums.mapv(f64::from), counts, narrow: true },
+            Stored::Wide { sums, counts } => Self { sums, counts, narrow: false },
+        }
+    }
 }
 
 impl ClassSums {
     /// No class yet, rows of `width`.
     pub(super) fn new(width: usize) -> Self {
-        Self { sums: Array2::zeros((0, width)), counts: Vec::new() }
+        Self { sums: Array2::zeros((0, width)), counts: Vec::new(), narrow: false }
+    }
+
+    /// The same, in f32 at rest.
+    pub(super) fn narrow(width: usize) -> Self {
+        Self { narrow: true, ..Self::new(width) }
+    }
+
+    /// Rounds narrow sums, so that stored and live state are the same numbers.
+    pub(super) fn settle(&mut self) {
+        if self.narrow {
+            self.sums.mapv_inplace(|x| f64::from(x as f32));
+        }
     }
 
     /// Length of a row.
@@ -125,7 +166,8 @@ impl ClassSums {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<f64>() * self.sums.len() + size_of::<u64>() * self.counts.len()
+        let each = if self.narrow { size_of::<f32>() } else { size_of::<f64>() };
+        each * self.sums.len() + size_of::<u64>() * self.counts.len()
     }
 }
 

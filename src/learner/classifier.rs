@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::head::{Better, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
+use crate::head::{Better, Blend, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
 use crate::strategy::Classifier;
 
 /// Weights of the frozen section, the mean and the newest (NTK-CL's beta, gamma and alpha).
@@ -23,13 +23,15 @@ pub enum Statistics {
     Discriminants(Lda),
     /// Discriminants with a centre for every class and task.
     Centres(Mda),
+    /// Both of the last, added up.
+    Blend(Box<Blend>),
     /// Random-feature ridge or linear discriminants.
     Better(Box<Better>),
 }
 
 impl Statistics {
-    /// Empty statistics for features of `width`; `None` where the training head is the classifier.
-    pub fn new(classifier: Classifier, width: usize, seed: u64) -> Option<Self> {
+    /// Empty statistics for features of `width`, of which the first `narrow` columns matter most; `None` where the training head is the classifier.
+    pub fn new(classifier: Classifier, width: usize, narrow: usize, seed: u64) -> Option<Self> {
         let ridge = |features| Ridge::new(width, Lift::random_relu(features as u32, seed));
         match classifier {
             Classifier::ClassMeans => Some(Self::Means(ClassMeans::new(width))),
@@ -42,6 +44,10 @@ impl Statistics {
             }
             Classifier::Discriminants => Some(Self::Discriminants(Lda::new(width))),
             Classifier::Centres => Some(Self::Centres(Mda::new(width))),
+            Classifier::Blend { features } => {
+                let ridge = Ridge::rounded(narrow, Lift::random_relu(features as u32, seed));
+                Some(Self::Blend(Box::new(Blend::new(Mda::new(width), ridge, narrow))))
+            }
             Classifier::Linear => None,
         }
     }
@@ -55,6 +61,7 @@ impl Statistics {
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
             Self::Centres(h) => h,
+            Self::Blend(h) => h.as_ref(),
             Self::Better(h) => h.as_ref(),
         }
     }
@@ -68,6 +75,7 @@ impl Statistics {
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
             Self::Centres(h) => h,
+            Self::Blend(h) => h.as_mut(),
             Self::Better(h) => h.as_mut(),
         }
     }

@@ -107,6 +107,13 @@ impl Encoded {
         self.gather(|row| &row.frozen)
     }
 
+    /// What tells tasks apart before anything was learned, `[n, width]`: the frozen feature, or what tokens say on the way
+    /// where the frozen network is not run to its end.
+    pub(super) fn recognisable(&self) -> Array2<f32> {
+        let frozen = self.frozen();
+        if frozen.ncols() > 0 { frozen } else { self.summary() }
+    }
+
     /// Summaries of all images, `[n, summary]`.
     pub(super) fn summary(&self) -> Array2<f32> {
         self.gather(|row| &row.summary)

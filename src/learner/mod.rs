@@ -26,6 +26,7 @@ mod runner;
 mod settings;
 mod signatures;
 mod state;
+mod stream;
 mod task;
 mod trainer;
 
@@ -43,6 +44,7 @@ pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
 pub use signatures::Signatures;
 pub use state::{State, TaskRecord};
+pub use stream::{Closed, Stream};
 pub use task::TaskReport;
 pub use trainer::{Batch, Extent, Step, Trainer};
 

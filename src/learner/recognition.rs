@@ -138,6 +138,7 @@ impl Heard {
         tasks: &[TaskRecord],
     ) -> Result<Self> {
         let says = match head.occasions(rows)? {
+            Some(_) if disjoint(tasks) => Says::by_class(scores, tasks),
             Some(occasions) => Says::Posterior(occasions.mapv(f64::from)),
             None => Says::best(scores, tasks),
         };
@@ -156,7 +157,30 @@ pub enum Says {
 /// Weight of a log-probability beside a likelihood in its deviations.
 const POSTERIOR: f64 = 1.0;
 
+/// Whether no class is in two tasks.
+fn disjoint(tasks: &[TaskRecord]) -> bool {
+    let mut seen = std::collections::BTreeSet::new();
+    tasks.iter().flat_map(|t| &t.classes).all(|class| seen.insert(class))
+}
+
 impl Says {
+    /// The log-probability of each task's classes together, from scores that are log-probabilities up to a constant.
+    fn by_class(scores: ArrayView2<'_, f32>, tasks: &[TaskRecord]) -> Self {
+        let mut logs = Array2::zeros((scores.nrows(), tasks.len()));
+        for (row, mut logs) in scores.rows().into_iter().zip(logs.rows_mut()) {
+            let most = row.fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+            let sum = |classes: &mut dyn Iterator<Item = f32>| {
+                classes.map(|x| f64::from(x - most).exp()).sum::<f64>()
+            };
+            let all = sum(&mut row.iter().copied());
+            for (log, task) in logs.iter_mut().zip(tasks) {
+                let own = sum(&mut task.classes.iter().filter_map(|&c| row.get(c).copied()));
+                *log = (own / all).max(f64::MIN_POSITIVE).ln();
+            }
+        }
+        Self::Posterior(logs)
+    }
+
     /// The best class score within each task.
     pub fn best(scores: ArrayView2<'_, f32>, tasks: &[TaskRecord]) -> Self {
         let best = |(i, t): (usize, usize)| {

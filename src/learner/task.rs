@@ -389,7 +389,9 @@ impl Learner {
         if self.state.statistics.is_none() {
             // The width of one network, of which there will be more.
             let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
-            self.state.statistics = Statistics::new(classifier, width, self.state.settings.seed);
+            let nearest = self.state.summary.first().copied().unwrap_or(0);
+            let narrow = if view == View::Deep { self.backbone.width + nearest } else { width };
+            self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
         }
         if let Some(statistics) = &mut self.state.statistics {
             statistics.head_mut().observe(rows.view(), labels)?;

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `view` | ndarray to faer and back without a copy where the layout allows, the finite check |
 //! | `product` | [`matmul`], and [`PackedGram`]: `G += XᵀX` in packed storage |
+//! | `rounded` | [`RoundedGram`]: the same, its mean at rest in f16 |
 //! | `eigen` | [`eigh`], [`svd_thin`] |
 //! | `orthogonal` | [`qr`], [`complement`] |
 //! | `cholesky` | [`Cholesky`], [`cholesky_solve`], [`ridge`] |
@@ -23,6 +24,7 @@ mod eigen;
 mod orthogonal;
 mod product;
 mod random;
+mod rounded;
 mod rows;
 mod view;
 
@@ -31,6 +33,7 @@ pub use eigen::{Eigh, Svd, eigh, svd_thin};
 pub use orthogonal::{complement, qr};
 pub use product::{PackedGram, matmul};
 pub use random::{GAUSSIAN, gaussian};
+pub use rounded::RoundedGram;
 pub use rows::unit_rows;
 pub use view::Real;
 

@@ -34,8 +34,8 @@ const PANEL: usize = 256;
 /// Additive: rows can be taken out again with `sign = -1`, exactly up to rounding of the sum.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PackedGram<T> {
-    width: usize,
-    packed: Vec<T>,
+    pub(super) width: usize,
+    pub(super) packed: Vec<T>,
 }
 
 impl<T: Real> PackedGram<T> {

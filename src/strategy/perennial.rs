@@ -10,7 +10,10 @@ use crate::error::Result;
 
 /// The strategy.
 #[derive(Clone, Copy, Debug)]
-pub struct Perennial;
+pub struct Perennial {
+    /// What predicts.
+    pub classifier: Classifier,
+}
 
 impl Strategy for Perennial {
     fn name(&self) -> &'static str {
@@ -18,7 +21,7 @@ impl Strategy for Perennial {
     }
 
     fn reading(&self) -> Reading {
-        Reading { classifier: Classifier::Centres, view: View::Deep }
+        Reading { classifier: self.classifier, view: View::Deep }
     }
 
     fn adapts(&self, index: usize) -> bool {

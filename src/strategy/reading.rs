@@ -43,6 +43,12 @@ pub enum Classifier {
     Discriminants,
     /// Discriminants with a centre for every class and task, shrinkage and temperature by held-out rows.
     Centres,
+    /// `Centres` on everything and random-feature ridge on the features and the nearest summary, added up as held-out rows
+    /// would have it.
+    Blend {
+        /// Number of random features.
+        features: usize,
+    },
     /// The better of random-feature ridge and linear discriminants, by held-out rows.
     Better {
         /// Number of random features.
@@ -53,7 +59,7 @@ pub enum Classifier {
 }
 
 /// Names of the classifiers, as they stand behind a strategy's.
-pub const HEADS: [&str; 7] = ["linear", "ncm", "ridge", "lda", "mda", "ranpac", "better"];
+pub const HEADS: [&str; 8] = ["linear", "ncm", "ridge", "lda", "mda", "ranpac", "better", "blend"];
 
 impl Classifier {
     /// The classifier called `name`; random-feature heads get `features` columns.
@@ -69,6 +75,7 @@ impl Classifier {
             "mda" => Self::Centres,
             "ranpac" => Self::RandomRidge { features },
             "better" => Self::Better { features },
+            "blend" => Self::Blend { features },
             _ => crate::bail!(NotFound, "no classifier {name:?}; use one of: {}", HEADS.join(", ")),
         })
     }

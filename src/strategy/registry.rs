@@ -117,7 +117,7 @@ fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
         "pegp-shared" => Box::new(Pegp::new(Mode::Shared, reading(better, View::Beside))),
         "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, reading(better, View::Beside))),
         "ntk-lite" => Box::new(Ntk::default()),
-        "perennial" => Box::new(Perennial),
+        "perennial" => Box::new(Perennial { classifier: Classifier::Blend { features: random_features } }),
         "proteus" => Box::new(Proteus::new(ranpac)),
         _ => crate::bail!(
             NotFound,
