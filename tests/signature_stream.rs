@@ -45,8 +45,8 @@ fn false_alarms_stay_within_the_calibrated_rate() {
         }
         let every = length as f64 * streams as f64 / alarms.max(1) as f64;
         println!("skewed {skewed}, {held_out} held out: one false alarm in {every:.0} samples");
-        // Within the noise of calibration: a factor of two for the mean over eight held-out sets.
-        assert!(every > 0.5 * run_length, "{every}");
+        // Held-out sets are samples too: the mean over eight of them is within a fifth of the promise.
+        assert!(every > 0.8 * run_length, "{every}");
         assert!(held_out < 1000 || every < 4.0 * run_length, "not needlessly deaf: {every}");
     }
     let guessed = CusumRule { drift: 0.5, threshold: 2.0, window: 1 };
@@ -110,9 +110,11 @@ fn sample(task: usize, rng: &mut ChaCha8Rng) -> (Array1<f32>, u32) {
     (feature, (10 * task + class) as u32)
 }
 
+type Samples = Vec<(Array1<f32>, u32)>;
+
 /// Samples, true tasks and starts of a stream that visits `visits` for 400 samples each; a share `blur` of the samples
 /// comes from any visit.
-fn stream(visits: &[usize], blur: f64, seed: u64) -> (Vec<(Array1<f32>, u32)>, Vec<usize>, Vec<u64>) {
+fn stream(visits: &[usize], blur: f64, seed: u64) -> (Samples, Vec<usize>, Vec<u64>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut samples, mut truth) = (Vec::new(), Vec::new());
     for &visit in visits {

@@ -20,7 +20,7 @@ use crate::signature::{Reduced, Reduction, ReductionParams, Signature, Signature
 /// How a [`Segmenter`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SegmenterParams {
-    /// Samples from which the space and the first signature are fitted.
+    /// Samples from which the space is fitted, before the first task's warm-up.
     pub opening: usize,
     /// Samples of a new task before it is watched.
     pub warm_up: usize,
@@ -150,7 +150,7 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// For features of `width`. With a `reduction` its space is used, and the opening is as long as any warm-up.
+    /// For features of `width`. With a `reduction` its space is used, and there is no opening.
     ///
     /// # Errors
     /// `InvalidArgument` for parameters out of range, `Shape` for a reduction of another width.
@@ -311,6 +311,9 @@ impl Segmenter {
                 labels.fill(0);
             }
             self.reduction = Some(Reduction::fit(features.view(), &labels, &self.params.reduction)?);
+            // In a space that was fitted to them these rows look more familiar than any that come.
+            (self.own, self.refit) = (Rows::new(self.own.width()), Some(self.params.warm_up));
+            return Ok(());
         }
         let watch = Watch::fit(&self.reduced(features.view())?, self.own.labels(), &self.params)?;
         match self.tasks.get_mut(self.current) {
