@@ -12,6 +12,7 @@
 //! | `labels` | [`LabelSurprise`]: labels of the samples as a second signal, where they are known |
 //! | `rows` | the bounded buffer of features, in halves |
 //! | `watch` | what is watched of a task: signature, threshold, labels |
+//! | `params` | [`SegmenterParams`], with and without labels |
 //! | `segmenter` | [`Segmenter`]: features in, boundaries out |
 //! | `metrics` | [`Segmentation`]: delay, false boundaries, purity |
 //!
@@ -37,6 +38,7 @@
 mod cusum;
 mod labels;
 mod metrics;
+mod params;
 mod rows;
 mod segmenter;
 mod watch;
@@ -44,4 +46,5 @@ mod watch;
 pub use cusum::{Cusum, CusumRule};
 pub use labels::LabelSurprise;
 pub use metrics::Segmentation;
-pub use segmenter::{Boundary, Segmenter, SegmenterParams, Verdict};
+pub use params::SegmenterParams;
+pub use segmenter::{Boundary, Segmenter, Verdict};
