@@ -11,6 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use ndarray::{Array2, Axis};
+use perennial::mixture::CovarianceType;
 use perennial::signature::{
     Reduction, ReductionParams, Router, Rule, Score, Signature, SignatureParams, Whitening, detection,
     retrieval,
@@ -101,6 +102,26 @@ fn retrieval_per_sample() {
         ("faithful, PCA 192 whitened".into(), white(Whitening::Total, 192), faithful),
         ("faithful, within-class 64".into(), white(Whitening::WithinClass, 64), faithful),
         ("faithful, within-class 192".into(), white(Whitening::WithinClass, 192), faithful),
+        (
+            "faithful with full covariances, PCA 64 whitened".into(),
+            white(Whitening::Total, 64),
+            SignatureParams { covariance: CovarianceType::Full, ..faithful },
+        ),
+        (
+            "faithful with full covariances, within-class 192".into(),
+            white(Whitening::WithinClass, 192),
+            SignatureParams { covariance: CovarianceType::Full, ..faithful },
+        ),
+        (
+            "faithful with rank 8, within-class 64".into(),
+            white(Whitening::WithinClass, 64),
+            SignatureParams { covariance: CovarianceType::LowRank(8), ..faithful },
+        ),
+        (
+            "one full component a task, within-class 192".into(),
+            white(Whitening::WithinClass, 192),
+            SignatureParams { covariance: CovarianceType::Full, n_components: 1, ..faithful },
+        ),
         ("by class, PCA 64 whitened".into(), white(Whitening::Total, 64), by_class),
         ("by class, within-class 64".into(), white(Whitening::WithinClass, 64), by_class),
         ("by class, within-class 128".into(), white(Whitening::WithinClass, 128), by_class),

@@ -1,7 +1,7 @@
 //! The sequential test on drawn numbers and the segmenter on drawn features.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use perennial::ErrorKind;
 use perennial::signature::stream::{
     Boundary, Cusum, CusumRule, LabelSurprise, Segmentation, Segmenter, SegmenterParams, Verdict,
@@ -45,8 +45,8 @@ fn false_alarms_stay_within_the_calibrated_rate() {
         }
         let every = length as f64 * streams as f64 / alarms.max(1) as f64;
         println!("skewed {skewed}, {held_out} held out: one false alarm in {every:.0} samples");
-        // Within the noise of calibration: a factor of two for the mean over eight held-out sets.
-        assert!(every > 0.5 * run_length, "{every}");
+        // Held-out sets are samples too: the mean over eight of them is within a fifth of the promise.
+        assert!(every > 0.8 * run_length, "{every}");
         assert!(held_out < 1000 || every < 4.0 * run_length, "not needlessly deaf: {every}");
     }
     let guessed = CusumRule { drift: 0.5, threshold: 2.0, window: 1 };
@@ -110,9 +110,11 @@ fn sample(task: usize, rng: &mut ChaCha8Rng) -> (Array1<f32>, u32) {
     (feature, (10 * task + class) as u32)
 }
 
+type Samples = Vec<(Array1<f32>, u32)>;
+
 /// Samples, true tasks and starts of a stream that visits `visits` for 400 samples each; a share `blur` of the samples
 /// comes from any visit.
-fn stream(visits: &[usize], blur: f64, seed: u64) -> (Vec<(Array1<f32>, u32)>, Vec<usize>, Vec<u64>) {
+fn stream(visits: &[usize], blur: f64, seed: u64) -> (Samples, Vec<usize>, Vec<u64>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut samples, mut truth) = (Vec::new(), Vec::new());
     for &visit in visits {
@@ -220,6 +222,27 @@ fn a_stored_segmenter_goes_on_as_the_one_in_memory() {
     }
 }
 
+/// Any damaged byte gives an error or a segmenter that answers without panic.
+#[test]
+fn hostile_bytes_are_no_panic() {
+    let (samples, ..) = stream(&[0, 1], 0.0, 7);
+    for cut in [100, 402, 420] {
+        let mut whole = segmenter(params());
+        decisions(&mut whole, &samples[..cut]);
+        let bytes = postcard::to_allocvec(&whole).unwrap();
+        let edge = bytes.len() - 40;
+        for at in (0..200).chain((200..edge).step_by(61)).chain(edge..bytes.len()) {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut hostile = bytes.clone();
+                hostile[at] ^= flip;
+                if let Ok(mut read) = postcard::from_bytes::<Segmenter>(&hostile) {
+                    let _ = read.observe(samples[cut].0.view(), None);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn state_is_bounded() {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
@@ -269,6 +292,5 @@ fn segmentation_counts_delays_and_purity() {
     assert!((figures.purity - (3.0 + 3.0 + 4.0) / 12.0).abs() < 1e-12);
     assert!((figures.completeness - (4.0 + 3.0) / 12.0).abs() < 1e-12);
     assert!((figures.false_rate - 1000.0 / 12.0).abs() < 1e-12);
-    let none: Array2<f32> = Array2::zeros((0, 0));
-    assert!(Segmentation::new(&[], &[], &[]).mean_delay().is_nan() && none.is_empty());
+    assert!(Segmentation::new(&[], &[], &[]).mean_delay().is_nan());
 }

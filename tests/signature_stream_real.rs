@@ -16,9 +16,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use ndarray::Array2;
-use perennial::mixture::CovarianceType;
 use perennial::signature::stream::{Segmentation, Segmenter, SegmenterParams, Verdict};
-use perennial::signature::{ReductionParams, SignatureParams, Whitening};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -121,10 +119,6 @@ fn run(data: &Data, kind: &str, seed: u64, params: SegmenterParams) -> (Segmenta
     for &row in &rows {
         decisions.extend(segmenter.observe(data.features.row(row), Some(data.labels[row])).unwrap());
     }
-    if std::env::var_os("SHOW_BOUNDARIES").is_some() {
-        println!("{starts:?}");
-        decisions.iter().for_each(|d| println!("  {d:?}"));
-    }
     let recurring = decisions.iter().filter(|d| matches!(d.verdict, Verdict::Recurs(_))).count();
     (Segmentation::new(&truth, &starts, &decisions), recurring, segmenter.bytes())
 }
@@ -171,26 +165,6 @@ fn boundaries_on_psmall() {
     };
     header();
     let (plain, blind) = (SegmenterParams::default(), SegmenterParams::unlabelled(WIDTH));
-    if std::env::var_os("EXPLORE").is_some() {
-        let c64 = |drift, tie, shrinkage| SegmenterParams {
-            drift,
-            signature: SignatureParams { tie, ..blind.signature },
-            reduction: ReductionParams { dims: 64, whitening: Whitening::Total, shrinkage },
-            ..blind
-        };
-        for kind in ["clean", "blurry"] {
-            table(&data, "64 white 0.5 tie 80", kind, c64(0.5, 80.0, None), 3);
-            table(&data, "64 white 0.5 tie 80 s 0", kind, c64(0.5, 80.0, Some(0.0)), 3);
-            table(&data, "64 white 0.4 tie 80 s 0", kind, c64(0.4, 80.0, Some(0.0)), 3);
-            for evidence in [10, 20, 30] {
-                table(&data, "blind", kind, SegmenterParams { evidence, ..blind }, 3);
-                table(&data, "blind 0.6", kind, SegmenterParams { evidence, drift: 0.6, ..blind }, 3);
-            }
-            table(&data, "blind opening 100", kind, SegmenterParams { opening: 100, ..blind }, 3);
-            table(&data, "blind warm 50", kind, SegmenterParams { warm_up: 50, ..blind }, 3);
-        }
-        return;
-    }
     let signal = SegmenterParams { labels: true, ..plain };
     let diagonal = SegmenterParams { classes_in_signature: false, ..plain };
     for kind in ["clean", "blurry", "overlap", "recurring"] {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 const CLIP: f64 = 3.0;
 /// Bootstrap samples of the held-out set.
 const REPLICATES: usize = 64;
-/// Wanted run lengths that the simulation spans; its relative error is about one over the root of this.
+/// How many run lengths are simulated.
 const SPAN: f64 = 20.0;
 /// Most simulated samples, which bounds what a run length may ask for.
 const LONGEST: usize = 1_000_000;
@@ -46,7 +46,9 @@ impl CusumRule {
         }
         let wanted = (SPAN * run_length.max(1.0)).ceil().min(LONGEST as f64);
         let streams = resampled(held_out, wanted as usize / REPLICATES + 1, seed);
-        let allowed = (wanted / run_length.max(1.0)).floor().max(1.0) as usize;
+        // One standard error below what is wanted: the smallest threshold that passes has been lucky.
+        let expected = wanted / run_length.max(1.0);
+        let allowed = (expected - expected.sqrt()).floor().max(1.0) as usize;
         let (mut low, mut high) = (0.0, CLIP * 1000.0);
         for _ in 0..30 {
             rule.threshold = 0.5 * (low + high);

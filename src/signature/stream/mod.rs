@@ -12,6 +12,7 @@
 //! | `labels` | [`LabelSurprise`]: labels of the samples as a second signal, where they are known |
 //! | `rows` | the bounded buffer of features, in halves |
 //! | `watch` | what is watched of a task: signature, threshold, labels |
+//! | `params` | [`SegmenterParams`], with and without labels |
 //! | `segmenter` | [`Segmenter`]: features in, boundaries out |
 //! | `metrics` | [`Segmentation`]: delay, false boundaries, purity |
 //!
@@ -19,9 +20,9 @@
 //!
 //! * **The current task is watched, not the best of all tasks.** `max_k z_k` never falls when an *old* task comes back, and
 //!   the more tasks there are the less it falls when a new one comes.
-//! * **Signatures come from the stream itself.** The first `opening` samples fix the space and the first signature, the
-//!   first `warm_up` of a new task its own; both are one task by assumption, and while they are collected no boundary is
-//!   seen. A signature is fitted again each time its samples have doubled, up to the size of the buffer.
+//! * **Signatures come from the stream itself.** The first `opening` samples fix the space, the next `warm_up` the first
+//!   signature (rows that the space was fitted to look too familiar), and the first `warm_up` of a new task its own. They
+//!   are one task by assumption, and while they are collected no boundary is seen. A signature is fitted again each time its samples have doubled, up to the size of the buffer.
 //! * **One allowance for everything.** The drift is the mean surprise, in deviations, that counts as nothing. A task
 //!   explains a segment if its mean surprise there is below the drift: its own CUSUM would not have risen. Only samples
 //!   after the alarm are asked: those before it raised it.
@@ -37,6 +38,7 @@
 mod cusum;
 mod labels;
 mod metrics;
+mod params;
 mod rows;
 mod segmenter;
 mod watch;
@@ -44,4 +46,5 @@ mod watch;
 pub use cusum::{Cusum, CusumRule};
 pub use labels::LabelSurprise;
 pub use metrics::Segmentation;
-pub use segmenter::{Boundary, Segmenter, SegmenterParams, Verdict};
+pub use params::SegmenterParams;
+pub use segmenter::{Boundary, Segmenter, Verdict};

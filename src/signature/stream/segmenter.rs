@@ -9,94 +9,12 @@
 use ndarray::{ArrayView1, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
-use super::Cusum;
 use super::rows::Rows;
 use super::watch::Watch;
+use super::{Cusum, SegmenterParams};
 use crate::bail;
 use crate::error::Result;
-use crate::mixture::CovarianceType;
-use crate::signature::{Reduced, Reduction, ReductionParams, Signature, SignatureParams, Whitening};
-
-/// How a [`Segmenter`] works.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SegmenterParams {
-    /// Samples from which the space and the first signature are fitted.
-    pub opening: usize,
-    /// Samples of a new task before it is watched.
-    pub warm_up: usize,
-    /// Most rows kept of the current task, and of a suspect segment.
-    pub buffer: usize,
-    /// Mean surprise that counts as nothing, in deviations; half the shift that is looked for.
-    pub drift: f64,
-    /// Samples in a row that must be above the threshold.
-    pub window: u32,
-    /// Samples per false alarm.
-    pub run_length: f64,
-    /// Samples after an alarm on which the decision rests.
-    pub evidence: usize,
-    /// Samples after a decision in which no alarm counts.
-    pub cooldown: u32,
-    /// Whether labels of the stream are evidence for a boundary.
-    pub labels: bool,
-    /// Whether labels of the stream shape space and signatures, as they do where boundaries are known.
-    pub classes_in_signature: bool,
-    /// How signatures are fitted.
-    pub signature: SignatureParams,
-    /// How the space is fitted.
-    pub reduction: ReductionParams,
-}
-
-impl Default for SegmenterParams {
-    fn default() -> Self {
-        Self {
-            opening: 200,
-            warm_up: 100,
-            buffer: 400,
-            drift: 0.7,
-            window: 1,
-            run_length: 10_000.0,
-            evidence: 20,
-            cooldown: 30,
-            labels: false,
-            classes_in_signature: true,
-            signature: SignatureParams::default(),
-            reduction: ReductionParams::default(),
-        }
-    }
-}
-
-impl SegmenterParams {
-    /// For features of `width` without labels: one full covariance a task over an unwhitened space. Without classes,
-    /// whitening shrinks what tells tasks apart and variances alone see hardly anything (`tests/signature_stream_real.rs`).
-    /// A signature takes `width²` bytes instead of a few per class.
-    pub fn unlabelled(width: usize) -> Self {
-        let plain = Self::default();
-        Self {
-            drift: 0.5,
-            classes_in_signature: false,
-            signature: SignatureParams {
-                n_components: 1,
-                covariance: CovarianceType::Full,
-                tie: width as f64 + 8.0,
-                ..plain.signature
-            },
-            reduction: ReductionParams { dims: width, whitening: Whitening::Total, shrinkage: Some(1.0) },
-            ..plain
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        let counts = [self.opening, self.warm_up, self.evidence];
-        let positive = [self.drift, self.run_length].into_iter().all(|v| v.is_finite() && v > 0.0);
-        if !positive || counts.into_iter().any(|n| n < 2 || n > self.buffer) {
-            bail!(
-                InvalidArgument,
-                "{self:?}: give a drift and a run length above 0, and opening, warm-up and evidence from 2 to `buffer`"
-            );
-        }
-        Ok(())
-    }
-}
+use crate::signature::{Reduced, Reduction, Signature};
 
 /// What a suspect segment turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +68,7 @@ pub struct Segmenter {
 }
 
 impl Segmenter {
-    /// For features of `width`. With a `reduction` its space is used, and the opening is as long as any warm-up.
+    /// For features of `width`. With a `reduction` its space is used, and there is no opening.
     ///
     /// # Errors
     /// `InvalidArgument` for parameters out of range, `Shape` for a reduction of another width.
@@ -229,6 +147,9 @@ impl Segmenter {
                 "a feature of width {} in a stream of {width}; use the same backbone",
                 feature.len()
             );
+        }
+        if self.suspect.width() != width {
+            bail!(Corrupt, "buffers of width {width} and {}; restore a copy", self.suspect.width());
         }
         if feature.iter().any(|v| !v.is_finite()) {
             bail!(Numeric, "sample {} has a feature that is not finite; drop it", self.seen);
@@ -311,6 +232,9 @@ impl Segmenter {
                 labels.fill(0);
             }
             self.reduction = Some(Reduction::fit(features.view(), &labels, &self.params.reduction)?);
+            // In a space that was fitted to them these rows look more familiar than any that come.
+            (self.own, self.refit) = (Rows::new(self.own.width()), Some(self.params.warm_up));
+            return Ok(());
         }
         let watch = Watch::fit(&self.reduced(features.view())?, self.own.labels(), &self.params)?;
         match self.tasks.get_mut(self.current) {

@@ -3,8 +3,7 @@
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use super::segmenter::SegmenterParams;
-use super::{CusumRule, LabelSurprise};
+use super::{CusumRule, LabelSurprise, SegmenterParams};
 use crate::error::Result;
 use crate::signature::{Reduced, Signature};
 
