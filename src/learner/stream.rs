@@ -12,7 +12,7 @@
 //! task's name; everything else opens a new one.
 
 use crate::error::Result;
-use crate::signature::{Boundary, Segmenter, SegmenterParams, Verdict};
+use crate::signature::stream::{Boundary, Segmenter, SegmenterParams, Verdict};
 
 use super::{Encoded, Learner, TaskReport};
 
