@@ -64,7 +64,7 @@ impl Background {
     }
 
     /// The same for rows that *were* observed, with these centres and held-out distances, as if they had not been: each is taken out of its centre and of `S`
-    /// by rank-one updates. That it is also in `m` and between the centres changes little and stays.
+    /// of everything by rank-one updates, as [`Novelty`](super::Novelty) does it.
     pub(super) fn held_out(
         &self,
         metric: &Metric,
@@ -75,9 +75,11 @@ impl Background {
         let nearest = distances.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
         let products = rows.dot(&metric.weights);
         let squares = metric.squares(rows)?;
+        let total = metric.counts.sum();
+        let rise = total / (total - 1.0).max(1.0);
         let mut out = nearest;
         for (i, &own) in centres.iter().enumerate() {
-            let (_, alpha) = metric.leaving(own);
+            let (grown, alpha) = metric.leaving(own);
             let x = products.row(i);
             // Under S: |x - m|^2, |x - m_own|^2 and their product; then the same under T.
             let along = x.dot(&self.shares);
@@ -88,8 +90,10 @@ impl Background {
             let (cu, cv) = (self.inner.dot(&u), self.inner.dot(&v));
             let (from_mean, from_own, both) =
                 (from_mean - u.dot(&cu), from_own - v.dot(&cv), both - u.dot(&cv));
-            let without = from_mean + alpha / rest(alpha * from_own) * both * both;
-            out[i] -= fewer(metric.freedom()) * without;
+            // Without the row T is T + beta v v' - u u' / (N - 1) but for its scale; v is the row less its centre, u less m.
+            let beta = grown / total - alpha;
+            let square = from_mean - beta * both * both / rest(-beta * from_own);
+            out[i] -= fewer(total) * rise * rise * square / rest(rise / total * square);
         }
         Ok(out)
     }

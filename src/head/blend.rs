@@ -174,13 +174,13 @@ mod tests {
         let far = |seed: u64| {
             let (mut rows, _) = crossed(seed);
             let labels: Vec<usize> = (0..200).map(|i| i % 2).collect();
-            rows.rows_mut().into_iter().zip(&labels).for_each(|(mut row, &l)| row[5] += 6.0 * l as f32);
+            rows.rows_mut().into_iter().zip(&labels).for_each(|(mut row, &l)| row[5] += 3.0 * l as f32);
             (rows, labels)
         };
         let head = learned(far);
-        assert!(head.chosen().1 <= 1.0, "{:?}", head.chosen());
+        assert_eq!(head.chosen().1, 0.0);
         let (rows, labels) = far(9);
-        assert!(head.predict(rows.view()).unwrap().iter().zip(&labels).filter(|(a, b)| a == b).count() > 195);
+        assert!(head.predict(rows.view()).unwrap().iter().zip(&labels).filter(|(a, b)| a == b).count() > 170);
     }
 
     #[test]

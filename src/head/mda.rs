@@ -369,7 +369,6 @@ mod tests {
             let refit = fit(Some(i));
             if refit.chosen().0 == head.chosen().0 {
                 let want = refit.strange(known.slice(ndarray::s![i..=i, ..])).unwrap().unwrap()[0];
-                // The mean of all and the spread of the centres stay as they were with the row.
                 assert!((want - held_out[i]).abs() < 0.1 * (1.0 + want.abs()), "{i}: {} {want}", held_out[i]);
             }
         }

@@ -63,11 +63,6 @@ impl Metric {
         Ok(rows.rows().into_iter().zip(applied.columns()).map(|(x, s)| x.dot(&s)).collect())
     }
 
-    /// Rows less classes.
-    pub(super) fn freedom(&self) -> f64 {
-        self.freedom
-    }
-
     /// `S⁻¹`.
     pub(super) fn inverse(&self) -> Result<Array2<f64>> {
         self.factor.solve(Array2::eye(self.covariance.nrows()).view())
