@@ -593,3 +593,48 @@ fn more_classes_than_the_head_was_made_for_are_no_obstacle() {
     // All classes of a batch compete, not only the newest.
     assert!(answers.iter().any(|a| a.class != answers[0].class), "every picture is a {:?}", answers[0].name);
 }
+
+/// Pictures of three tasks one after the other, without saying where one ends.
+#[test]
+fn a_stream_finds_its_tasks_by_itself() {
+    use perennial::learner::Stream;
+    use perennial::signature::stream::{SegmenterParams, Verdict};
+
+    let params = SegmenterParams {
+        opening: 60,
+        warm_up: 40,
+        buffer: 120,
+        evidence: 10,
+        cooldown: 10,
+        run_length: 1000.0,
+        labels: true,
+        ..SegmenterParams::default()
+    };
+    let mut stream = Stream::new(learner("perennial+lda"), params, 2).unwrap();
+    let mut turns = Vec::new();
+    for task in 0..3 {
+        let (images, labels) = pictures(task, 60, task as u64);
+        let encoded = stream.learner().encode(images.view()).unwrap();
+        turns.extend(stream.observe(&encoded, &labels).unwrap());
+    }
+    let (learner, last) = stream.finish().unwrap();
+    let boundaries: Vec<_> = turns.iter().map(|t| t.boundary.unwrap()).collect();
+    println!("{boundaries:?}");
+    assert_eq!(boundaries.len(), 2, "120 pictures a task, two boundaries");
+    for (boundary, true_start) in boundaries.iter().zip([120, 240]) {
+        assert!(matches!(boundary.verdict, Verdict::New(_)));
+        assert!(
+            boundary.start.abs_diff(true_start) <= 5 && boundary.decided - true_start < 40,
+            "{boundary:?}"
+        );
+    }
+    assert!(last.boundary.is_none());
+    assert_eq!(learner.tasks().len(), 3);
+    // What came before a boundary was decided was not learned by the wrong task.
+    for (task, record) in learner.tasks().iter().enumerate() {
+        let own: Vec<&str> = record.classes.iter().map(|&c| learner.classes()[c].as_str()).collect();
+        assert!(TASKS[task].iter().all(|name| own.contains(name)), "task {task} has {own:?}");
+        assert!(own.len() <= 3, "task {task} has {own:?}");
+    }
+    assert!(accuracy(&learner, 0..3) >= 0.9);
+}

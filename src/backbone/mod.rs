@@ -5,6 +5,8 @@
 mod image;
 mod summary;
 
+use summary::Say;
+
 use std::fs::File;
 use std::path::Path;
 
@@ -214,7 +216,7 @@ impl Backbone {
         let depths = trunk.outputs.split_off(2);
         let mut widths = Vec::new();
         if !depths.is_empty() {
-            let (row, parts) = summary::append(&mut trunk, &depths)?;
+            let (row, parts) = summary::append(&mut trunk, &depths, Say::Spread)?;
             trunk.outputs.push(row);
             widths = parts;
         }
@@ -225,6 +227,21 @@ impl Backbone {
             trunk.rename(v, name);
         }
         Ok((trunk, widths))
+    }
+
+    /// `suffix` of [`Backbone::parts`] with a second output, what tokens say before its last blocks, and the widths of its
+    /// parts: none where the suffix is too short. Sites stay where they are.
+    ///
+    /// # Errors
+    /// As [`Backbone::parts`].
+    pub fn deepened(&self, mut suffix: Graph) -> Result<(Graph, Vec<usize>)> {
+        let late = summary::late(&self.graph, &self.anatomy, &suffix);
+        if late.is_empty() {
+            return Ok((suffix, Vec::new()));
+        }
+        let (row, widths) = summary::append(&mut suffix, &late, Say::Mean)?;
+        suffix.outputs.push(row);
+        Ok((suffix, widths))
     }
 
     fn select(&self, blocks: Blocks, roles: Roles) -> Result<Vec<Site>> {

@@ -4,7 +4,9 @@
 //! blocks see: behind 1/2 and 2/3 of the blocks the mean and the standard deviation are taken. All of it comes from the
 //! pass that makes the feature, and from before the blocks that are adapted, so it never drifts.
 //!
-//! Class tokens of other depths do not help, later depths hardly do; ARCHITECTURE.md has the table.
+//! Means of the tokens before the last two blocks, in the adapted network, say a little more.
+//!
+//! Class tokens of other depths do not help; ARCHITECTURE.md has the table.
 
 use crate::adapter::Anatomy;
 use crate::error::Result;
@@ -12,6 +14,9 @@ use crate::graph::{Emit, Graph, Shape, ValueId};
 
 /// Depths in sixths of the network.
 const SIXTHS: [usize; 2] = [3, 4];
+
+/// Blocks at the end of the network before which the mean is taken, too, where they are adapted.
+const LATE: usize = 2;
 
 /// Keeps a square root finite where a channel is constant.
 const TINY: f64 = 1e-12;
@@ -39,11 +44,29 @@ fn axes(shape: &Shape) -> Option<Vec<usize>> {
     }
 }
 
+/// The values before the last [`LATE`] blocks in `suffix`, where they hold places and channels; not the boundary itself.
+pub fn late(graph: &Graph, anatomy: &Anatomy, suffix: &Graph) -> Vec<ValueId> {
+    let blocks = &anatomy.blocks[anatomy.blocks.len().saturating_sub(LATE)..];
+    let inside = |v: &ValueId| !suffix.inputs.contains(v);
+    let places = |v: &ValueId| suffix.value(*v).shape.as_ref().is_some_and(|s| axes(s).is_some());
+    let found = blocks.iter().filter_map(|b| suffix.find(&graph.value(b.input).name));
+    found.filter(inside).filter(places).collect()
+}
+
+/// What is said of the tokens at one depth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// The mean.
+    Mean,
+    /// The mean and the standard deviation.
+    Spread,
+}
+
 /// Appends the summary of `values` to `graph`, the deepest first: one row an image, and the widths of its parts.
 ///
 /// # Errors
 /// [`Unsupported`](crate::ErrorKind::Unsupported) where a value has no places.
-pub fn append(graph: &mut Graph, values: &[ValueId]) -> Result<(ValueId, Vec<usize>)> {
+pub fn append(graph: &mut Graph, values: &[ValueId], say: Say) -> Result<(ValueId, Vec<usize>)> {
     let mut emit = Emit::new(graph, "summary");
     let (mut parts, mut widths) = (Vec::new(), Vec::new());
     for &x in values.iter().rev() {
@@ -53,16 +76,19 @@ pub fn append(graph: &mut Graph, values: &[ValueId]) -> Result<(ValueId, Vec<usi
         let width = shape.get(channel).and_then(|d| d.known()).unwrap_or(0);
         let rows = Shape(shape.first().cloned().into_iter().chain([width.into()]).collect());
         let mean = emit.reduce_mean(x, &axes)?;
+        parts.push(emit.reshape(mean, &rows)?);
+        widths.push(width);
+        if say == Say::Mean {
+            continue;
+        }
         let centred = emit.sub(x, mean)?;
         let square = emit.mul(centred, centred)?;
         let variance = emit.reduce_mean(square, &axes)?;
         let tiny = emit.scalar_like(variance, TINY)?;
         let variance = emit.add(variance, tiny)?;
         let deviation = emit.op("Sqrt", &[variance], &[])?;
-        for part in [mean, deviation] {
-            parts.push(emit.reshape(part, &rows)?);
-            widths.push(width);
-        }
+        parts.push(emit.reshape(deviation, &rows)?);
+        widths.push(width);
     }
     Ok((emit.concat(&parts, 1)?, widths))
 }

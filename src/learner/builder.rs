@@ -11,7 +11,7 @@ use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::rewrite;
-use crate::strategy::{self, Choice, Memory, SlotShape};
+use crate::strategy::{self, Choice, Memory, SlotShape, View};
 
 /// Options of a learner; see [`Learner::builder`].
 pub struct Builder {
@@ -101,10 +101,14 @@ impl Builder {
             Some(engine) => engine,
             None => crate::engine::by_name("tract", 1)?,
         };
-        let Parts { mut trunk, summary, suffix, sites, .. } =
+        let Parts { mut trunk, summary, mut suffix, sites, .. } =
             backbone.parts(settings.lora.blocks, settings.lora.roles)?;
         let footprint = Footprint::plan(&backbone, &suffix, &sites, &settings, &budget)?;
         footprint.fits(&budget)?;
+        let mut late = Vec::new();
+        if reading.view == View::Deep && strategy.adapts(0) {
+            (suffix, late) = backbone.deepened(suffix)?;
+        }
         let whole = reading.view.needs_frozen() || !strategy.adapts(0);
         if !whole {
             trunk.outputs.remove(1);
@@ -117,7 +121,7 @@ impl Builder {
             Some(_) => {
                 crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has")
             }
-            None => fresh(&name, settings, slots, summary),
+            None => fresh(&name, settings, slots, [summary, late]),
         };
         let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
         let backbone = Facts {
@@ -186,7 +190,12 @@ fn solved(mut state: State) -> Result<State> {
     Ok(state)
 }
 
-fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>, summary: Vec<usize>) -> State {
+fn fresh(
+    strategy: &str,
+    settings: Settings,
+    slots: Vec<SlotShape>,
+    [summary, late]: [Vec<usize>; 2],
+) -> State {
     State {
         strategy: strategy.into(),
         classes: Vec::new(),
@@ -197,6 +206,7 @@ fn fresh(strategy: &str, settings: Settings, slots: Vec<SlotShape>, summary: Vec
         statistics: None,
         scales: Vec::new(),
         summary,
+        late,
         recognition: Recognition::default(),
         own: Signatures::default(),
         settings,

@@ -8,6 +8,9 @@ use crate::strategy::Classifier;
 /// Weights of the frozen section, the mean and the newest (NTK-CL's beta, gamma and alpha).
 const SECTIONS: [f32; 3] = [1.0, 0.3, 0.1];
 
+/// Ridge parameter of a blend, as a share of the mean second moment of its random features.
+const RIDGE: f64 = 0.01;
+
 /// Statistics of a classifier. The linear training head is not among them: it lives beside the adapters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Statistics {
@@ -45,7 +48,7 @@ impl Statistics {
             Classifier::Discriminants => Some(Self::Discriminants(Lda::new(width))),
             Classifier::Centres => Some(Self::Centres(Mda::new(width))),
             Classifier::Blend { features } => {
-                let ridge = Ridge::rounded(narrow, Lift::random_relu(features as u32, seed));
+                let ridge = Ridge::rounded(narrow, Lift::random_relu(features as u32, seed), RIDGE);
                 Some(Self::Blend(Box::new(Blend::new(Mda::new(width), ridge, narrow))))
             }
             Classifier::Linear => None,

@@ -21,11 +21,13 @@ pub struct Features {
     pub pooled: Array2<f32>,
     /// What tokens say on the way, `[n, summary]`.
     pub summary: Array2<f32>,
+    /// What tokens say late in the adapted network, `[n, late]`; of width 0 where nobody asks.
+    pub late: Array2<f32>,
 }
 
 impl Features {
-    /// What a classifier reads; `scales` of the blocks that stand side by side, `parts` the widths of the summary's.
-    pub fn view(&self, view: View, scales: &[Scale], parts: &[usize]) -> Result<Array2<f32>> {
+    /// What a classifier reads; `scales` of the blocks that stand side by side, `parts` the widths of both summaries'.
+    pub fn view(&self, view: View, scales: &[Scale], parts: [&[usize]; 2]) -> Result<Array2<f32>> {
         match view {
             View::Frozen => Ok(self.frozen.clone()),
             View::Adapted | View::Routed(_) if self.adapted.is_empty() => Ok(self.frozen.clone()),
@@ -39,20 +41,27 @@ impl Features {
         }
     }
 
-    /// The blocks of a view that stand side by side, each to be centred and scaled; `parts` are the widths of the summary's.
-    pub fn blocks(&self, view: View, parts: &[usize]) -> Vec<ArrayView2<'_, f32>> {
+    /// The blocks of a view that stand side by side, each to be centred and scaled; then come
+    /// the widths of both summaries' parts.
+    pub fn blocks(&self, view: View, [parts, late]: [&[usize]; 2]) -> Vec<ArrayView2<'_, f32>> {
         let adapted = self.adapted.iter().map(Array2::view);
         if view != View::Deep {
             return [self.frozen.view(), self.pooled.view()].into_iter().chain(adapted).collect();
         }
         let frozen = self.adapted.is_empty().then(|| self.frozen.view());
-        let mut start = 0;
-        let part = |width: &usize| {
-            start += width;
-            self.summary.slice(s![.., start - width..start])
-        };
-        adapted.chain(frozen).chain(parts.iter().map(part)).collect()
+        let late = if self.late.ncols() > 0 { late } else { &[] };
+        adapted.chain(frozen).chain(split(&self.summary, parts)).chain(split(&self.late, late)).collect()
     }
+}
+
+/// `rows` in parts of these widths.
+fn split<'a>(rows: &'a Array2<f32>, widths: &[usize]) -> Vec<ArrayView2<'a, f32>> {
+    let mut start = 0;
+    let part = |width: &usize| {
+        start += width;
+        rows.slice(s![.., start - width..start])
+    };
+    widths.iter().map(part).collect()
 }
 
 fn beside(blocks: &[&Array2<f32>]) -> Result<Array2<f32>> {
@@ -111,16 +120,21 @@ pub fn extract(networks: &[Network], images: &Encoded) -> Result<Features> {
     let (frozen, pooled, summary) = (images.frozen(), images.pooled(), images.summary());
     let width = networks.first().map_or(0, Network::width);
     let mut adapted = vec![Array2::zeros((images.len(), width)); networks.len()];
+    let mut late = Array2::zeros((images.len(), networks.first().map_or(0, Network::late)));
     if !networks.is_empty() {
         each_chunk(images, |indices, tokens| {
             let rows = Slice::from(indices[0]..indices[0] + indices.len());
             for (network, out) in networks.iter().zip(&mut adapted) {
-                out.slice_axis_mut(Axis(0), rows).assign(&network.run(tokens.view())?);
+                let (features, said) = network.run(tokens.view())?;
+                out.slice_axis_mut(Axis(0), rows).assign(&features);
+                if let Some(said) = said {
+                    late.slice_axis_mut(Axis(0), rows).assign(&said);
+                }
             }
             Ok(())
         })?;
     }
-    Ok(Features { frozen, adapted, pooled, summary })
+    Ok(Features { frozen, adapted, pooled, summary, late })
 }
 
 /// Runs `suffix` with its taps as further outputs; gives every tap's rows, `[images * tokens, width]`.

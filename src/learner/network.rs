@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayViewD, s};
+use ndarray::{Array2, ArrayD, ArrayViewD, Ix2, s};
 
 use super::State;
 use super::runner::Runner;
@@ -21,6 +21,7 @@ pub struct Network {
     /// Adapters in the order of the graph's inputs; none where they are merged.
     adapters: Vec<Data>,
     width: usize,
+    late: usize,
 }
 
 impl Network {
@@ -29,10 +30,19 @@ impl Network {
         self.width
     }
 
-    /// Features `[n, width]` of boundary tokens.
-    pub fn run(&self, tokens: ArrayViewD<'_, f32>) -> Result<Array2<f32>> {
-        let features = self.runner.run(tokens, &self.adapters)?.remove(0);
-        features.into_dimensionality().map_err(|e| crate::err!(Shape, "features are no rows: {e}"))
+    /// Width of what its tokens say late in it; 0 where nobody asks.
+    pub fn late(&self) -> usize {
+        self.late
+    }
+
+    /// Features `[n, width]` of boundary tokens, and what tokens say late in the network.
+    pub fn run(&self, tokens: ArrayViewD<'_, f32>) -> Result<(Array2<f32>, Option<Array2<f32>>)> {
+        let rows = |rows: ArrayD<f32>| {
+            rows.into_dimensionality::<Ix2>().map_err(|e| crate::err!(Shape, "features are no rows: {e}"))
+        };
+        let mut outputs = self.runner.run(tokens, &self.adapters)?.into_iter().map(rows);
+        let features = outputs.next().ok_or_else(|| crate::err!(Bug, "a network without features"))??;
+        Ok((features, outputs.next().transpose()?))
     }
 }
 
@@ -52,7 +62,8 @@ pub fn all(
         let one = networks.remove(0).into_iter().map(Some).collect::<Vec<_>>();
         let graph = merged(suffix, sites, &one, state.settings.lora.scaling())?;
         let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
-        return Ok(vec![Network { runner, adapters: Vec::new(), width: width(suffix)? }]);
+        let (width, late) = (width(suffix, 0)?, late(suffix)?);
+        return Ok(vec![Network { runner, adapters: Vec::new(), width, late }]);
     }
     shared(engine, suffix, sites, &networks, state)
 }
@@ -89,19 +100,24 @@ fn shared(
     let lora = Lora { rank, alpha: state.settings.lora.scaling() * rank as f32, ..state.settings.lora };
     let (graph, _) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
     let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
-    let width = width(suffix)?;
+    let (width, late) = (width(suffix, 0)?, late(suffix)?);
     let network = |pairs: &Vec<Pair>| Network {
         runner: runner.clone(),
         adapters: pairs.iter().flat_map(|p| padded(p, rank)).collect(),
         width,
+        late,
     };
     Ok(networks.iter().map(network).collect())
 }
 
-/// Width of the features that `suffix` ends in.
-fn width(suffix: &Graph) -> Result<usize> {
-    let last = suffix.outputs.first().and_then(|&v| suffix.shape(v).ok()?.last()?.known());
-    last.ok_or_else(|| crate::err!(Shape, "the feature's width is open"))
+/// Width of output `i` of `suffix`.
+fn width(suffix: &Graph, i: usize) -> Result<usize> {
+    let last = suffix.outputs.get(i).and_then(|&v| suffix.shape(v).ok()?.last()?.known());
+    last.ok_or_else(|| crate::err!(Shape, "the width of output {i} is open"))
+}
+
+fn late(suffix: &Graph) -> Result<usize> {
+    if suffix.outputs.len() > 1 { width(suffix, 1) } else { Ok(0) }
 }
 
 /// A and B with zeros up to `rank`.

@@ -46,6 +46,8 @@ pub struct State {
     pub scales: Vec<Scale>,
     /// Widths of the parts of the backbone's summary.
     pub summary: Vec<usize>,
+    /// Widths of the parts of the adapted network's summary.
+    pub late: Vec<usize>,
     /// What recognises tasks.
     pub recognition: Recognition,
     /// Signatures of tasks in the space of their own networks, where images are routed to one of several.
@@ -89,7 +91,7 @@ impl State {
 
     /// What a classifier reads of `features`.
     pub(super) fn rows(&self, view: View, features: &Features) -> Result<Array2<f32>> {
-        let rows = features.view(view, &self.scales, &self.summary)?;
+        let rows = features.view(view, &self.scales, [&self.summary, &self.late])?;
         match (view, &self.training) {
             (View::Fused, Some(TrainingHead::Cosine(head))) => head.fuse(rows),
             _ => Ok(rows),

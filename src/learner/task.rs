@@ -382,7 +382,7 @@ impl Learner {
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
         let Reading { classifier, view } = self.reading;
         if self.state.scales.is_empty() && matches!(view, View::Beside | View::Deep) {
-            let blocks = features.blocks(view, &self.state.summary);
+            let blocks = features.blocks(view, [&self.state.summary, &self.state.late]);
             self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
         let rows = self.state.rows(view, features)?;

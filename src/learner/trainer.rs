@@ -111,7 +111,9 @@ impl Trainer {
     ) -> Result<Self> {
         let rank = settings.lora.rank + extent.mixed;
         let lora = Lora { rank, alpha: settings.lora.scaling() * rank as f32, ..settings.lora };
-        let (graph, slots) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
+        let (mut graph, slots) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
+        // Training reads the feature alone.
+        graph.outputs.truncate(1);
         let Joint { graph, capacity, .. } = minimising(&extent.objective, graph, &slots, head.capacity())?;
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
