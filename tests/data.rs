@@ -378,3 +378,29 @@ fn shared_task_folders_are_counted() {
         assert!(dataset.load(Split::Test, &[0, 99], &Preprocess::vit(224)).unwrap().skipped.is_empty());
     }
 }
+
+#[test]
+fn a_data_set_is_known_by_its_bytes_wherever_it_lies() {
+    let write = |folder: &Path, level: u8, class: &str| {
+        for half in ["train", "test"] {
+            let to = folder.join(half).join(class);
+            std::fs::create_dir_all(&to).unwrap();
+            for (name, level) in [("a.png", level), ("b.png", 9), ("c.png", 9)] {
+                let picture = Picture::new(2, 2, vec![level; 12]).unwrap();
+                std::fs::write(to.join(name), picture.to_png().unwrap()).unwrap();
+            }
+        }
+        let spec = DataSpec::Folder(folder.into());
+        let data = Dataset::open(&spec, Layout::Classes, Limits::default()).unwrap();
+        let identities = [Split::Train, Split::Test].map(|split| data.identities(split).unwrap());
+        (data.fingerprint(&identities[0], &identities[1]), identities)
+    };
+    let folder = || tempfile::tempdir().unwrap();
+    let (one, other, paler, renamed) = (folder(), folder(), folder(), folder());
+    let (hash, [train, test]) = write(one.path(), 1, "cat");
+    assert_eq!(train, test, "the same bytes in both halves");
+    assert!(train[0] != train[1] && train[1] == train[2]);
+    assert_eq!(write(other.path(), 1, "cat").0, hash);
+    assert_ne!(write(paler.path(), 2, "cat").0, hash);
+    assert_ne!(write(renamed.path(), 1, "dog").0, hash);
+}

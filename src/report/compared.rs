@@ -153,7 +153,7 @@ fn chart<'a>(
 fn along(stream: &Stream<'_>) -> Markup {
     let values = over_tasks(stream, |run, t| *run.metrics.accuracy_after_task.get(t)?);
     let series = lines(stream, &values, |y| y, true);
-    let low = range(&series).map_or(0.0, |(low, _)| low);
+    let low = range(&series).map_or(0.0, |(low, _)| low.max(0.0));
     chart(
         "Accuracy after each task",
         "accuracy, percent",
@@ -167,8 +167,8 @@ fn along(stream: &Stream<'_>) -> Markup {
 fn forgetting(stream: &Stream<'_>) -> Markup {
     let values = over_tasks(stream, EvalResult::forgetting_after);
     let series = lines(stream, &values, |y| y, true);
-    let (low, high) = range(&series).unwrap_or((0.0, 1.0));
-    let y = (low.min(0.0), (high * 1.08).max(1.0));
+    let high = range(&series).map_or(1.0, |(_, high)| high);
+    let y = (0.0, (high * 1.08).max(1.0));
     chart("Forgetting after each task", "points lost", HALF, y, series).draw()
 }
 

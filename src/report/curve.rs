@@ -80,7 +80,7 @@ impl Chart<'_> {
                 }
                 (self.bands(x, top))
                 (self.axes(x, y, top))
-                @for (at, series) in self.series.iter().enumerate() { (area(series, self.colour(at), x, y)) }
+                @for (at, series) in self.series.iter().enumerate() { (area(series, self.colour(at), x, y, self.y)) }
                 @for (at, series) in self.series.iter().enumerate() { (line(series, self.colour(at), x, y)) }
             }
         }
@@ -160,8 +160,9 @@ fn named(values: &[f64]) -> Vec<(f64, String)> {
     values.iter().map(|&value| (value, tick_label(value, values))).collect()
 }
 
-fn area(series: &Series, colour: usize, x: Scale, y: Scale) -> Markup {
-    let corner = |(at, value): (f64, f64)| format!("{} {}", px(x.at(at)), px(y.at(value)));
+/// The band, cut off at the ends of the axis.
+fn area(series: &Series, colour: usize, x: Scale, y: Scale, (low, high): (f64, f64)) -> Markup {
+    let corner = |(at, value): (f64, f64)| format!("{} {}", px(x.at(at)), px(y.at(value.max(low).min(high))));
     let above = series.band.iter().map(|&(at, _, high)| (at, high));
     let below = series.band.iter().rev().map(|&(at, low, _)| (at, low));
     let corners: Vec<String> = above.chain(below).map(corner).collect();

@@ -17,12 +17,33 @@ pub fn tables(comparison: &Comparison) -> String {
     out
 }
 
+const TITLES: [&str; 12] = [
+    "strategy",
+    "runs",
+    "`last`",
+    "`incremental_avg`",
+    "`forgetting`",
+    "`retrieval`",
+    "context 4",
+    "context 16",
+    "`within_task`",
+    "state",
+    "learning, s",
+    "a prediction, ms",
+];
+
+/// Columns in which nothing was measured are left out.
 fn table(stream: &Stream<'_>) -> String {
+    let rows: Vec<[String; 12]> = stream.groups.iter().map(row).collect();
+    let kept: Vec<usize> = (0..TITLES.len()).filter(|&c| rows.iter().any(|row| !row[c].is_empty())).collect();
+    let line = |cell: &dyn Fn(usize) -> String| {
+        format!("| {} |\n", kept.iter().map(|&c| cell(c)).collect::<Vec<_>>().join(" | "))
+    };
     let mut out = format!("### {}\n\n{}\n\n", stream.name, caption(stream));
-    out += "| strategy | `last` | `incremental_avg` | `forgetting` | `retrieval` | context 16 | `within_task` | state | \
-            learning, s | a prediction, ms |\n|---|---|---|---|---|---|---|---|---|---|\n";
-    for group in &stream.groups {
-        out += &row(group);
+    out += &line(&|c| TITLES[c].to_string());
+    out += &line(&|_| "---".to_string());
+    for row in &rows {
+        out += &line(&|c| row[c].clone());
     }
     out + "\n"
 }
@@ -36,13 +57,13 @@ fn caption(stream: &Stream<'_>) -> String {
     let rule = run.retrieval_context_rule.as_str();
     let rule = if rule.is_empty() { "none" } else { rule };
     format!(
-        "{} tasks of {}. {several}. `retrieval` is of single samples, context 16 of 16 samples of one task (by {rule}).",
+        "{} tasks of {}. {several}. `retrieval` is of single samples, contexts are 4 and 16 samples of one task (by {rule}).",
         run.tasks.len(),
         run.backbone
     )
 }
 
-fn row(group: &Group<'_>) -> String {
+fn row(group: &Group<'_>) -> [String; 12] {
     let m = |of: fn(&Metrics) -> Option<f64>| text(group.figure(|r| of(&r.metrics)), percent);
     // Times vary with the machine more than with the order: the mean is enough.
     let plain = |of: fn(&EvalResult) -> Option<f64>| match group.figure(of) {
@@ -51,18 +72,20 @@ fn row(group: &Group<'_>) -> String {
         None => String::new(),
     };
     let state = group.figure(|r| r.state_bytes_after_task.last().map(|&b| b as f64));
-    let cells = [
+    [
+        format!("`{}`", group.name.replace('|', "/")),
+        group.runs.len().to_string(),
         m(|m| Some(m.last)),
         m(|m| m.incremental_avg),
         m(|m| m.forgetting),
         m(|m| m.retrieval),
+        m(|m| m.retrieval_context_4),
         m(|m| m.retrieval_context_16),
         m(|m| m.within_task),
         state.map_or(String::new(), |f| bytes(f.mean as u64)),
         plain(|r| Some(r.train_seconds)),
         plain(|r| Some(r.predict_ms_per_image)),
-    ];
-    format!("| `{}` | {} |\n", group.name.replace('|', "/"), cells.join(" | "))
+    ]
 }
 
 /// `76.3 ± 0.4`; nothing for what was not measured.
