@@ -16,6 +16,9 @@ const ASKED: usize = 512;
 /// Shares of the identity in the covariance that are tried, beside the oracle's.
 const SHARES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
 
+/// Evidence against a covariance that is none; more than any number of rows gives.
+const IMPOSSIBLE: f64 = -1e12;
+
 /// Temperatures that are tried: powers of two from 1/64 to 4, in half steps.
 pub(super) const TEMPERATURES: usize = 17;
 
@@ -36,7 +39,8 @@ pub(super) const TEMPERATURES: usize = 17;
 /// Sums are settled to f16 (second moments) and f32 (centres): a quarter of the memory of [`Lda`](super::Lda).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mda {
-    gram: RoundedGram,
+    /// Of rows less their centre: nothing cancels, however far from zero the centres lie.
+    scatter: RoundedGram,
     centres: ClassSums,
     /// Class of every centre.
     owners: Vec<usize>,
@@ -101,7 +105,7 @@ impl Mda {
     /// No class yet, for features of `width` (`E`).
     pub fn new(width: usize) -> Self {
         Self {
-            gram: RoundedGram::new(width),
+            scatter: RoundedGram::new(width),
             centres: ClassSums::narrow(width),
             owners: Vec::new(),
             births: Vec::new(),
@@ -147,7 +151,7 @@ impl Mda {
 
     fn metric(&self, share: Option<f64>) -> Result<Metric> {
         let shrinkage = share.map_or(Shrinkage::Oracle, Shrinkage::Share);
-        Metric::new(self.gram.gram().dense(), &self.centres, shrinkage)
+        Metric::within(self.scatter.gram().dense(), &self.centres, shrinkage)
     }
 
     /// Scores by centre, `[n, centres]`.
@@ -160,7 +164,12 @@ impl Mda {
     /// Adds up how likely held-out rows are under every shrinkage and temperature.
     fn weigh(&mut self, rows: &Array2<f64>, centres: &[usize]) -> Result<()> {
         for (i, share) in std::iter::once(None).chain(SHARES.map(Some)).enumerate() {
-            let distances = self.metric(share)?.held_out(rows, centres)?;
+            // Rounded sums are a covariance only with enough identity mixed in.
+            let Ok(metric) = self.metric(share) else {
+                self.evidence[i * TEMPERATURES..][..TEMPERATURES].iter_mut().for_each(|e| *e += IMPOSSIBLE);
+                continue;
+            };
+            let distances = metric.held_out(rows, centres)?;
             for t in 0..TEMPERATURES {
                 let scores = gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners);
                 let likely = |(row, &centre): (ndarray::ArrayView1<'_, f64>, &usize)| {
@@ -186,8 +195,16 @@ impl Head for Mda {
         let first = self.owners.len();
         let centre = |label: &usize| first + classes.binary_search(label).unwrap_or(0);
         let centres: Vec<usize> = labels.iter().map(centre).collect();
-        self.gram.add_rows(features)?;
-        self.centres.add(features.mapv(f64::from).view(), &centres)?;
+        // Every centre is of this observation alone, so what is added now is never added to.
+        let mut own = ClassSums::new(features.ncols());
+        let rows = features.mapv(f64::from);
+        own.add(rows.view(), &centres)?;
+        let mut centred = rows.clone();
+        for (mut row, &centre) in centred.rows_mut().into_iter().zip(&centres) {
+            row.scaled_add(-1.0 / own.counts()[centre] as f64, &own.sums().row(centre));
+        }
+        self.scatter.add_rows(centred.mapv(|x| x as f32).view())?;
+        self.centres.add(rows.view(), &centres)?;
         let birth = self.births.last().map_or(0, |last| last + 1);
         self.births.extend(std::iter::repeat_n(birth, classes.len()));
         self.owners.extend(classes);
@@ -201,7 +218,7 @@ impl Head for Mda {
         if self.centres.total() == 0 {
             crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
         }
-        self.gram.settle();
+        self.scatter.settle();
         self.centres.settle();
         let asked = self.fresh.take().map(|(rows, centres)| (rows.mapv(f64::from), centres));
         if let Some((rows, centres)) = &asked {
@@ -270,7 +287,7 @@ impl Head for Mda {
     }
 
     fn bytes(&self) -> usize {
-        self.gram.bytes()
+        self.scatter.bytes()
             + self.centres.bytes()
             + size_of::<f64>() * (2 * self.owners.len() + self.evidence.len())
     }
@@ -372,6 +389,17 @@ mod tests {
                 assert!((want - held_out[i]).abs() < 0.1 * (1.0 + want.abs()), "{i}: {} {want}", held_out[i]);
             }
         }
+    }
+
+    #[test]
+    fn fewer_rows_than_columns_and_a_far_mean_are_no_obstacle() {
+        let mut head = Mda::new(40);
+        for seed in 0..3 {
+            let rows = gaussian(seed, 12, 40) * 0.01 + 30.0 * (seed as f32 + 1.0);
+            head.observe(rows.view(), &(0..12).map(|i| i % 3).collect::<Vec<_>>()).unwrap();
+            head.solve().unwrap();
+        }
+        assert!(head.scores(gaussian(9, 2, 40).view()).unwrap().iter().all(|s| s.is_finite()));
     }
 
     #[test]

@@ -36,12 +36,17 @@ pub(super) enum Shrinkage {
 impl Metric {
     /// From `Σ x xᵀ` and the class sums, of at least one row.
     pub(super) fn new(gram: Array2<f64>, classes: &ClassSums, shrinkage: Shrinkage) -> Result<Self> {
+        let means = means(classes);
+        Self::within(gram - classes.sums().t().dot(&means), classes, shrinkage)
+    }
+
+    /// From `Σ (x - μ)(x - μ)ᵀ`, with `μ` the mean of the row's class, and the class sums, of at least one row.
+    pub(super) fn within(scatter: Array2<f64>, classes: &ClassSums, shrinkage: Shrinkage) -> Result<Self> {
         let counts: Array1<f64> = classes.counts().iter().map(|&n| n as f64).collect();
-        let mut means = classes.sums().to_owned();
-        means.rows_mut().into_iter().zip(&counts).for_each(|(mut sum, n)| sum /= n.max(1.0));
+        let means = means(classes);
         let present = counts.iter().filter(|&&n| n > 0.0).count() as f64;
         let freedom = (counts.sum() - present).max(1.0);
-        let mut covariance = (gram - classes.sums().t().dot(&means)) / freedom;
+        let mut covariance = scatter / freedom;
         let kept = 1.0
             - match shrinkage {
                 Shrinkage::Oracle => oracle(&covariance, freedom),
@@ -104,6 +109,13 @@ impl Metric {
         let grown = if n > 1.0 { n / (n - 1.0) } else { 0.0 };
         (grown, self.kept / self.freedom * grown)
     }
+}
+
+/// Class means; zero without rows.
+fn means(classes: &ClassSums) -> Array2<f64> {
+    let mut means = classes.sums().to_owned();
+    means.rows_mut().into_iter().zip(classes.counts()).for_each(|(mut sum, &n)| sum /= n.max(1) as f64);
+    means
 }
 
 /// Share of the identity in the shrunk covariance: Chen and others' oracle-approximating shrinkage (arXiv 0907.4698,
