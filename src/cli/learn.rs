@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     state: PathBuf,
     /// Strategy of a new state; an existing one goes on as it was
-    #[arg(long, default_value = "pegp")]
+    #[arg(long, default_value = "perennial")]
     strategy: String,
     #[command(flatten)]
     adapt: Adapt,

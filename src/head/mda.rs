@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::background::Background;
 use super::metric::{Metric, Shrinkage};
-use super::sums::ClassSums;
+use super::sums::{ClassSums, Rest};
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::RoundedGram;
@@ -36,7 +36,7 @@ pub(super) const TEMPERATURES: usize = 17;
 /// each held out of its centre and of `S` in closed form when it came, were likeliest. So `softmax` of the scores is a
 /// calibrated probability. Classes count as equally likely.
 ///
-/// Sums are settled to f16 (second moments) and f32 (centres): a quarter of the memory of [`Lda`](super::Lda).
+/// Second moments and centres are settled to f16: a quarter of the memory of [`Lda`](super::Lda).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mda {
     /// Of rows less their centre: nothing cancels, however far from zero the centres lie.
@@ -106,7 +106,7 @@ impl Mda {
     pub fn new(width: usize) -> Self {
         Self {
             scatter: RoundedGram::new(width),
-            centres: ClassSums::narrow(width),
+            centres: ClassSums::resting(width, Rest::Half),
             owners: Vec::new(),
             births: Vec::new(),
             evidence: vec![0.0; (1 + SHARES.len()) * TEMPERATURES],
@@ -178,8 +178,10 @@ impl Mda {
                     row[self.owners[centre]] - most - sum.ln()
                 };
                 // The only row of a class has no centre left when it is held out; it says nothing about shrinkage.
-                let total = scores.rows().into_iter().zip(centres).map(likely).filter(|x| x.is_finite());
-                self.evidence[i * TEMPERATURES + t] += total.sum::<f64>();
+                let asked = scores.rows().into_iter().zip(centres);
+                let total: f64 = asked.filter(|(_, c)| self.centres.counts()[**c] > 1).map(likely).sum();
+                let likely = if total.is_finite() { total } else { IMPOSSIBLE };
+                self.evidence[i * TEMPERATURES + t] += likely;
             }
         }
         Ok(())

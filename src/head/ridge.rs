@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
-use super::sums::{ClassSums, masked};
+use super::sums::{ClassSums, Rest, masked};
 use super::{Head, Lift, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul};
@@ -74,7 +74,8 @@ impl Ridge {
     /// diagonal of `G`, which saves most of a solve.
     pub fn rounded(width: usize, lift: Lift, share: f64) -> Self {
         let lifted = lift.width(width);
-        let (gram, classes) = (Gram::Rounded(RoundedGram::new(lifted)), ClassSums::narrow(lifted));
+        let (gram, classes) =
+            (Gram::Rounded(RoundedGram::new(lifted)), ClassSums::resting(lifted, Rest::Narrow));
         Self { gram, classes, share: Some(share), ..Self::new(width, lift) }
     }
 

@@ -1,5 +1,6 @@
 //! Per-class sums of rows.
 
+use half::f16;
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
@@ -7,13 +8,24 @@ use crate::error::{Error, Result};
 
 /// `sums[c] = Σ x` over the rows of class `c`, and how many there were. Grows by rows as classes come.
 ///
-/// Wide at rest (f64), or narrow (f32) where it is settled.
+/// At rest in f64, or rounded where it is settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Stored", from = "Stored")]
 pub(super) struct ClassSums {
     sums: Array2<f64>,
     counts: Vec<u64>,
-    narrow: bool,
+    rest: Rest,
+}
+
+/// How sums rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// In f64.
+    Wide,
+    /// In f32.
+    Narrow,
+    /// As means in f16; for classes that are not added to again.
+    Half,
 }
 
 /// A record of sums.
@@ -21,13 +33,19 @@ pub(super) struct ClassSums {
 enum Stored {
     Wide { sums: Array2<f64>, counts: Vec<u64> },
     Narrow { sums: Array2<f32>, counts: Vec<u64> },
+    Half { means: Array2<u16>, counts: Vec<u64> },
 }
 
 impl From<ClassSums> for Stored {
-    fn from(ClassSums { sums, counts, narrow }: ClassSums) -> Self {
-        match narrow {
-            true => Self::Narrow { sums: sums.mapv(|x| x as f32), counts },
-            false => Self::Wide { sums, counts },
+    fn from(ClassSums { sums, counts, rest }: ClassSums) -> Self {
+        match rest {
+            Rest::Wide => Self::Wide { sums, counts },
+            Rest::Narrow => Self::Narrow { sums: sums.mapv(|x| x as f32), counts },
+            Rest::Half => {
+                let mut means = sums;
+                each(&mut means, &counts, |x, n| x / n);
+                Self::Half { means: means.mapv(|x| f16::from_f64(x).to_bits()), counts }
+            }
         }
     }
 }
@@ -35,27 +53,43 @@ impl From<ClassSums> for Stored {
 impl From<Stored> for ClassSums {
     fn from(stored: Stored) -> Self {
         match stored {
-            Stored::Narrow { sums, counts } => Self { sums: sums.mapv(f64::from), counts, narrow: true },
-            Stored::Wide { sums, counts } => Self { sums, counts, narrow: false },
+            Stored::Wide { sums, counts } => Self { sums, counts, rest: Rest::Wide },
+            Stored::Narrow { sums, counts } => {
+                Self { sums: sums.mapv(f64::from), counts, rest: Rest::Narrow }
+            }
+            Stored::Half { means, counts } => {
+                let mut sums = means.mapv(|bits| f16::from_bits(bits).to_f64());
+                each(&mut sums, &counts, |x, n| x * n);
+                Self { sums, counts, rest: Rest::Half }
+            }
         }
+    }
+}
+
+/// Every entry of every row, with the row's count.
+fn each(rows: &mut Array2<f64>, counts: &[u64], f: impl Fn(f64, f64) -> f64) {
+    for (mut row, &n) in rows.rows_mut().into_iter().zip(counts) {
+        row.mapv_inplace(|x| f(x, n.max(1) as f64));
     }
 }
 
 impl ClassSums {
     /// No class yet, rows of `width`.
     pub(super) fn new(width: usize) -> Self {
-        Self { sums: Array2::zeros((0, width)), counts: Vec::new(), narrow: false }
+        Self { sums: Array2::zeros((0, width)), counts: Vec::new(), rest: Rest::Wide }
     }
 
-    /// The same, in f32 at rest.
-    pub(super) fn narrow(width: usize) -> Self {
-        Self { narrow: true, ..Self::new(width) }
+    /// The same, resting otherwise.
+    pub(super) fn resting(width: usize, rest: Rest) -> Self {
+        Self { rest, ..Self::new(width) }
     }
 
-    /// Rounds narrow sums, so that stored and live state are the same numbers.
+    /// Rounds, so that stored and live state are the same numbers.
     pub(super) fn settle(&mut self) {
-        if self.narrow {
-            self.sums.mapv_inplace(|x| f64::from(x as f32));
+        match self.rest {
+            Rest::Wide => {}
+            Rest::Narrow => self.sums.mapv_inplace(|x| f64::from(x as f32)),
+            Rest::Half => each(&mut self.sums, &self.counts, |x, n| f16::from_f64(x / n).to_f64() * n),
         }
     }
 
@@ -166,7 +200,11 @@ impl ClassSums {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let each = if self.narrow { size_of::<f32>() } else { size_of::<f64>() };
+        let each = match self.rest {
+            Rest::Wide => size_of::<f64>(),
+            Rest::Narrow => size_of::<f32>(),
+            Rest::Half => size_of::<f16>(),
+        };
         each * self.sums.len() + size_of::<u64>() * self.counts.len()
     }
 }

@@ -28,7 +28,7 @@ impl Builder {
         Self {
             backbone,
             engine: None,
-            strategy: "pegp".into(),
+            strategy: "perennial".into(),
             settings: Settings::default(),
             budget: Budget::default(),
             state: None,
@@ -42,7 +42,7 @@ impl Builder {
         self
     }
 
-    /// The strategy, by name; see [`strategy::NAMES`]. Default: `pegp`.
+    /// The strategy, by name; see [`strategy::NAMES`]. Default: `perennial`.
     #[must_use]
     pub fn strategy(mut self, name: &str) -> Self {
         self.strategy = name.into();

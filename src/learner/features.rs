@@ -11,6 +11,9 @@ use crate::strategy::View;
 /// Images decoded to f32 at a time, which bounds the working memory.
 pub const CHUNK: usize = 64;
 
+/// Parts of the summary that [`View::Near`] reads: mean and deviation at the boundary, and the mean before it.
+const NEAR: usize = 3;
+
 /// Feature rows of a set of images.
 pub struct Features {
     /// Of the frozen backbone, `[n, width]`; of width 0 where it is not run to its end.
@@ -33,7 +36,7 @@ impl Features {
             View::Adapted | View::Routed(_) if self.adapted.is_empty() => Ok(self.frozen.clone()),
             View::Adapted | View::Routed(_) => beside(&self.adapted.iter().collect::<Vec<_>>()),
             View::Fused => beside(&[&self.frozen].into_iter().chain(&self.adapted).collect::<Vec<_>>()),
-            View::Beside | View::Deep => {
+            View::Beside | View::Deep | View::Near => {
                 let blocks = self.blocks(view, parts);
                 let blocks: Vec<_> = blocks.iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
                 beside(&blocks.iter().collect::<Vec<_>>())
@@ -45,11 +48,12 @@ impl Features {
     /// the widths of both summaries' parts.
     pub fn blocks(&self, view: View, [parts, late]: [&[usize]; 2]) -> Vec<ArrayView2<'_, f32>> {
         let adapted = self.adapted.iter().map(Array2::view);
-        if view != View::Deep {
+        if !matches!(view, View::Deep | View::Near) {
             return [self.frozen.view(), self.pooled.view()].into_iter().chain(adapted).collect();
         }
         let frozen = self.adapted.is_empty().then(|| self.frozen.view());
         let late = if self.late.ncols() > 0 { late } else { &[] };
+        let parts = if view == View::Near { &parts[..parts.len().min(NEAR)] } else { parts };
         adapted.chain(frozen).chain(split(&self.summary, parts)).chain(split(&self.late, late)).collect()
     }
 }

@@ -381,7 +381,7 @@ impl Learner {
 
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
         let Reading { classifier, view } = self.reading;
-        if self.state.scales.is_empty() && matches!(view, View::Beside | View::Deep) {
+        if self.state.scales.is_empty() && matches!(view, View::Beside | View::Deep | View::Near) {
             let blocks = features.blocks(view, [&self.state.summary, &self.state.late]);
             self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
@@ -390,7 +390,8 @@ impl Learner {
             // The width of one network, of which there will be more.
             let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
             let nearest = self.state.summary.first().copied().unwrap_or(0);
-            let narrow = if view == View::Deep { self.backbone.width + nearest } else { width };
+            let narrow =
+                if matches!(view, View::Deep | View::Near) { self.backbone.width + nearest } else { width };
             self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
         }
         if let Some(statistics) = &mut self.state.statistics {

@@ -11,17 +11,30 @@ use crate::error::Result;
 /// The strategy.
 #[derive(Clone, Copy, Debug)]
 pub struct Perennial {
-    /// What predicts.
-    pub classifier: Classifier,
+    name: &'static str,
+    reading: Reading,
+}
+
+impl Perennial {
+    /// The default, under `classifier`.
+    pub fn new(classifier: Classifier) -> Self {
+        Self { name: "perennial", reading: Reading { classifier, view: View::Deep } }
+    }
+
+    /// The one whose state is below a megabyte.
+    pub fn compact() -> Self {
+        let reading = Reading { classifier: Classifier::Centres, view: View::Near };
+        Self { name: "perennial-compact", reading }
+    }
 }
 
 impl Strategy for Perennial {
     fn name(&self) -> &'static str {
-        "perennial"
+        self.name
     }
 
     fn reading(&self) -> Reading {
-        Reading { classifier: self.classifier, view: View::Deep }
+        self.reading
     }
 
     fn adapts(&self, index: usize) -> bool {

@@ -17,6 +17,8 @@ pub enum View {
     /// What tokens say at several depths before the adapted blocks, and the newest features: adapted where the network was
     /// adapted, else frozen. Only one network is run.
     Deep,
+    /// The same without what is said earliest and latest: half the width, a third of the memory.
+    Near,
     /// Frozen features and those of the adapted networks side by side, through the gate that is trained with them.
     Fused,
     /// Of the one network to which an image is routed; at most so many are run for it.
@@ -84,7 +86,7 @@ impl Classifier {
 impl View {
     /// Whether it reads frozen features of a network that adapts from its first task on.
     pub fn needs_frozen(self) -> bool {
-        self != Self::Deep
+        !matches!(self, Self::Deep | Self::Near)
     }
 }
 

@@ -21,10 +21,12 @@
 //! | `ease` | every task, a network each | nothing is shared (arXiv 2403.12030) | class means in every space |
 //! | `ntk-lite` | every task | a mean copy, distance from old prototypes (arXiv 2407.17120) | class means in sections |
 //! | `proteus` | every task, a network each over a shared unit pool | nothing is overwritten (arXiv 2603.13235) | ridge on the network an image is routed to |
-//! | `perennial` | first task only | nothing moves after it | centres by class and task, over several depths |
+//! | `perennial` | first task only | nothing moves after it | centres by class and task over several depths, and random-feature ridge |
+//! | `perennial-compact` | the same | the same | centres alone, over fewer depths: below 1 MB |
 //!
 //! `NAME+HEAD` puts another classifier behind the same features: `sequential+ranpac`. `NAME+HEAD-beside` reads frozen
-//! features and mean boundary tokens beside them, `NAME+HEAD-deep` what tokens say at several depths.
+//! features and mean boundary tokens beside them, `NAME+HEAD-deep` and `-near` what tokens
+//! say at several depths.
 
 use super::{
     Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, OLora, Pegp, Perennial, Proteus, Reading, SdLora,
@@ -33,7 +35,7 @@ use super::{
 use crate::error::Result;
 
 /// Names of all strategies.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "ncm-frozen",
     "ridge-frozen",
     "lda-frozen",
@@ -54,6 +56,7 @@ pub const NAMES: [&str; 21] = [
     "ntk-lite",
     "proteus",
     "perennial",
+    "perennial-compact",
     "joint",
 ];
 
@@ -78,12 +81,12 @@ pub fn by_name(name: &str, random_features: usize) -> Result<Choice> {
     let strategy = hooks(base, random_features)?;
     let mut reading = strategy.reading();
     if let Some(head) = head {
-        let views = [("-beside", View::Beside), ("-deep", View::Deep)];
+        let views = [("-beside", View::Beside), ("-deep", View::Deep), ("-near", View::Near)];
         let other = views.iter().find_map(|(end, view)| head.strip_suffix(end).map(|head| (head, *view)));
         let (head, view) = other.unwrap_or((head, reading.view));
         reading = Reading { classifier: Classifier::by_name(head, random_features)?, view };
     }
-    let trained = strategy.adapts(0) && !matches!(reading.view, View::Beside | View::Deep);
+    let trained = strategy.adapts(0) && !matches!(reading.view, View::Beside | View::Deep | View::Near);
     if reading.classifier == Classifier::Linear && !trained {
         crate::bail!(
             InvalidArgument,
@@ -117,7 +120,8 @@ fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
         "pegp-shared" => Box::new(Pegp::new(Mode::Shared, reading(better, View::Beside))),
         "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, reading(better, View::Beside))),
         "ntk-lite" => Box::new(Ntk::default()),
-        "perennial" => Box::new(Perennial { classifier: Classifier::Blend { features: random_features } }),
+        "perennial" => Box::new(Perennial::new(Classifier::Blend { features: random_features })),
+        "perennial-compact" => Box::new(Perennial::compact()),
         "proteus" => Box::new(Proteus::new(ranpac)),
         _ => crate::bail!(
             NotFound,

@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "SEEDS")]
     seeds: Vec<u64>,
     /// Strategies, separated by commas, or `all`
-    #[arg(long, default_value = "pegp")]
+    #[arg(long, default_value = "perennial")]
     strategy: String,
     /// One pass over the training pictures, in batches of ten
     #[arg(long)]
