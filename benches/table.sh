@@ -33,7 +33,8 @@ pacs() {
     run "$1" PACS --data "folder:$pacs" --tasks folders --scenario domain --orders "$here/orders/pacs.txt$more" "${@:2}"
 }
 for stream in p_small omniglot pacs; do
-    $stream "$frozen,ranpac-first,pegp" "${wide[@]}"
-    $stream sequential,joint
+    $stream "$frozen,ranpac-first,pegp,perennial" "${wide[@]}"
+    $stream perennial-compact,sequential,inflora,o-lora,sd-lora,lae,ease,proteus,joint
+    $stream ntk-lite --roles parallel --rank 16
 done
 "$perennial" compare "$out"/P-small "$out"/Omniglot "$out"/PACS --out "$out" --title "Every strategy on three streams"

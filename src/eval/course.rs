@@ -41,8 +41,27 @@ pub enum Event<'a> {
 pub struct Plan {
     /// Passes over the pictures of a task.
     pub epochs: usize,
-    /// Whether all tasks are learned as one, as an upper reference.
-    pub jointly: bool,
+    /// What the learner is told of the tasks.
+    pub told: Told,
+}
+
+/// What a learner is told of the tasks of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Where each begins and ends.
+    #[default]
+    Boundaries,
+    /// That all are one, as an upper reference.
+    Jointly,
+    /// Nothing: they are found.
+    Nothing,
+}
+
+impl Told {
+    /// Whether everything is learned before anything is measured.
+    pub(super) fn at_once(self) -> bool {
+        self != Self::Boundaries
+    }
 }
 
 /// Loss of every step, for the report.

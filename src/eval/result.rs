@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::signature::stream::Segmentation;
+
 use super::{Metrics, ScenarioKind, Unknown};
 use crate::err;
 use crate::error::{Context, Result};
@@ -58,6 +60,40 @@ pub struct Provenance {
     pub system: String,
 }
 
+/// How well the boundaries of a stream were found that did not announce them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Boundaries {
+    /// Tasks that were opened.
+    pub tasks: usize,
+    /// Samples from a boundary to the decision, in the mean over those that were found.
+    pub mean_delay: Option<f64>,
+    /// Boundaries that were not found.
+    pub missed: usize,
+    /// Decisions for a change where there was none.
+    pub false_boundaries: usize,
+    /// The same per thousand samples.
+    pub false_rate: f64,
+    /// Percent of samples that belong to the most frequent true task of the task they were put into.
+    pub purity: f64,
+    /// Percent of samples that were put into the most frequent found task of their true one.
+    pub completeness: f64,
+}
+
+impl Boundaries {
+    /// From what was decided, with `tasks` opened.
+    pub fn of(found: &Segmentation, tasks: usize) -> Self {
+        Self {
+            tasks,
+            mean_delay: Some(found.mean_delay()).filter(|d| d.is_finite()),
+            missed: found.missed(),
+            false_boundaries: found.false_boundaries,
+            false_rate: found.false_rate,
+            purity: 100.0 * found.purity,
+            completeness: 100.0 * found.completeness,
+        }
+    }
+}
+
 /// One run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EvalResult {
@@ -87,6 +123,9 @@ pub struct EvalResult {
     /// Figures derived from the accuracy matrix.
     #[serde(flatten)]
     pub metrics: Metrics,
+    /// How well boundaries were found, where they were not announced.
+    #[serde(default)]
+    pub boundaries: Option<Boundaries>,
     /// Area under the ROC curve of unknown detection in percent; 50 is chance.
     pub unknown_auroc: Option<f64>,
     /// Percent of unknown pictures accepted where 95 % of the known ones are.

@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{self, Answer};
 use super::context::{self, Ballot};
-use super::course::{Course, Event, Plan, Trace};
+use super::course::{Course, Event, Plan, Told, Trace};
 use super::memory::{peak_rss_bytes, restart_peak, rss_bytes};
-use super::{EvalResult, Evaluation, Outcome, Scenario, TaskSplit, Unknown};
+use super::{Boundaries, EvalResult, Evaluation, Outcome, Scenario, TaskSplit, Unknown};
 use crate::data::Split;
 use crate::error::Result;
-use crate::learner::{Encoded, Learner};
+use crate::learner::{Encoded, Learner, Stream};
+use crate::signature::stream::{Segmentation, SegmenterParams};
 
 /// Runs a fresh `learner` through a course. `result` holds what the caller knows (data, backbone, settings); the
 /// figures are filled in. Detection of the unknown is measured halfway, on the classes still to come.
@@ -45,6 +46,7 @@ pub struct Progress {
     evaluation: Evaluation,
     trace: Trace,
     unknown: Option<Unknown>,
+    boundaries: Option<Boundaries>,
     summed_contexts: bool,
     state_bytes: Vec<u64>,
     rss_bytes: Vec<Option<u64>>,
@@ -61,6 +63,7 @@ impl Progress {
             evaluation: Evaluation::new(scenario.tasks.iter().map(|t| t.classes.as_slice())),
             trace: Trace::default(),
             unknown: None,
+            boundaries: None,
             summed_contexts: false,
             state_bytes: Vec::new(),
             rss_bytes: Vec::new(),
@@ -114,22 +117,23 @@ impl<'a> Run<'a> {
         }
         self.learn(learner, t, on)?;
         self.measure(learner, t, on)?;
-        if !self.plan.jointly && t + 1 == tasks.div_ceil(2) {
+        if !self.plan.told.at_once() && t + 1 == tasks.div_ceil(2) {
             self.meet_unknown(learner, t + 1)?;
         }
         Ok(true)
     }
 
-    /// Learns and commits task `t`; a joint run learns everything as its first task.
+    /// Learns and commits task `t`; a joint run, or one that is not told of tasks, learns everything as its first task.
     ///
     /// # Errors
     /// Whatever the learner refuses.
     pub fn learn(&mut self, learner: &mut Learner, t: usize, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let tasks = &self.course.scenario.tasks;
-        let seconds = match (self.plan.jointly, t) {
-            (false, _) => self.lessons(learner, t, std::slice::from_ref(&tasks[t]), on)?,
-            (true, 0) => self.lessons(learner, t, tasks, on)?,
-            (true, _) => 0.0,
+        let seconds = match (self.plan.told, t) {
+            (Told::Boundaries, _) => self.lessons(learner, t, std::slice::from_ref(&tasks[t]), on)?,
+            (Told::Jointly, 0) => self.lessons(learner, t, tasks, on)?,
+            (Told::Nothing, 0) => self.stream(learner, on)?,
+            (Told::Jointly | Told::Nothing, _) => 0.0,
         };
         self.progress.seconds.push(seconds);
         Ok(())
@@ -168,6 +172,35 @@ impl<'a> Run<'a> {
         Ok(start.elapsed().as_secs_f64())
     }
 
+    /// Learns all tasks one after the other without saying where one ends; seconds that it took.
+    fn stream(&mut self, learner: &mut Learner, on: &mut dyn FnMut(Event<'_>)) -> Result<f64> {
+        let (seed, tasks) = (learner.settings().seed, &self.course.scenario.tasks);
+        let params = SegmenterParams { labels: true, ..SegmenterParams::default() };
+        let (mut truth, mut starts, mut decisions, mut spent) = (Vec::new(), Vec::new(), Vec::new(), 0.0);
+        let mut stream = Stream::new(learner, params, self.plan.epochs)?;
+        for (t, task) in tasks.iter().enumerate() {
+            let mut ids = task.train.clone();
+            ids.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ t as u64));
+            let (ids, images) = self.course.train.get(&ids)?;
+            starts.push(truth.len() as u64);
+            truth.extend(std::iter::repeat_n(t, ids.len()));
+            let class = |&id: &usize| self.course.data.classes[self.course.class(Split::Train, id)].as_str();
+            let labels: Vec<&str> = ids.iter().map(class).collect();
+            let start = Instant::now();
+            for closed in stream.observe(&images, &labels)? {
+                on(Event::Learned { task: t, report: &closed.report });
+                decisions.extend(closed.boundary);
+            }
+            spent += start.elapsed().as_secs_f64();
+            on(Event::Step { task: t, loss: None });
+        }
+        let start = Instant::now();
+        stream.finish()?;
+        let found = Segmentation::new(&truth, &starts[1..], &decisions);
+        self.progress.boundaries = Some(Boundaries::of(&found, decisions.len() + 1));
+        Ok(spent + start.elapsed().as_secs_f64())
+    }
+
     fn note(&mut self, task: usize, losses: impl Iterator<Item = f32>, on: &mut dyn FnMut(Event<'_>)) {
         let all = &mut self.progress.trace.loss;
         let before = all.len();
@@ -180,19 +213,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Measures every task up to `t`; a joint run, which knows everything from the first task on, at its end only.
+    /// Measures every task up to `t`; a run that learns everything at once, at its end only.
     ///
     /// # Errors
     /// Whatever the learner refuses.
     pub fn measure(&mut self, learner: &Learner, t: usize, on: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let tasks = &self.course.scenario.tasks;
-        let measured = if self.plan.jointly && t + 1 < tasks.len() { &[][..] } else { &tasks[..=t] };
+        let measured = if self.plan.told.at_once() && t + 1 < tasks.len() { &[][..] } else { &tasks[..=t] };
         for (i, task) in measured.iter().enumerate() {
             let (ids, images) = self.course.test.get(&task.test)?;
             let answers = self.timed(learner, &images)?;
             let outcomes = self.outcomes(learner, task, &ids, &answers)?;
             self.progress.evaluation.record(t, i, &outcomes)?;
-            if !self.plan.jointly {
+            if !self.plan.told.at_once() {
                 self.contexts(t, i, &answers)?;
             }
         }
@@ -237,7 +270,7 @@ impl<'a> Run<'a> {
             Ok(Outcome {
                 class: self.course.class(Split::Test, *id),
                 predicted: known(&answer.prediction.name)?,
-                retrieved: (!self.plan.jointly).then_some(answer.prediction.task),
+                retrieved: (!self.plan.told.at_once()).then_some(answer.prediction.task),
                 within_task: within.map(|name| known(name)).transpose()?,
             })
         };
@@ -282,6 +315,7 @@ impl<'a> Run<'a> {
             strategy: learner.strategy().into(),
             tasks: self.course.infos(),
             metrics: progress.evaluation.metrics()?,
+            boundaries: progress.boundaries,
             retrieval_context_rule: rule.into(),
             state_bytes_after_task: progress.state_bytes,
             rss_bytes_after_task: progress.rss_bytes,

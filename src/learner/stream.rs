@@ -11,14 +11,16 @@
 //! images, at most [`SegmenterParams::buffer`] of them. A segment that an earlier task explains opens a task of that
 //! task's name; everything else opens a new one.
 
+use std::borrow::BorrowMut;
+
 use crate::error::Result;
 use crate::signature::stream::{Boundary, Segmenter, SegmenterParams, Verdict};
 
 use super::{Encoded, Learner, TaskReport};
 
-/// A learner on a stream without announced tasks.
-pub struct Stream {
-    learner: Learner,
+/// A learner, owned or borrowed, on a stream without announced tasks.
+pub struct Stream<L> {
+    learner: L,
     segmenter: Option<Segmenter>,
     params: SegmenterParams,
     /// Passes over the images of a task: the one that observes, and those after it.
@@ -80,21 +82,21 @@ pub struct Closed {
     pub boundary: Option<Boundary>,
 }
 
-impl Stream {
+impl<L: BorrowMut<Learner>> Stream<L> {
     /// Puts `learner`, with no task open, behind a segmenter. Every task is passed over `epochs` times.
     ///
     /// # Errors
     /// [`State`](crate::ErrorKind::State) where a task is open.
-    pub fn new(mut learner: Learner, params: SegmenterParams, epochs: usize) -> Result<Self> {
-        let name = format!("task {}", learner.tasks().len());
-        learner.begin_task(&name)?;
+    pub fn new(mut learner: L, params: SegmenterParams, epochs: usize) -> Result<Self> {
+        let name = format!("task {}", learner.borrow().tasks().len());
+        learner.borrow_mut().begin_task(&name)?;
         let (held, ready) = (Samples::default(), Samples::default());
         Ok(Self { learner, segmenter: None, params, epochs, held, ready, seen: 0, names: vec![name] })
     }
 
     /// The learner, for predictions.
     pub fn learner(&self) -> &Learner {
-        &self.learner
+        self.learner.borrow()
     }
 
     /// What finds the tasks; `None` before the first sample.
@@ -124,7 +126,7 @@ impl Stream {
             Some(segmenter) => segmenter,
             None => self.segmenter.insert(Segmenter::new(width, None, self.params)?),
         };
-        let class = self.learner.state().class(label).map(|class| class as u32);
+        let class = self.learner.borrow().state().class(label).map(|class| class as u32);
         // A class that no finished task knows is told apart by its name alone.
         let class = class.unwrap_or_else(|| crc32fast::hash(label.as_bytes()) | 1 << 31);
         let boundary = segmenter.observe(features.row(0), Some(class))?;
@@ -144,7 +146,7 @@ impl Stream {
     fn release(&mut self, n: usize) -> Result<()> {
         let samples = self.held.take(n);
         self.ready.append(&samples);
-        let batch = self.learner.settings().batch.max(1);
+        let batch = self.learner().settings().batch.max(1);
         match self.ready.len() >= batch {
             true => self.learn(self.ready.len() / batch * batch),
             false => Ok(()),
@@ -155,7 +157,7 @@ impl Stream {
         let samples = self.ready.take(n);
         let labels: Vec<&str> = samples.labels.iter().map(String::as_str).collect();
         match samples.images.filter(|images| !images.is_empty()) {
-            Some(images) => self.learner.observe_encoded(&images, &labels).map(|_| ()),
+            Some(images) => self.learner.borrow_mut().observe_encoded(&images, &labels).map(|_| ()),
             None => Ok(()),
         }
     }
@@ -168,11 +170,11 @@ impl Stream {
         let name = match boundary.verdict {
             Verdict::Recurs(task) => self.names.get(task).cloned().unwrap_or_default(),
             _ => {
-                self.names.push(format!("task {}", self.learner.tasks().len()));
+                self.names.push(format!("task {}", self.learner().tasks().len()));
                 self.names[self.names.len() - 1].clone()
             }
         };
-        self.learner.begin_task(&name)?;
+        self.learner.borrow_mut().begin_task(&name)?;
         self.release(self.held.len())?;
         Ok(Closed { report, boundary: Some(boundary) })
     }
@@ -180,10 +182,11 @@ impl Stream {
     fn end(&mut self) -> Result<TaskReport> {
         self.learn(self.ready.len())?;
         for _ in 1..self.epochs {
-            self.learner.epoch()?;
+            self.learner.borrow_mut().epoch()?;
         }
-        let report = self.learner.end_task()?;
-        self.learner.commit()?;
+        let learner = self.learner.borrow_mut();
+        let report = learner.end_task()?;
+        learner.commit()?;
         Ok(report)
     }
 
@@ -191,7 +194,7 @@ impl Stream {
     ///
     /// # Errors
     /// As [`Learner::end_task`].
-    pub fn finish(mut self) -> Result<(Learner, Closed)> {
+    pub fn finish(mut self) -> Result<(L, Closed)> {
         self.release(self.held.len())?;
         let report = self.end()?;
         Ok((self.learner, Closed { report, boundary: None }))

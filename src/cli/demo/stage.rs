@@ -12,7 +12,7 @@ use crate::data::draw::Family;
 use crate::data::{Dataset, Picture, Split};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::eval::{self, Bank, Course, EvalResult, Plan, Scenario, Trace};
+use crate::eval::{self, Bank, Course, EvalResult, Plan, Scenario, Told, Trace};
 use crate::learner::{Builder, Learner, Prediction, Settings};
 use crate::report::{GalleryRow, LossCurve, Report, Thumbnail};
 
@@ -70,7 +70,7 @@ impl<'a> Stage<'a> {
 
     /// How every strategy learns.
     pub fn plan(&self) -> Plan {
-        Plan { epochs: self.args.epochs, jointly: false }
+        Plan { epochs: self.args.epochs, told: Told::Boundaries }
     }
 
     /// A learner to be built, with the settings of the demonstration.

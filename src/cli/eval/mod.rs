@@ -64,6 +64,9 @@ pub struct Args {
     /// One pass over the training pictures, in batches of ten
     #[arg(long)]
     online: bool,
+    /// Do not tell the learner where one task ends and the next begins: it finds out; measured at the end
+    #[arg(long)]
+    task_free: bool,
     /// Move this share of every task's training pictures into other tasks
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     blur: f64,
@@ -113,6 +116,7 @@ Examples:
   perennial eval --backbone vit_tiny.onnx --data folder:omniglot/ --tasks folders
   perennial eval --backbone vit_tiny.onnx --data folder:pacs/ --tasks folders --scenario domain
   perennial eval .. --online                                           one pass, batches of ten
+  perennial eval .. --task-free --blur 0.1                             boundaries are found, and blurred
   perennial eval .. --blur 0.1                                         a tenth of every task comes with others
   perennial eval .. --validate 0.2                                     tune without a look at the test pictures
   perennial compare p-small/ omniglot/ pacs/ --out all/                one page and one table of everything";

@@ -11,7 +11,7 @@ use crate::backbone::Backbone;
 use crate::data::{ClassNames, Dataset, Identity, Layout, Limits, Preprocess, Split};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
-use crate::eval::{ClassOrder, EvalResult, Plan, Provenance, Scenario, ScenarioKind};
+use crate::eval::{ClassOrder, EvalResult, Plan, Provenance, Scenario, ScenarioKind, Told};
 use crate::learner::{Builder, Learner, Settings};
 
 /// Pictures a step of `--online`.
@@ -90,7 +90,12 @@ impl<'a> Setup<'a> {
     /// How the pictures of a task are passed over.
     pub fn plan(&self, job: &Job) -> Plan {
         let epochs = if self.args.online { 1 } else { self.args.train.epochs };
-        Plan { epochs, jointly: job.strategy == "joint" }
+        let told = match (job.strategy == "joint", self.args.task_free) {
+            (true, _) => Told::Jointly,
+            (false, true) => Told::Nothing,
+            (false, false) => Told::Boundaries,
+        };
+        Plan { epochs, told }
     }
 
     /// A learner to be built.
@@ -128,6 +133,7 @@ impl<'a> Setup<'a> {
             ("random_features", train.random_features.to_string()),
             ("cache_mib", train.cache.to_string()),
             ("tasks", self.args.tasks.clone()),
+            ("boundaries", if self.args.task_free { "found" } else { "announced" }.into()),
             ("validate", self.args.validate.map_or("no".into(), |share| share.to_string())),
         ];
         let file = self.args.backbone.file_name().unwrap_or(self.args.backbone.as_os_str());
