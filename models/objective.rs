@@ -71,7 +71,7 @@ struct Given {
 
 impl Given {
     fn cross_entropy(&self, emit: &mut Emit<'_>, logits: ValueId) -> Result<ValueId> {
-        autodiff::loss::cross_entropy(emit, logits, self.labels, self.mask, self.shares)
+        autodiff::loss::cross_entropy(emit, &[logits], self.labels, self.mask, self.shares)
     }
 
     /// Cross-entropy of a second classifier, on the mean of `patches`.

@@ -14,9 +14,11 @@
 
 mod builder;
 mod classifier;
+mod closing;
 mod encoded;
 mod features;
 mod footprint;
+mod goal;
 mod mixing;
 mod network;
 mod prediction;
@@ -36,6 +38,7 @@ use ndarray::ArrayView4;
 
 pub use builder::{Builder, slots};
 pub use classifier::Statistics;
+pub use closing::TaskReport;
 pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};
 pub use prediction::{Prediction, Scored};
@@ -45,7 +48,7 @@ pub use settings::{Budget, Descent, Settings};
 pub use signatures::Signatures;
 pub use state::{State, TaskRecord};
 pub use stream::{Closed, Stream};
-pub use task::TaskReport;
+
 pub use trainer::{Batch, Extent, Step, Trainer};
 
 use crate::adapter::Site;

@@ -1,0 +1,118 @@
+//! Centres, calibration, strangeness, storage.
+
+use super::*;
+use crate::linalg::gaussian;
+
+/// Rows of two classes in two places: what tells the places apart is larger than what tells the classes apart.
+fn rows(place: f32, seed: u64) -> (Array2<f32>, Vec<usize>) {
+    let mut rows = gaussian(seed, 60, 6) * 0.5;
+    let labels: Vec<usize> = (0..60).map(|i| i % 2).collect();
+    for (mut row, &label) in rows.rows_mut().into_iter().zip(&labels) {
+        row[0] += 8.0 * place;
+        // In the second place the classes stand the other way round.
+        row[1] += if (label == 1) == (place == 0.0) { 1.5 } else { -1.5 };
+    }
+    (rows, labels)
+}
+
+#[test]
+fn a_class_in_two_places_has_two_centres() {
+    let mut head = Mda::new(6);
+    for (place, seed) in [(0.0, 1), (1.0, 2)] {
+        let (rows, labels) = rows(place, seed);
+        head.observe(rows.view(), &labels).unwrap();
+        head.solve().unwrap();
+    }
+    for (place, seed) in [(0.0, 3), (1.0, 4)] {
+        let (rows, labels) = rows(place, seed);
+        let answers = head.predict(rows.view()).unwrap();
+        let right = answers.iter().zip(&labels).filter(|(a, b)| a == b).count();
+        // One mean a class would lie at the same point for both.
+        assert!(right > 54, "{right} of 60");
+    }
+    assert_eq!((head.owners.len(), head.classes()), (4, 2));
+    let (rows, _) = rows(1.0, 6);
+    let occasions = head.occasions(rows.view()).unwrap().unwrap();
+    assert!(
+        occasions
+            .rows()
+            .into_iter()
+            .all(|row| row[1] > row[0] && (row[0].exp() + row[1].exp() - 1.0).abs() < 1e-4)
+    );
+}
+
+#[test]
+fn confidence_is_calibrated_on_rows_that_were_held_out() {
+    let mut head = Mda::new(6);
+    let (known, labels) = rows(0.0, 1);
+    head.observe(known.view(), &labels).unwrap();
+    head.solve().unwrap();
+    let (other, labels) = rows(0.0, 5);
+    let scores = head.scores(other.view()).unwrap();
+    let sure = |row: ndarray::ArrayView1<'_, f32>| 1.0 / (1.0 + (-(row[0] - row[1]).abs()).exp());
+    let mean: f32 = scores.rows().into_iter().map(sure).sum::<f32>() / 60.0;
+    let right =
+        head.predict(other.view()).unwrap().iter().zip(&labels).filter(|(a, b)| a == b).count() as f32 / 60.0;
+    assert!((mean - right).abs() < 0.08, "says {mean}, is right {right}");
+}
+
+#[test]
+fn strangeness_is_the_dense_computation_and_held_out_what_a_refit_gives() {
+    let (known, labels) = rows(0.0, 1);
+    let fit = |skip: Option<usize>| {
+        let keep: Vec<usize> = (0..60).filter(|&i| Some(i) != skip).collect();
+        let mut head = Mda::new(6);
+        let own: Vec<usize> = keep.iter().map(|&i| labels[i]).collect();
+        head.observe(known.select(Axis(0), &keep).view(), &own).unwrap();
+        head.solve().unwrap();
+        head
+    };
+    let head = fit(None);
+    let metric = head.metric(head.chosen().0).unwrap();
+    let total = metric.counts.sum();
+    let mean = metric.counts.dot(&metric.means) / total;
+    let centred = (&metric.means - &mean) * &(&metric.counts / total).mapv(f64::sqrt).insert_axis(Axis(1));
+    let everything = &metric.covariance + &centred.t().dot(&centred);
+    let square = |c: &Array2<f64>, v: Array1<f64>| {
+        let solved = crate::linalg::cholesky_solve(c.view(), v.view().insert_axis(Axis(1))).unwrap();
+        v.dot(&solved.column(0))
+    };
+    let (others, _) = rows(0.3, 9);
+    let found = head.strange(others.view()).unwrap().unwrap();
+    for (row, found) in others.mapv(f64::from).rows().into_iter().zip(&found) {
+        let to = |k: usize| square(&metric.covariance, &row - &metric.means.row(k));
+        let want = to(0).min(to(1)) - square(&everything, &row - &mean);
+        assert!((want - found).abs() < 1e-3 * (1.0 + want.abs()), "{found} {want}");
+    }
+    let held_out = head.held_out_strange();
+    for i in [0, 17, 42] {
+        let refit = fit(Some(i));
+        if refit.chosen().0 == head.chosen().0 {
+            let want = refit.strange(known.slice(ndarray::s![i..=i, ..])).unwrap().unwrap()[0];
+            assert!((want - held_out[i]).abs() < 0.1 * (1.0 + want.abs()), "{i}: {} {want}", held_out[i]);
+        }
+    }
+}
+
+#[test]
+fn fewer_rows_than_columns_and_a_far_mean_are_no_obstacle() {
+    let mut head = Mda::new(40);
+    for seed in 0..3 {
+        let rows = gaussian(seed, 12, 40) * 0.01 + 30.0 * (seed as f32 + 1.0);
+        head.observe(rows.view(), &(0..12).map(|i| i % 3).collect::<Vec<_>>()).unwrap();
+        head.solve().unwrap();
+    }
+    assert!(head.scores(gaussian(9, 2, 40).view()).unwrap().iter().all(|s| s.is_finite()));
+}
+
+#[test]
+fn decoded_and_solved_it_is_what_it_was() {
+    let mut head = Mda::new(6);
+    let (known, labels) = rows(0.0, 1);
+    head.observe(known.view(), &labels).unwrap();
+    head.solve().unwrap();
+    let bytes = postcard::to_allocvec(&head).unwrap();
+    let mut again: Mda = postcard::from_bytes(&bytes).unwrap();
+    again.solve().unwrap();
+    assert_eq!(again.scores(known.view()).unwrap(), head.scores(known.view()).unwrap());
+}

@@ -1,0 +1,189 @@
+//! The end of a task: bases, statistics of the classifier, signature, report.
+
+use ndarray::{Array2, Axis};
+
+use super::classifier::Statistics;
+use super::features::{self, CHUNK, Features, Scale};
+use super::runner::Runner;
+use super::{Encoded, Learner, Phase, TaskRecord, network};
+use crate::adapter::tap;
+use crate::error::Result;
+use crate::graph::{Emit, ValueId, rewrite};
+use crate::strategy::probe::{self, Probe};
+use crate::strategy::{Classifier, Moments, Reading, TaskContext, View, Wants};
+use crate::subspace::SecondMoment;
+
+/// Images whose site inputs are recorded at the end of a task (methods.md 1.11).
+const BASIS_IMAGES: usize = 256;
+
+/// What a finished task did.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct TaskReport {
+    /// Name of the task.
+    pub name: String,
+    /// Names of its classes.
+    pub classes: Vec<String>,
+    /// Images seen, and how many of them the statistics were made from.
+    pub images: usize,
+    /// Images that the cache held at the end.
+    pub kept: usize,
+    /// Protected directions of the site inputs, by tap; empty where nothing is protected.
+    pub protected: Vec<usize>,
+    /// Largest relative change of what adapters add to anchor rows of earlier tasks, by slot; empty where nothing is
+    /// protected.
+    pub drift: Vec<f64>,
+    /// Components of the task's signature.
+    pub components: usize,
+    /// Bytes of state at rest, without the backbone.
+    pub state_bytes: usize,
+}
+
+impl Learner {
+    /// Ends the open task: bases, statistics of the classifier, signature. Then [`Learner::commit`] or
+    /// [`Learner::rollback`].
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) where no task is open or no image was observed; where a
+    /// factorization fails, the task stays open.
+    pub fn end_task(&mut self) -> Result<TaskReport> {
+        let task = self.task()?;
+        let Some(images) = task.cache.images().cloned() else {
+            crate::bail!(State, "the task saw no image; call observe, or rollback")
+        };
+        let (labels, context) = (task.cache.labels().to_vec(), task.context);
+        let saved = self.state.clone();
+        let ended = self.close(&context, &images, &labels);
+        match (ended, std::mem::replace(&mut self.phase, Phase::Idle)) {
+            (Ok(report), Phase::Open { before, .. }) => {
+                self.phase = Phase::Ended { before };
+                Ok(report)
+            }
+            (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),
+            (Err(e), phase) => {
+                (self.state, self.phase) = (saved, phase);
+                Err(e)
+            }
+        }
+    }
+
+    fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
+        let mut drift = Vec::new();
+        if self.strategy.adapts(context.index) {
+            let moments = self.moments(images, self.strategy.wants())?;
+            self.strategy.end(context, &mut self.state.memory, &moments)?;
+            self.state.adapted = true;
+            drift = self.drift(&moments)?;
+            self.connect()?;
+        }
+        let seed = self.state.settings.seed ^ context.index as u64;
+        let routed = matches!(self.reading.view, View::Routed(_));
+        // Images of a task that has a network of its own pass that one only.
+        let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
+        let features = features::extract(&self.networks[read..], images)?;
+        self.learn_statistics(&features, labels)?;
+        if let (true, [own]) = (routed, &features.adapted[..]) {
+            self.state.own.learn(own.view(), labels, seed)?;
+        }
+        let space = self.state.space(self.reading.view, &features)?;
+        let head = self.state.statistics.as_ref().map(Statistics::head);
+        self.state.recognition.learn(space.view(), labels, seed, head)?;
+        self.record(labels, drift)
+    }
+
+    /// How far the open task has moved what adapters add to anchor rows of earlier tasks, by slot; then keeps its own rows.
+    fn drift(&mut self, moments: &Moments) -> Result<Vec<f64>> {
+        let Phase::Open { before, .. } = &self.phase else { return Ok(Vec::new()) };
+        if moments.anchors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let memory = &mut self.state.memory;
+        let drift = probe::drift(&memory.probes, &before.memory, memory)?;
+        memory.probes.push(Probe::new(&moments.anchors));
+        Ok(drift)
+    }
+
+    /// Second moments of what passes the sites under the network as it is, the open task's adapter included.
+    pub(super) fn moments(&self, images: &Encoded, wants: Wants) -> Result<Moments> {
+        if !(wants.inputs || wants.hidden) {
+            return Ok(Moments::default());
+        }
+        let memory = &self.state.memory;
+        let pairs: Vec<_> =
+            (0..self.sites.len()).map(|slot| memory.sum(slot).map(Some)).collect::<Result<_>>()?;
+        let scaling = self.state.settings.lora.scaling();
+        let mut graph = network::merged(&self.suffix, &self.sites, &pairs, scaling)?;
+        let (mut read, mut values): (Vec<ValueId>, Vec<ValueId>) = (Vec::new(), Vec::new());
+        for site in &self.sites {
+            if !read.contains(&site.linear.x) {
+                read.push(site.linear.x);
+                values.push(tap(&mut Emit::new(&mut graph, &site.name), &site.linear)?);
+            }
+        }
+        graph = rewrite::extract(&graph, &graph.inputs, &values)?;
+        let runner = Runner::new(self.engine.as_ref(), &graph, self.state.settings.micro)?;
+        let some: Vec<usize> = spread(images.len(), BASIS_IMAGES);
+        let mut inputs: Vec<_> = memory.inputs.iter().map(|b| SecondMoment::new(b.width())).collect();
+        let mut hidden: Vec<_> = memory.current.iter().map(|p| SecondMoment::new(p.rank())).collect();
+        let mut anchors: Vec<_> = memory.inputs.iter().map(|b| Array2::zeros((0, b.width()))).collect();
+        let few = images.len().min(probe::ROWS).max(1);
+        features::taps(&runner, &images.select(&some), |tap, rows| {
+            // One row of each of the first images, from places spread over it.
+            let places = rows.nrows() / CHUNK.min(some.len()).max(1);
+            let picked: Vec<usize> =
+                (0..few).map(|i| (i * places + i * 7 % places.max(1)).min(rows.nrows() - 1)).collect();
+            if anchors[tap].nrows() == 0 {
+                anchors[tap] = rows.select(Axis(0), &picked);
+            }
+            let reads = memory.slots.iter().enumerate().filter(|(_, s)| wants.hidden && s.tap == tap);
+            for (slot, shape) in reads {
+                hidden[slot].push_rows(shape.hidden(&memory.current[slot], rows).view())?;
+            }
+            inputs[tap].push_rows(rows)
+        })?;
+        Ok(Moments { inputs, hidden, anchors })
+    }
+
+    fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
+        let Reading { classifier, view } = self.reading;
+        if self.state.scales.is_empty() && matches!(view, View::Beside | View::Deep | View::Near) {
+            let blocks = features.blocks(view, [&self.state.summary, &self.state.late]);
+            self.state.scales = blocks.into_iter().map(Scale::fit).collect();
+        }
+        let rows = self.state.rows(view, features)?;
+        if self.state.statistics.is_none() {
+            // The width of one network, of which there will be more.
+            let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
+            let nearest = self.state.summary.first().copied().unwrap_or(0);
+            let narrow =
+                if matches!(view, View::Deep | View::Near) { self.backbone.width + nearest } else { width };
+            self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
+        }
+        if let Some(statistics) = &mut self.state.statistics {
+            statistics.head_mut().observe(rows.view(), labels)?;
+            statistics.head_mut().solve()?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, labels: &[usize], drift: Vec<f64>) -> Result<TaskReport> {
+        let kept = labels.len();
+        let task = self.task()?;
+        let (name, images) = (task.name.clone(), task.cache.seen());
+        let classes: Vec<usize> = task.classes.iter().copied().collect();
+        let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
+        self.state.tasks.push(TaskRecord { name: name.clone(), classes, images });
+        let protected = match self.strategy.wants().inputs {
+            true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
+            false => Vec::new(),
+        };
+        let components = self.state.recognition.last_components();
+        let state_bytes = self.state.bytes();
+        Ok(TaskReport { name, classes: names, images, kept, protected, drift, components, state_bytes })
+    }
+}
+
+/// At most `most` of `0..n`, evenly spread.
+fn spread(n: usize, most: usize) -> Vec<usize> {
+    let count = n.min(most);
+    (0..count).map(|i| i * n / count.max(1)).collect()
+}
