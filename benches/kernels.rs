@@ -88,10 +88,10 @@ fn cache(c: &mut Criterion) {
     let tokens = rows(16 * TOKENS, WIDTH, 8);
     let tokens = tokens.into_shape_with_order(vec![16, TOKENS, WIDTH]).unwrap();
     let frozen = rows(16, WIDTH, 9);
-    let encoded = Encoded::new(&tokens, frozen.view());
+    let encoded = Encoded::new(&tokens, frozen.view(), frozen.view());
     let all: Vec<usize> = (0..16).collect();
     c.bench_function("cache, encode 16 images to f16", |b| {
-        b.iter(|| Encoded::new(black_box(&tokens), frozen.view()));
+        b.iter(|| Encoded::new(black_box(&tokens), frozen.view(), frozen.view()));
     });
     c.bench_function("cache, decode 16 images", |b| b.iter(|| encoded.tokens(black_box(&all))));
 }

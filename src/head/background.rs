@@ -60,7 +60,7 @@ impl Background {
             let v = self.spread(products.view());
             2.0 * products.dot(&self.shares) - self.mean_square + v.dot(&self.inner.dot(&v)) - 2.0 * best
         };
-        scores.map_axis(Axis(1), |row| of(row))
+        scores.map_axis(Axis(1), of)
     }
 
     /// The same for rows that *were* observed, with these centres and held-out distances, as if they had not been: each is taken out of its centre and of `S`

@@ -1,5 +1,7 @@
 //! Regularised least squares on lifted features.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +11,8 @@ use super::{Head, Lift, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul};
 
-/// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
-const BLOCK: usize = 256;
+/// Rows lifted and summed at a time, which are one observation of rounded sums: bounds the f64 copy of `phi`.
+const BLOCK: usize = 512;
 
 /// Width of the sums at rest.
 type Sum = f32;
@@ -43,28 +45,66 @@ pub struct Ridge {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Gram {
     Whole(PackedGram<Sum>),
-    Rounded(RoundedGram),
+    /// Of rows less the mean of their observation, and the observations' own sums: the mean of random features is large, and
+    /// rounding what it makes of every entry would cost more than the ridge adds.
+    Rounded {
+        scatter: RoundedGram,
+        observations: ClassSums,
+    },
 }
 
 impl Gram {
-    fn sums(&self) -> &PackedGram<Sum> {
+    fn rounded(width: usize) -> Self {
+        let observations = ClassSums::resting(width, Rest::Narrow);
+        Self::Rounded { scatter: RoundedGram::new(width), observations }
+    }
+
+    fn width(&self) -> usize {
         match self {
-            Self::Whole(gram) => gram,
-            Self::Rounded(gram) => gram.gram(),
+            Self::Whole(gram) => gram.width(),
+            Self::Rounded { scatter, .. } => scatter.gram().width(),
         }
     }
 
+    /// `Σ phi phiᵀ`.
+    fn sums(&self) -> Result<Cow<'_, PackedGram<Sum>>> {
+        match self {
+            Self::Whole(gram) => Ok(Cow::Borrowed(gram)),
+            Self::Rounded { scatter, observations } => {
+                let mut gram = scatter.gram().clone();
+                let mut rows = observations.sums().mapv(|x| x as Sum);
+                for (mut row, &n) in rows.rows_mut().into_iter().zip(observations.counts()) {
+                    row /= (n.max(1) as Sum).sqrt();
+                }
+                gram.add_rows(rows.view(), 1.0)?;
+                Ok(Cow::Owned(gram))
+            }
+        }
+    }
+
+    /// Adds the rows of one observation.
     fn add_rows(&mut self, rows: ArrayView2<'_, Sum>) -> Result<()> {
         match self {
             Self::Whole(gram) => gram.add_rows(rows, 1.0),
-            Self::Rounded(gram) => gram.add_rows(rows),
+            Self::Rounded { scatter, observations } => {
+                let Some(mean) = rows.mean_axis(Axis(0)) else { return Ok(()) };
+                scatter.add_rows((&rows - &mean).view())?;
+                observations.add(rows.mapv(f64::from).view(), &vec![observations.classes(); rows.nrows()])
+            }
         }
     }
 
-    fn remove_rows(&mut self, rows: ArrayView2<'_, Sum>) -> Result<()> {
+    fn settle(&mut self) {
+        if let Self::Rounded { scatter, observations } = self {
+            scatter.settle();
+            observations.settle();
+        }
+    }
+
+    fn bytes(&self) -> usize {
         match self {
-            Self::Whole(gram) => gram.add_rows(rows, -1.0),
-            Self::Rounded(gram) => gram.remove_rows(rows),
+            Self::Whole(gram) => gram.bytes(),
+            Self::Rounded { scatter, observations } => scatter.bytes() + observations.bytes(),
         }
     }
 }
@@ -74,8 +114,7 @@ impl Ridge {
     /// diagonal of `G`, which saves most of a solve.
     pub fn rounded(width: usize, lift: Lift, share: f64) -> Self {
         let lifted = lift.width(width);
-        let (gram, classes) =
-            (Gram::Rounded(RoundedGram::new(lifted)), ClassSums::resting(lifted, Rest::Narrow));
+        let (gram, classes) = (Gram::rounded(lifted), ClassSums::resting(lifted, Rest::Narrow));
         Self { gram, classes, share: Some(share), ..Self::new(width, lift) }
     }
 
@@ -103,7 +142,12 @@ impl Ridge {
         let phi = self.lifted(features)?;
         self.classes.remove(phi.mapv(f64::from).view(), labels)?;
         self.lambda = None;
-        self.gram.remove_rows(phi.mapv(Sum::from).view())
+        match &mut self.gram {
+            Gram::Whole(gram) => gram.add_rows(phi.mapv(Sum::from).view(), -1.0),
+            Gram::Rounded { .. } => {
+                Err(crate::err!(Unsupported, "rounded sums cannot tell in which observation a row came"))
+            }
+        }
     }
 
     /// The λ in use; `None` before a solve or after the sums have changed.
@@ -125,7 +169,7 @@ impl Ridge {
 
     /// Bytes that [`Head::solve`] needs for its length: the factor, a panel of its inverse, right-hand sides.
     pub fn solve_bytes(&self) -> usize {
-        let (m, c) = (self.gram.sums().width(), self.classes.classes());
+        let (m, c) = (self.gram.width(), self.classes.classes());
         size_of::<f64>() * m * (m + Cholesky::PANEL + 3 * c)
     }
 
@@ -145,7 +189,7 @@ impl Ridge {
         let phi = self.lift.apply(features, random.view())?;
         let mut scores = matmul(phi.view(), weights.view())?;
         let phi = phi.mapv(f64::from);
-        let solved = Cholesky::of_gram(self.gram.sums(), lambda)?.solve(phi.t())?;
+        let solved = Cholesky::of_gram(self.gram.sums()?.as_ref(), lambda)?.solve(phi.t())?;
         for (i, &own) in labels.iter().enumerate() {
             let leverage = phi.row(i).dot(&solved.column(i)) as f32;
             scores[[i, own]] -= leverage;
@@ -182,19 +226,17 @@ impl Head for Ridge {
         if self.classes.total() == 0 {
             crate::bail!(State, "a ridge without any class; observe labelled features first");
         }
-        self.gram.sums().check()?;
-        if let Gram::Rounded(gram) = &mut self.gram {
-            gram.settle();
-        }
+        self.gram.settle();
         self.classes.settle();
         let moments = self.classes.sums().reversed_axes().as_standard_layout().to_owned();
-        let sums = self.gram.sums();
+        let sums = self.gram.sums()?;
+        sums.check()?;
         let fixed = self.share.map(|share| share * sums.trace() / sums.width() as f64);
         let lambda = match self.lambda.or(fixed) {
             Some(lambda) => lambda,
-            None => best_lambda(self.gram.sums(), &moments, self.classes.total())?,
+            None => best_lambda(sums.as_ref(), &moments, self.classes.total())?,
         };
-        let weights = Cholesky::of_gram(self.gram.sums(), lambda)?.solve(moments.view())?;
+        let weights = Cholesky::of_gram(self.gram.sums()?.as_ref(), lambda)?.solve(moments.view())?;
         if self.random.is_none() {
             self.random = Some(self.lift.draw(self.features as usize)?);
         }
@@ -221,10 +263,6 @@ impl Head for Ridge {
     }
 
     fn bytes(&self) -> usize {
-        let gram = match &self.gram {
-            Gram::Whole(gram) => gram.bytes(),
-            Gram::Rounded(gram) => gram.bytes(),
-        };
-        gram + self.classes.bytes()
+        self.gram.bytes() + self.classes.bytes()
     }
 }

@@ -25,7 +25,7 @@ pub enum Statistics {
     /// Linear discriminants.
     Discriminants(Lda),
     /// Discriminants with a centre for every class and task.
-    Centres(Mda),
+    Centres(Box<Mda>),
     /// Both of the last, added up.
     Blend(Box<Blend>),
     /// Random-feature ridge or linear discriminants.
@@ -46,7 +46,7 @@ impl Statistics {
                 Some(Self::Better(Box::new(Better::new(ridge(features), Lda::new(width)))))
             }
             Classifier::Discriminants => Some(Self::Discriminants(Lda::new(width))),
-            Classifier::Centres => Some(Self::Centres(Mda::new(width))),
+            Classifier::Centres => Some(Self::Centres(Box::new(Mda::new(width)))),
             Classifier::Blend { features } => {
                 let ridge = Ridge::rounded(narrow, Lift::random_relu(features as u32, seed), RIDGE);
                 Some(Self::Blend(Box::new(Blend::new(Mda::new(width), ridge, narrow))))
@@ -63,7 +63,7 @@ impl Statistics {
             Self::Subspaces(h) => h,
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
-            Self::Centres(h) => h,
+            Self::Centres(h) => h.as_ref(),
             Self::Blend(h) => h.as_ref(),
             Self::Better(h) => h.as_ref(),
         }
@@ -77,7 +77,7 @@ impl Statistics {
             Self::Subspaces(h) => h,
             Self::Ridge(h) => h,
             Self::Discriminants(h) => h,
-            Self::Centres(h) => h,
+            Self::Centres(h) => h.as_mut(),
             Self::Blend(h) => h.as_mut(),
             Self::Better(h) => h.as_mut(),
         }

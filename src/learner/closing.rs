@@ -125,7 +125,7 @@ impl Learner {
         let mut inputs: Vec<_> = memory.inputs.iter().map(|b| SecondMoment::new(b.width())).collect();
         let mut hidden: Vec<_> = memory.current.iter().map(|p| SecondMoment::new(p.rank())).collect();
         let mut anchors: Vec<_> = memory.inputs.iter().map(|b| Array2::zeros((0, b.width()))).collect();
-        let few = images.len().min(probe::ROWS).max(1);
+        let few = images.len().clamp(1, probe::ROWS);
         features::taps(&runner, &images.select(&some), |tap, rows| {
             // One row of each of the first images, from places spread over it.
             let places = rows.nrows() / CHUNK.min(some.len()).max(1);

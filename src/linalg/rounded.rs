@@ -40,16 +40,6 @@ impl RoundedGram {
         Ok(())
     }
 
-    /// Takes rows out again, exactly up to the rounding of the mean.
-    ///
-    /// # Errors
-    /// As [`PackedGram::add_rows`].
-    pub fn remove_rows(&mut self, rows: ArrayView2<'_, f32>) -> Result<()> {
-        self.gram.add_rows(rows, -1.0)?;
-        self.rows = self.rows.saturating_sub(rows.nrows() as u64);
-        Ok(())
-    }
-
     /// Rounds, so that stored and live state are the same numbers. Settling twice is settling once.
     pub fn settle(&mut self) {
         let n = self.count();
