@@ -113,7 +113,7 @@ fn learning_twice_gives_the_same_files_and_predicting_finds_the_classes() {
     let state = json(folder, &["state", "one.state"]);
     assert_eq!(state["tasks"].as_array().unwrap().len(), 5);
     assert_eq!(state["classes"].as_array().unwrap().len(), 10);
-    assert_eq!(state["strategy"], "pegp");
+    assert_eq!(state["strategy"], "perennial");
 
     std::fs::write(folder.join("broken.png"), b"no picture").unwrap();
     let pictures: Vec<String> = Family::themes()

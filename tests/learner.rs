@@ -261,7 +261,7 @@ fn both_optimizers_learn_and_the_head_learns_at_its_full_rate_in_later_tasks() {
     for descent in [Descent::AdamW, Descent::Sgd] {
         let settings = Settings { descent, learning_rate: 5.0 * descent.usual_rate(), ..settings() };
         let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
-        let mut learner = Learner::builder(backbone).settings(settings).build().unwrap();
+        let mut learner = Learner::builder(backbone).strategy("pegp").settings(settings).build().unwrap();
         learn_and_commit(&mut learner, 0);
         let (images, labels) = pictures(1, PER_CLASS, 1);
         learner.begin_task("b").unwrap();
@@ -521,7 +521,12 @@ fn the_cache_stays_within_its_limit() {
     assert_eq!(row, 17 * 32 * 2 + 32 * 4 + 2 * 32 * 4);
     for limit in [5, 12, 20, 100] {
         let budget = Budget { cache: limit * row + row / 2, ..Budget::default() };
-        let mut learner = Learner::builder(backbone()).settings(settings()).budget(budget).build().unwrap();
+        let mut learner = Learner::builder(backbone())
+            .strategy("pegp")
+            .settings(settings())
+            .budget(budget)
+            .build()
+            .unwrap();
         learner.begin_task("a").unwrap();
         learner.observe(images.view(), &labels).unwrap();
         let report = learner.end_task().unwrap();

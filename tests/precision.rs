@@ -232,7 +232,8 @@ fn learned(fixture: &str, failing: usize) -> perennial::Result<(Vec<f32>, usize,
     let settings = Settings { lora, batch: 4, micro: 4, random_features: 64, ..Settings::default() };
     let (failing, weights) = (Arc::new(AtomicUsize::new(failing)), Arc::new(Mutex::new(Vec::new())));
     let engine = Overflowing { inner: Tract::new(1), failing, weights: weights.clone() };
-    let builder = Learner::builder(fixtures::one(fixture).backbone()).engine(Arc::new(engine));
+    let builder =
+        Learner::builder(fixtures::one(fixture).backbone()).strategy("pegp").engine(Arc::new(engine));
     let mut learner = builder.settings(settings).build()?;
     let (images, labels) = fixtures::pictures(1, [3, 4], ["ant", "bee"]);
     learner.begin_task("a")?;

@@ -505,7 +505,7 @@ fn a_learner_learns_two_tasks_on_every_one_of_them() {
     let settings = Settings { lora, batch: 8, micro: 4, random_features: 64, ..Settings::default() };
     for engine in engines() {
         for model in models() {
-            let builder = Learner::builder(model.backbone()).engine(engine.clone());
+            let builder = Learner::builder(model.backbone()).strategy("pegp").engine(engine.clone());
             let mut learner = builder.settings(settings.clone()).build().unwrap();
             for (task, of, names) in [("a", [3, 4], ["ant", "bee"]), ("b", [5, 6], ["cat", "dog"])] {
                 let (images, labels) = fixtures::pictures(1, of, names);

@@ -19,7 +19,7 @@ fn learns(subject: &Subject) -> Result<f64, String> {
     let settings = Settings { lora, batch: 8, micro: 4, random_features: 64, ..Settings::default() };
     let learned = |engine: Arc<dyn Engine>| {
         let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
-        let builder = Learner::builder(backbone).engine(engine).settings(settings.clone());
+        let builder = Learner::builder(backbone).strategy("pegp").engine(engine).settings(settings.clone());
         let mut learner = builder.build().map_err(|e| e.to_string())?;
         let (images, labels) = fixtures::pictures(1, [3, 4], ["ant", "bee"]);
         learner.begin_task("a").unwrap();

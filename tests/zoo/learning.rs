@@ -48,7 +48,7 @@ fn learn(row: &Row) {
     let lora =
         Lora { rank: 2, alpha: 2.0, blocks: Blocks::Last(blocks.clamp(1, 2)), roles: Roles::Q | Roles::V };
     let settings = Settings { lora, named, batch: 8, micro: 4, random_features: 64, ..Settings::default() };
-    let mut learner = Learner::builder(backbone).settings(settings).build().unwrap();
+    let mut learner = Learner::builder(backbone).strategy("pegp").settings(settings).build().unwrap();
     let (images, labels) = pictures(side, 1);
     for task in ["a", "b"] {
         learner.begin_task(task).unwrap();
