@@ -165,10 +165,10 @@ pub fn comparison_html(comparison: &Comparison) -> String {
     compared::page(comparison).into_string()
 }
 
-/// As [`write`], for a comparison.
+/// As [`write()`], for a comparison.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_comparison(comparison: &Comparison, path: &Path) -> Result<()> {
     replace(path, &comparison_html(comparison))
 }
