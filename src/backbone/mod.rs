@@ -263,13 +263,14 @@ impl Backbone {
         let fits = |a: &Linear, b: &Linear| same(a.weight, b.weight) && same(a.y, b.y);
         let moved = |site: &Site| {
             let linear = there.iter().find(|l| fits(&site.linear, l));
-            let read = part.find(&self.graph.value(site.linear.x).name);
-            let (Some(linear), Some(x)) = (linear, read) else {
-                crate::bail!(Bug, "site {} is not behind the cut", site.name)
-            };
+            let lost = || crate::err!(Bug, "site {} is not behind the cut", site.name);
+            let linear = linear.ok_or_else(lost)?.clone();
+            if !site.role.bends() {
+                return Ok(Site { linear, ..site.clone() });
+            }
             // A bottleneck reads something else than the layer whose output it adds to.
-            let linear = Linear { x, inputs: site.linear.inputs, ..linear.clone() };
-            Ok(Site { linear, ..site.clone() })
+            let x = part.find(&self.graph.value(site.linear.x).name).ok_or_else(lost)?;
+            Ok(Site { linear: Linear { x, inputs: site.linear.inputs, ..linear }, ..site.clone() })
         };
         sites.iter().map(moved).collect()
     }
