@@ -37,4 +37,9 @@ for stream in p_small omniglot pacs; do
     $stream perennial-compact,sequential,inflora,o-lora,sd-lora,lae,ease,proteus,joint
     $stream ntk-lite --roles parallel --rank 16
 done
+# Nobody says where one task ends and the next begins.
+run perennial "P-small, task-free" --data "cifar100:$cifar" --tasks 10 --orders "$order" --train-per-class 100 --test-per-class 20 \
+    --task-free "${wide[@]}"
+run perennial-compact "P-small, task-free" --data "cifar100:$cifar" --tasks 10 --orders "$order" --train-per-class 100 \
+    --test-per-class 20 --task-free
 "$perennial" compare "$out"/P-small "$out"/Omniglot "$out"/PACS --out "$out" --title "Every strategy on three streams"

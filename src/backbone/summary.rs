@@ -4,9 +4,9 @@
 //! blocks see: behind 1/2 and 2/3 of the blocks the mean and the standard deviation are taken. All of it comes from the
 //! pass that makes the feature, and from before the blocks that are adapted, so it never drifts.
 //!
-//! Means of the tokens before the last two blocks, in the adapted network, say a little more.
+//! Of the adapted network, means of the tokens before the last two blocks can be taken too.
 //!
-//! Class tokens of other depths do not help; ARCHITECTURE.md has the table.
+//! What the depths buy with nothing trained is in ARCHITECTURE.md, Several depths.
 
 use crate::adapter::Anatomy;
 use crate::error::Result;

@@ -18,8 +18,7 @@ const WEIGHTS: [f32; 8] = [0.0, 1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 20.0];
 /// many columns are mostly noise. `T` and `b` are those under which the rows of all observations so far were likeliest, each
 /// held out of both heads in closed form when it came. Where discriminants know better, `b` becomes 0.
 ///
-/// A linear rule under one covariance and pairwise interactions of features err on different images: on CIFAR-100 the sum is
-/// worth a point over either, on drawings the ridge is silent (ARCHITECTURE.md).
+/// A linear rule under one covariance and pairwise interactions of features err on different images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Blend {
     mda: Mda,

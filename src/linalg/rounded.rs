@@ -11,8 +11,8 @@ use crate::error::Result;
 
 /// [`PackedGram`] whose *mean* over the rows is rounded to f16 when it is settled, and stored so.
 ///
-/// Sums are f32 while rows come. f16 has eleven bits: what is lost is below what shrinkage or a ridge adds to the diagonal.
-/// bf16, with eight, is not enough: eigenvalues of a wide covariance turn negative.
+/// Sums are f32 while rows come. f16 has eleven bits: of rows whose mean was
+/// taken out, what is lost is below what shrinkage or a ridge adds to the diagonal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoundedGram {
     gram: PackedGram<f32>,
