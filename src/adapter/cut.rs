@@ -12,6 +12,9 @@ pub const BOUNDARY: &str = "boundary";
 /// Name of the feature output.
 pub const FEATURES: &str = "features";
 
+/// Name of the output that sums tokens up.
+pub const SUMMARY: &str = "summary";
+
 /// Calls the last output of `graph` what it is. Sites are looked up by name before.
 pub fn name_features(graph: &mut Graph) {
     if let Some(&feature) = graph.outputs.last() {

@@ -126,8 +126,8 @@ pub(super) struct Part<'s> {
     pub b: ValueId,
 }
 
-/// `scaling * (x A^T) B^T`, of a bottleneck with `relu` between the two, summed over the adapters of one layer: A below A, and B^T, widened with zeros where the site
-/// is a part of the layer, below B^T.
+/// `scaling * (x A^T) B^T`, of a bottleneck with `relu` between the two, summed over the adapters of one layer: A below
+/// A, and B^T, widened with zeros where the site is a part of the layer, below B^T.
 pub(super) fn delta(emit: &mut Emit<'_>, parts: &[Part], scaling: f32, sharing: Sharing) -> Result<ValueId> {
     let linear = &parts[0].site.linear;
     let y = emit.shape(linear.y)?;

@@ -221,7 +221,7 @@ impl Backbone {
             widths = parts;
         }
         for (i, name) in
-            [cut::BOUNDARY, cut::FEATURES, "summary"].into_iter().enumerate().take(trunk.outputs.len())
+            [cut::BOUNDARY, cut::FEATURES, cut::SUMMARY].into_iter().enumerate().take(trunk.outputs.len())
         {
             let v = trunk.outputs[i];
             trunk.rename(v, name);

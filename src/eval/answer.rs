@@ -28,7 +28,9 @@ pub fn ask(learner: &Learner, images: &Encoded) -> Result<Vec<Answer>> {
 
 impl From<Scored> for Answer {
     fn from(Scored { prediction, classes, tasks }: Scored) -> Self {
-        Self { prediction, class_scores: Some(classes), task_scores: Some(tasks) }
+        // Scores of tasks that were not asked are none to add up.
+        let task_scores = Some(tasks).filter(|tasks| tasks.iter().all(|score| score.is_finite()));
+        Self { prediction, class_scores: Some(classes), task_scores }
     }
 }
 

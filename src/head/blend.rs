@@ -1,9 +1,10 @@
 //! Discriminants on everything, and a ridge on random features of some, added up as held-out rows would have it.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
-use super::mda::{TEMPERATURES, temperature};
+use super::evidence::{Evidence, log_softmax};
+use super::mda::{HeldOut, TEMPERATURES, temperature};
 use super::{Head, Mda, Ridge};
 use crate::error::Result;
 
@@ -25,20 +26,18 @@ pub struct Blend {
     ridge: Ridge,
     narrow: usize,
     /// Log-likelihood of held-out rows, by temperature and weight.
-    evidence: Vec<f64>,
-    observations: u32,
+    evidence: Evidence,
 }
 
 impl Blend {
     /// Two heads that have seen nothing; `ridge` takes rows of `narrow` columns.
     pub fn new(mda: Mda, ridge: Ridge, narrow: usize) -> Self {
-        Self { mda, ridge, narrow, evidence: vec![0.0; TEMPERATURES * WEIGHTS.len()], observations: 0 }
+        Self { mda, ridge, narrow, evidence: Evidence::new(TEMPERATURES * WEIGHTS.len()) }
     }
 
     /// Temperature of the discriminants and weight of the ridge: the likeliest so far.
     pub fn chosen(&self) -> (f64, f32) {
-        let likelier = |&a: &usize, &b: &usize| self.evidence[a].total_cmp(&self.evidence[b]).then(b.cmp(&a));
-        let best = (0..self.evidence.len()).max_by(likelier).unwrap_or(0);
+        let best = self.evidence.likeliest();
         (temperature(best / WEIGHTS.len()), WEIGHTS[best % WEIGHTS.len()])
     }
 
@@ -47,43 +46,29 @@ impl Blend {
         features.slice_move(s![.., ..width])
     }
 
-    fn blended(&self, features: ArrayView2<'_, f32>, temperature: f64, weight: f32) -> Result<Array2<f32>> {
-        let mut scores = self.mda.scores_at(features, temperature)?;
-        if weight > 0.0 {
-            scores.scaled_add(weight, &self.ridge.scores(self.narrow(features))?);
-        }
-        Ok(scores)
-    }
-
     /// Adds up how likely the rows of the last observation are, held out, under every temperature and weight.
-    fn weigh(&mut self) -> Result<()> {
-        let Some((rows, labels)) = self.mda.last_rows() else { return Ok(()) };
-        let ridge = self.ridge.held_out(self.narrow(rows.view()), labels)?;
-        // Rows that a network was trained on speak only until there are others.
-        if self.observations == 2 {
-            self.evidence.fill(0.0);
-        }
+    fn weigh(&mut self, held_out: &HeldOut) -> Result<()> {
+        let ridge = self.ridge.held_out(self.narrow(held_out.rows.view()), &held_out.labels)?;
+        self.evidence.observe();
         for t in 0..TEMPERATURES {
-            let Some(mda) = self.mda.last_scores(temperature(t)) else { continue };
+            let mda = self.mda.scores_of(held_out, temperature(t));
             for (b, &weight) in WEIGHTS.iter().enumerate() {
-                let rows = mda.rows().into_iter().zip(ridge.rows()).zip(labels);
-                let total: f64 = rows
-                    .map(|((m, r), &own)| log_likelihood(m, r, weight, own))
-                    .filter(|x| x.is_finite())
-                    .sum();
-                self.evidence[t * WEIGHTS.len() + b] += total;
+                let rows = mda.rows().into_iter().zip(ridge.rows()).zip(&held_out.labels);
+                // The only row of a class is of no class that is left when it is held out.
+                let known = rows.filter(|((mda, _), own)| mda[**own].is_finite());
+                let log =
+                    known.map(|((mda, ridge), &own)| log_softmax(sum(mda, ridge, weight).view(), own)).sum();
+                self.evidence.add(t * WEIGHTS.len() + b, log);
             }
         }
         Ok(())
     }
 }
 
-/// `ln softmax(mda + weight ridge)[own]`; classes that either does not know do not compete.
-fn log_likelihood(mda: ArrayView1<'_, f64>, ridge: ArrayView1<'_, f32>, weight: f32, own: usize) -> f64 {
+/// `mda + weight ridge` of one row.
+fn sum(mda: ArrayView1<'_, f64>, ridge: ArrayView1<'_, f32>, weight: f32) -> Array1<f64> {
     let score = |(&m, &r): (&f64, &f32)| if weight > 0.0 { m + f64::from(weight * r) } else { m };
-    let scores: Vec<f64> = mda.iter().zip(&ridge).map(score).collect();
-    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    scores[own] - most - scores.iter().map(|x| (x - most).exp()).sum::<f64>().ln()
+    mda.iter().zip(&ridge).map(score).collect()
 }
 
 impl Head for Blend {
@@ -91,28 +76,29 @@ impl Head for Blend {
         let narrow = self.narrow(features);
         self.mda.observe(features, labels)?;
         self.ridge.observe(narrow, labels)?;
-        self.observations += 1;
         Ok(())
     }
 
     fn solve(&mut self) -> Result<()> {
-        self.mda.solve()?;
+        let held_out = self.mda.solve_and_hold_out()?;
         self.ridge.solve()?;
-        self.weigh()?;
-        self.mda.forget_last();
-        Ok(())
+        held_out.map_or(Ok(()), |held_out| self.weigh(&held_out))
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let (temperature, weight) = self.chosen();
-        self.blended(features, temperature, weight)
+        let mut scores = self.mda.scores_at(features, temperature)?;
+        if weight > 0.0 {
+            scores.scaled_add(weight, &self.ridge.scores(self.narrow(features))?);
+        }
+        Ok(scores)
     }
 
     fn occasions(&self, features: ArrayView2<'_, f32>) -> Result<Option<Array2<f32>>> {
         self.mda.occasions(features)
     }
 
-    fn strange(&self, features: ArrayView2<'_, f32>) -> Result<Option<ndarray::Array1<f64>>> {
+    fn strange(&self, features: ArrayView2<'_, f32>) -> Result<Option<Array1<f64>>> {
         self.mda.strange(features)
     }
 
@@ -129,7 +115,7 @@ impl Head for Blend {
     }
 
     fn bytes(&self) -> usize {
-        self.mda.bytes() + self.ridge.bytes() + size_of::<f64>() * self.evidence.len()
+        self.mda.bytes() + self.ridge.bytes() + self.evidence.bytes()
     }
 }
 

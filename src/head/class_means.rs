@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::sums::{ClassSums, masked};
+use super::sums::{ClassSums, Rows};
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
 
@@ -16,7 +16,7 @@ pub struct ClassMeans {
     classes: ClassSums,
     /// Unit means `[classes, E]`, and the classes without any.
     #[serde(skip)]
-    solved: Option<(Array2<f32>, Vec<usize>)>,
+    solved: Option<Rows>,
 }
 
 impl ClassMeans {
@@ -55,18 +55,17 @@ impl Head for ClassMeans {
             let norm = sum.dot(&sum).sqrt().max(f64::MIN_POSITIVE);
             sum /= norm;
         });
-        self.solved = Some((means.mapv(|x| x as f32), self.classes.absent()));
+        self.solved = Some(Rows::new(means.mapv(|x| x as f32), &self.classes));
         Ok(())
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         check_width(self.classes.width(), features)?;
-        let (means, absent) = self.solved.as_ref().ok_or_else(unsolved)?;
-        let mut scores = features.dot(&means.t());
+        let mut scores = self.solved.as_ref().ok_or_else(unsolved)?.products(features);
         for (mut row, x) in scores.rows_mut().into_iter().zip(features.rows()) {
             row /= x.dot(&x).sqrt().max(f32::MIN_POSITIVE);
         }
-        Ok(masked(scores, absent))
+        Ok(scores)
     }
 
     fn classes(&self) -> usize {
@@ -75,12 +74,7 @@ impl Head for ClassMeans {
 
     fn forget(&mut self, class: usize) -> Result<()> {
         self.classes.drop_class(class)?;
-        if let Some((means, absent)) = &mut self.solved
-            && class < means.nrows()
-        {
-            means.row_mut(class).fill(0.0);
-            absent.push(class);
-        }
+        self.solved.iter_mut().for_each(|rows| rows.drop_class(class));
         Ok(())
     }
 

@@ -50,11 +50,6 @@ impl Cosine {
         self.weights.nrows()
     }
 
-    /// `[E]`: how much of every feature joins the fused view.
-    pub fn gate(&self) -> &Array1<f32> {
-        &self.gate
-    }
-
     /// `1.1 z + 0.5 gate z`, the fused view of features `[n, E]`.
     ///
     /// # Errors

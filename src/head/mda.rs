@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::background::Background;
+use super::evidence::{Evidence, log_softmax};
 use super::metric::{Metric, Shrinkage};
 use super::sums::{ClassSums, Rest};
 use super::{Head, check_batch, check_width, unsolved};
@@ -15,9 +16,6 @@ const ASKED: usize = 512;
 
 /// Shares of the identity in the covariance that are tried, beside the oracle's.
 const SHARES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
-
-/// Evidence against a covariance that is none; more than any number of rows gives.
-const IMPOSSIBLE: f64 = -1e12;
 
 /// Temperatures that are tried: powers of two from 1/64 to 4, in half steps.
 pub(super) const TEMPERATURES: usize = 17;
@@ -47,7 +45,7 @@ pub struct Mda {
     /// Observation from which every centre is.
     births: Vec<usize>,
     /// Log-likelihood of held-out rows, by shrinkage and temperature.
-    evidence: Vec<f64>,
+    evidence: Evidence,
     /// Rows of the last observation, with their centres, until they were asked.
     #[serde(skip)]
     fresh: Option<(Array2<f32>, Vec<usize>)>,
@@ -56,16 +54,12 @@ pub struct Mda {
     /// Novelty of the rows of the last observation, held out; empty after decoding.
     #[serde(skip)]
     strange: Vec<f64>,
-    /// What is kept of the last observation for a head that asks both; see [`Blend`](super::Blend).
-    #[serde(skip)]
-    last: Option<Last>,
 }
 
-/// Rows of the last observation, held out.
-#[derive(Clone, Debug, PartialEq)]
-struct Last {
-    rows: Array2<f32>,
-    labels: Vec<usize>,
+/// Rows of the last observation, held out of everything.
+pub(super) struct HeldOut {
+    pub(super) rows: Array2<f32>,
+    pub(super) labels: Vec<usize>,
     /// Squared distances `[n, centres]` under the covariance that was chosen.
     distances: Array2<f64>,
 }
@@ -109,19 +103,16 @@ impl Mda {
             centres: ClassSums::resting(width, Rest::Half),
             owners: Vec::new(),
             births: Vec::new(),
-            evidence: vec![0.0; (1 + SHARES.len()) * TEMPERATURES],
+            evidence: Evidence::new((1 + SHARES.len()) * TEMPERATURES),
             fresh: None,
             solved: None,
             strange: Vec::new(),
-            last: None,
         }
     }
 
     /// Share of identity in the covariance, `None` for the oracle's, and temperature: the likeliest so far.
     pub fn chosen(&self) -> (Option<f64>, f64) {
-        let best = (0..self.evidence.len())
-            .max_by(|&a, &b| self.evidence[a].total_cmp(&self.evidence[b]).then(b.cmp(&a)));
-        let best = best.unwrap_or(0);
+        let best = self.evidence.likeliest();
         let share = (best / TEMPERATURES).checked_sub(1).map(|i| SHARES[i]);
         (share, temperature(best % TEMPERATURES))
     }
@@ -133,20 +124,39 @@ impl Mda {
         Ok(gathered(&scores, &self.owners).mapv(|x| x as f32))
     }
 
-    /// Some rows of the last observation, and their labels, until they are forgotten.
-    pub(super) fn last_rows(&self) -> Option<(&Array2<f32>, &[usize])> {
-        self.last.as_ref().map(|last| (&last.rows, last.labels.as_slice()))
+    /// Class scores of rows held out, at a temperature, `[n, classes]`.
+    pub(super) fn scores_of(&self, held_out: &HeldOut, temperature: f64) -> Array2<f64> {
+        gathered(&held_out.distances.mapv(|d| -0.5 * temperature * d), &self.owners)
     }
 
-    /// Class scores of these rows at a temperature, each row held out.
-    pub(super) fn last_scores(&self, temperature: f64) -> Option<Array2<f64>> {
-        let last = self.last.as_ref()?;
-        Some(gathered(&last.distances.mapv(|d| -0.5 * temperature * d), &self.owners))
-    }
-
-    /// Drops them.
-    pub(super) fn forget_last(&mut self) {
-        self.last = None;
+    /// Solves, and gives the rows of the last observation, held out; `None` where nothing came since the last time.
+    pub(super) fn solve_and_hold_out(&mut self) -> Result<Option<HeldOut>> {
+        if self.centres.total() == 0 {
+            crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
+        }
+        self.scatter.settle();
+        self.centres.settle();
+        let asked = self.fresh.take().map(|(rows, centres)| (rows.mapv(f64::from), centres));
+        if let Some((rows, centres)) = &asked {
+            self.weigh(rows, centres)?;
+        }
+        let (share, temperature) = self.chosen();
+        let metric = self.metric(share)?;
+        let background = Background::new(&metric)?;
+        let mut held_out = None;
+        if let Some((rows, centres)) = asked {
+            let distances = metric.held_out(&rows, &centres)?;
+            self.strange = background.held_out(&metric, &rows, &distances, &centres)?.to_vec();
+            let labels = centres.iter().map(|&centre| self.owners[centre]).collect();
+            held_out = Some(HeldOut { rows: rows.mapv(|x| x as f32), labels, distances });
+        }
+        let (means, weights) = (&metric.means, &metric.weights);
+        let bias = (0..means.nrows())
+            .map(|k| (-0.5 * temperature * means.row(k).dot(&weights.column(k))) as f32)
+            .collect();
+        let weights = weights.mapv(|w| (temperature * w) as f32);
+        self.solved = Some(Solved { bias, weights, temperature, background });
+        Ok(held_out)
     }
 
     fn metric(&self, share: Option<f64>) -> Result<Metric> {
@@ -163,25 +173,22 @@ impl Mda {
 
     /// Adds up how likely held-out rows are under every shrinkage and temperature.
     fn weigh(&mut self, rows: &Array2<f64>, centres: &[usize]) -> Result<()> {
+        self.evidence.observe();
         for (i, share) in std::iter::once(None).chain(SHARES.map(Some)).enumerate() {
+            let settings = i * TEMPERATURES..(i + 1) * TEMPERATURES;
             // Rounded sums are a covariance only with enough identity mixed in.
             let Ok(metric) = self.metric(share) else {
-                self.evidence[i * TEMPERATURES..][..TEMPERATURES].iter_mut().for_each(|e| *e += IMPOSSIBLE);
+                settings.for_each(|setting| self.evidence.add(setting, f64::NAN));
                 continue;
             };
             let distances = metric.held_out(rows, centres)?;
-            for t in 0..TEMPERATURES {
+            for (t, setting) in settings.enumerate() {
                 let scores = gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners);
-                let likely = |(row, &centre): (ndarray::ArrayView1<'_, f64>, &usize)| {
-                    let most = row.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-                    let sum: f64 = row.iter().map(|x| (x - most).exp()).sum();
-                    row[self.owners[centre]] - most - sum.ln()
-                };
                 // The only row of a class has no centre left when it is held out; it says nothing about shrinkage.
                 let asked = scores.rows().into_iter().zip(centres);
-                let total: f64 = asked.filter(|(_, c)| self.centres.counts()[**c] > 1).map(likely).sum();
-                let likely = if total.is_finite() { total } else { IMPOSSIBLE };
-                self.evidence[i * TEMPERATURES + t] += likely;
+                let asked = asked.filter(|(_, c)| self.centres.counts()[**c] > 1);
+                let log = asked.map(|(row, &centre)| log_softmax(row, self.owners[centre])).sum();
+                self.evidence.add(setting, log);
             }
         }
         Ok(())
@@ -217,36 +224,7 @@ impl Head for Mda {
     }
 
     fn solve(&mut self) -> Result<()> {
-        if self.centres.total() == 0 {
-            crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
-        }
-        self.scatter.settle();
-        self.centres.settle();
-        let asked = self.fresh.take().map(|(rows, centres)| (rows.mapv(f64::from), centres));
-        if let Some((rows, centres)) = &asked {
-            // Rows that a network was trained on look likelier than others will: those of the first observation speak
-            // only until there are others.
-            if self.births.last() == Some(&1) {
-                self.evidence.fill(0.0);
-            }
-            self.weigh(rows, centres)?;
-        }
-        let (share, temperature) = self.chosen();
-        let metric = self.metric(share)?;
-        let background = Background::new(&metric)?;
-        if let Some((rows, centres)) = asked {
-            let distances = metric.held_out(&rows, &centres)?;
-            self.strange = background.held_out(&metric, &rows, &distances, &centres)?.to_vec();
-            let labels = centres.iter().map(|&centre| self.owners[centre]).collect();
-            self.last = Some(Last { rows: rows.mapv(|x| x as f32), labels, distances });
-        }
-        let (means, weights) = (&metric.means, &metric.weights);
-        let bias = (0..means.nrows())
-            .map(|k| (-0.5 * temperature * means.row(k).dot(&weights.column(k))) as f32)
-            .collect();
-        let weights = weights.mapv(|w| (temperature * w) as f32);
-        self.solved = Some(Solved { bias, weights, temperature, background });
-        Ok(())
+        self.solve_and_hold_out().map(drop)
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
@@ -291,7 +269,8 @@ impl Head for Mda {
     fn bytes(&self) -> usize {
         self.scatter.bytes()
             + self.centres.bytes()
-            + size_of::<f64>() * (2 * self.owners.len() + self.evidence.len())
+            + self.evidence.bytes()
+            + size_of::<usize>() * 2 * self.owners.len()
     }
 }
 

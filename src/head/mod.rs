@@ -17,6 +17,7 @@
 //! | `background` | how far rows are from everything | |
 //! | `metric` | the covariance and its distances | |
 //! | `better` | [`Better`]: ridge and discriminants, chosen by rows held out | both |
+//! | `evidence` | which setting held-out rows find likeliest | |
 //! | `blend` | [`Blend`]: `mda` on everything and `ridge` on some, added up as held-out rows would have it | both |
 //! | `linear` | [`Linear`]: weights that the joint graph trains | `W [capacity, E]` |
 //! | `cosine`, `training` | [`Cosine`], [`TrainingHead`]: rows that last for a task, and what the joint graph trains | |
@@ -42,6 +43,7 @@ mod better;
 mod blend;
 mod class_means;
 mod cosine;
+mod evidence;
 mod gcv;
 mod lda;
 mod lift;

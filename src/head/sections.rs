@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use serde::{Deserialize, Serialize};
 
-use super::sums::{ClassSums, masked};
+use super::sums::{ClassSums, Rows};
 use super::{Head, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg;
@@ -21,7 +21,7 @@ pub struct Sections {
     weights: Vec<f32>,
     classes: ClassSums,
     #[serde(skip)]
-    solved: Option<(Array2<f32>, Vec<usize>)>,
+    solved: Option<Rows>,
 }
 
 impl Sections {
@@ -83,16 +83,16 @@ impl Head for Sections {
         for (mut part, &weight) in means.axis_chunks_iter_mut(Axis(1), width).zip(&self.weights) {
             part *= weight;
         }
-        self.solved = Some((means, self.classes.absent()));
+        self.solved = Some(Rows::new(means, &self.classes));
         Ok(())
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         check_width(self.classes.width(), features)?;
-        let (means, absent) = self.solved.as_ref().ok_or_else(unsolved)?;
+        let means = self.solved.as_ref().ok_or_else(unsolved)?;
         let mut rows = features.to_owned();
         unit_parts(rows.view_mut(), self.section());
-        Ok(masked(rows.dot(&means.t()), absent))
+        Ok(means.products(rows.view()))
     }
 
     fn classes(&self) -> usize {
@@ -101,12 +101,7 @@ impl Head for Sections {
 
     fn forget(&mut self, class: usize) -> Result<()> {
         self.classes.drop_class(class)?;
-        if let Some((means, absent)) = &mut self.solved
-            && class < means.nrows()
-        {
-            means.row_mut(class).fill(0.0);
-            absent.push(class);
-        }
+        self.solved.iter_mut().for_each(|rows| rows.drop_class(class));
         Ok(())
     }
 

@@ -209,6 +209,34 @@ impl ClassSums {
     }
 }
 
+/// Rows that stand for classes when scores are asked for, and the classes without any.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Rows {
+    /// `[classes, E]`.
+    rows: Array2<f32>,
+    absent: Vec<usize>,
+}
+
+impl Rows {
+    /// Of the classes of `sums`.
+    pub(super) fn new(rows: Array2<f32>, sums: &ClassSums) -> Self {
+        Self { rows, absent: sums.absent() }
+    }
+
+    /// Products of features `[n, E]` with the rows; negative infinity for a class without one.
+    pub(super) fn products(&self, features: ArrayView2<'_, f32>) -> Array2<f32> {
+        masked(features.dot(&self.rows.t()), &self.absent)
+    }
+
+    /// Takes a class out.
+    pub(super) fn drop_class(&mut self, class: usize) {
+        if class < self.rows.nrows() {
+            self.rows.row_mut(class).fill(0.0);
+            self.absent.push(class);
+        }
+    }
+}
+
 /// Writes negative infinity into the columns of `absent` classes.
 pub(super) fn masked(mut scores: Array2<f32>, absent: &[usize]) -> Array2<f32> {
     absent.iter().for_each(|&class| scores.column_mut(class).fill(f32::NEG_INFINITY));

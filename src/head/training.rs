@@ -43,6 +43,14 @@ impl TrainingHead {
         }
     }
 
+    /// Number of parameters that are trained, as tensors.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Linear(_) => 2,
+            Self::Cosine(_) => 3,
+        }
+    }
+
     /// The parameters as the joint graph takes them.
     pub fn inputs(&self) -> Vec<ArrayD<f32>> {
         let flat = |m: Array2<f32>| m.remove_axis(Axis(0)).into_dyn();

@@ -6,11 +6,11 @@ use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
 use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, network};
-use crate::adapter::Site;
+use crate::adapter::{Site, cut};
 use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::graph::rewrite;
+use crate::graph::{Graph, rewrite};
 use crate::strategy::{self, Choice, Memory, SlotShape, View};
 
 /// Options of a learner; see [`Learner::builder`].
@@ -109,11 +109,12 @@ impl Builder {
         if reading.view == View::Deep && strategy.adapts(0) {
             (suffix, late) = backbone.deepened(suffix)?;
         }
-        let whole = reading.view.needs_frozen() || !strategy.adapts(0);
-        if !whole {
-            trunk.outputs.remove(1);
-            trunk = rewrite::prune(trunk);
-        }
+        let deep = reading.view.is_deep();
+        trunk = keeping(trunk, |name| match name {
+            cut::FEATURES => !deep || !strategy.adapts(0),
+            cut::SUMMARY => deep,
+            _ => true,
+        });
         let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
         let slots = slots(&sites);
         let state = match state {
@@ -136,7 +137,6 @@ impl Builder {
             reading,
             backbone,
             trunk,
-            whole,
             suffix,
             sites,
             networks,
@@ -145,6 +145,14 @@ impl Builder {
             phase: Phase::Idle,
         })
     }
+}
+
+/// The graph without the outputs that nobody reads.
+fn keeping(mut graph: Graph, read: impl Fn(&str) -> bool) -> Graph {
+    let mut outputs = std::mem::take(&mut graph.outputs);
+    outputs.retain(|&v| read(&graph.value(v).name));
+    graph.outputs = outputs;
+    rewrite::prune(graph)
 }
 
 /// Refuses settings that cannot work, and follows a batch size fixed by the exporter.

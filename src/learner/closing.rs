@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis};
 
 use super::classifier::Statistics;
-use super::features::{self, CHUNK, Features, Scale};
+use super::features::{self, Features, Scale};
 use super::runner::Runner;
 use super::{Encoded, Learner, Phase, TaskRecord, network};
 use crate::adapter::tap;
@@ -61,7 +61,8 @@ impl Learner {
             (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),
             (Err(e), phase) => {
                 (self.state, self.phase) = (saved, phase);
-                Err(e)
+                // The networks may be those of the state that was not reached.
+                self.connect().and(Err(e))
             }
         }
     }
@@ -79,7 +80,7 @@ impl Learner {
         let routed = matches!(self.reading.view, View::Routed(_));
         // Images of a task that has a network of its own pass that one only.
         let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
-        let features = features::extract(&self.networks[read..], images)?;
+        let features = features::extract(&self.networks[read..], self.reading.view, images)?;
         self.learn_statistics(&features, labels)?;
         if let (true, [own]) = (routed, &features.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
@@ -125,14 +126,9 @@ impl Learner {
         let mut inputs: Vec<_> = memory.inputs.iter().map(|b| SecondMoment::new(b.width())).collect();
         let mut hidden: Vec<_> = memory.current.iter().map(|p| SecondMoment::new(p.rank())).collect();
         let mut anchors: Vec<_> = memory.inputs.iter().map(|b| Array2::zeros((0, b.width()))).collect();
-        let few = images.len().clamp(1, probe::ROWS);
         features::taps(&runner, &images.select(&some), |tap, rows| {
-            // One row of each of the first images, from places spread over it.
-            let places = rows.nrows() / CHUNK.min(some.len()).max(1);
-            let picked: Vec<usize> =
-                (0..few).map(|i| (i * places + i * 7 % places.max(1)).min(rows.nrows() - 1)).collect();
             if anchors[tap].nrows() == 0 {
-                anchors[tap] = rows.select(Axis(0), &picked);
+                anchors[tap] = rows.select(Axis(0), &spread(rows.nrows(), probe::ROWS));
             }
             let reads = memory.slots.iter().enumerate().filter(|(_, s)| wants.hidden && s.tap == tap);
             for (slot, shape) in reads {
@@ -145,7 +141,7 @@ impl Learner {
 
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
         let Reading { classifier, view } = self.reading;
-        if self.state.scales.is_empty() && matches!(view, View::Beside | View::Deep | View::Near) {
+        if self.state.scales.is_empty() && view.is_scaled() {
             let blocks = features.blocks(view, [&self.state.summary, &self.state.late]);
             self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
@@ -154,8 +150,7 @@ impl Learner {
             // The width of one network, of which there will be more.
             let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
             let nearest = self.state.summary.first().copied().unwrap_or(0);
-            let narrow =
-                if matches!(view, View::Deep | View::Near) { self.backbone.width + nearest } else { width };
+            let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
             self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
         }
         if let Some(statistics) = &mut self.state.statistics {

@@ -2,14 +2,17 @@
 
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayView4, Axis, Ix2, Slice, concatenate, s};
 
+use std::collections::BTreeMap;
+
 use super::Encoded;
 use super::network::Network;
 use super::runner::Runner;
+use crate::adapter::cut;
 use crate::error::Result;
 use crate::strategy::View;
 
 /// Images decoded to f32 at a time, which bounds the working memory.
-pub const CHUNK: usize = 64;
+const CHUNK: usize = 64;
 
 /// Parts of the summary that [`View::Near`] reads: mean and deviation at the boundary, and the mean before it.
 const NEAR: usize = 3;
@@ -20,7 +23,7 @@ pub struct Features {
     pub frozen: Array2<f32>,
     /// Of every adapted network that was run, `[n, width]`; none where nothing was adapted.
     pub adapted: Vec<Array2<f32>>,
-    /// Mean of the boundary tokens, `[n, token width]`.
+    /// Mean of the boundary tokens, `[n, token width]`; of width 0 where nobody asks.
     pub pooled: Array2<f32>,
     /// What tokens say on the way, `[n, summary]`.
     pub summary: Array2<f32>,
@@ -36,7 +39,7 @@ impl Features {
             View::Adapted | View::Routed(_) if self.adapted.is_empty() => Ok(self.frozen.clone()),
             View::Adapted | View::Routed(_) => beside(&self.adapted.iter().collect::<Vec<_>>()),
             View::Fused => beside(&[&self.frozen].into_iter().chain(&self.adapted).collect::<Vec<_>>()),
-            View::Beside | View::Deep | View::Near => {
+            _ => {
                 let blocks = self.blocks(view, parts);
                 let blocks: Vec<_> = blocks.iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
                 beside(&blocks.iter().collect::<Vec<_>>())
@@ -44,11 +47,11 @@ impl Features {
         }
     }
 
-    /// The blocks of a view that stand side by side, each to be centred and scaled; then come
-    /// the widths of both summaries' parts.
+    /// The blocks of a view that stand side by side, each to be centred and scaled; `parts` and `late` are the widths of
+    /// both summaries' parts.
     pub fn blocks(&self, view: View, [parts, late]: [&[usize]; 2]) -> Vec<ArrayView2<'_, f32>> {
         let adapted = self.adapted.iter().map(Array2::view);
-        if !matches!(view, View::Deep | View::Near) {
+        if !view.is_deep() {
             return [self.frozen.view(), self.pooled.view()].into_iter().chain(adapted).collect();
         }
         let frozen = self.adapted.is_empty().then(|| self.frozen.view());
@@ -99,17 +102,21 @@ fn cast<D: ndarray::Dimension>(a: ArrayD<f32>) -> Result<ndarray::Array<f32, D>>
     a.into_dimensionality().map_err(|e| crate::err!(Shape, "an output has another rank than expected: {e}"))
 }
 
-/// Images through the frozen trunk; `whole` where it runs to the feature.
-pub fn encode(trunk: &Runner, whole: bool, images: ArrayView4<'_, f32>) -> Result<Encoded> {
+/// Images through the frozen trunk, which may leave out the feature or the summary.
+pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
     let mut all: Option<Encoded> = None;
     for start in (0..images.shape()[0]).step_by(CHUNK) {
         let end = images.shape()[0].min(start + CHUNK);
         let chunk = images.slice_axis(Axis(0), Slice::from(start..end));
-        let mut outputs = trunk.run(chunk.into_dyn(), &[])?.into_iter();
-        let Some(tokens) = outputs.next() else { crate::bail!(Bug, "the trunk has no output") };
-        let none = || Ok(Array2::zeros((end - start, 0)));
-        let frozen = if whole { outputs.next().map_or_else(none, cast::<Ix2>)? } else { none()? };
-        let summary = outputs.next().map_or_else(none, cast::<Ix2>)?;
+        let outputs = trunk.run(chunk.into_dyn(), &[])?;
+        let mut outputs: BTreeMap<&str, ArrayD<f32>> = trunk.outputs().zip(outputs).collect();
+        let mut rows = |name: &str| match outputs.remove(name) {
+            Some(rows) => cast::<Ix2>(rows),
+            None => Ok(Array2::zeros((end - start, 0))),
+        };
+        let (frozen, summary) = (rows(cut::FEATURES)?, rows(cut::SUMMARY)?);
+        let tokens = outputs.remove(cut::BOUNDARY);
+        let tokens = tokens.ok_or_else(|| crate::err!(Bug, "the trunk has no boundary"))?;
         let part = Encoded::new(&tokens, frozen.view(), summary.view());
         match &mut all {
             Some(all) => all.extend(&part),
@@ -119,9 +126,10 @@ pub fn encode(trunk: &Runner, whole: bool, images: ArrayView4<'_, f32>) -> Resul
     all.ok_or_else(|| crate::err!(InvalidArgument, "no image was given"))
 }
 
-/// Encoded images through adapted networks.
-pub fn extract(networks: &[Network], images: &Encoded) -> Result<Features> {
-    let (frozen, pooled, summary) = (images.frozen(), images.pooled(), images.summary());
+/// Encoded images through adapted networks, with what `view` reads beside.
+pub fn extract(networks: &[Network], view: View, images: &Encoded) -> Result<Features> {
+    let (frozen, summary) = (images.frozen(), images.summary());
+    let pooled = if view == View::Beside { images.pooled() } else { Array2::zeros((images.len(), 0)) };
     let width = networks.first().map_or(0, Network::width);
     let mut adapted = vec![Array2::zeros((images.len(), width)); networks.len()];
     let mut late = Array2::zeros((images.len(), networks.first().map_or(0, Network::late)));

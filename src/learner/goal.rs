@@ -9,7 +9,7 @@ use crate::engine::Data;
 use crate::error::Result;
 use crate::head::{Cosine, Linear, TrainingHead};
 use crate::joint::{Objective, Views};
-use crate::strategy::Goal;
+use crate::strategy::{Goal, View};
 
 /// Rows of the training head before it first doubles.
 const FIRST_CLASSES: usize = 16;
@@ -62,7 +62,7 @@ impl Learner {
             return Ok(None);
         }
         let slow = &self.networks[..self.networks.len().min(1)];
-        let features = features::extract(slow, images)?;
+        let features = features::extract(slow, View::Fused, images)?;
         let slow = features.adapted.first().unwrap_or(&features.frozen);
         let both = concatenate(Axis(1), &[features.frozen.view(), slow.view()]);
         both.map(Some).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))

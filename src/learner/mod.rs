@@ -66,8 +66,6 @@ pub struct Learner {
     reading: Reading,
     backbone: Facts,
     trunk: Runner,
-    /// Whether the trunk runs to the frozen feature.
-    whole: bool,
     suffix: Graph,
     sites: Vec<Site>,
     networks: Vec<Network>,
@@ -200,7 +198,7 @@ impl Learner {
         if images.iter().any(|x| !x.is_finite()) {
             crate::bail!(Numeric, "an image holds NaN or infinity; check the camera or the preprocessing");
         }
-        features::encode(&self.trunk, self.whole, images)
+        features::encode(&self.trunk, images)
     }
 
     /// Whether the state after the open task should be kept.
@@ -257,7 +255,11 @@ impl Learner {
         }
         match self.reading.view {
             View::Routed(most) => routing::predict(&self.state, &self.networks, most, images),
-            _ => prediction::predict(&self.state, self.reading, &features::extract(&self.networks, images)?),
+            _ => prediction::predict(
+                &self.state,
+                self.reading,
+                &features::extract(&self.networks, self.reading.view, images)?,
+            ),
         }
     }
 

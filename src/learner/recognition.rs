@@ -14,7 +14,7 @@ use super::TaskRecord;
 use super::signatures::Signatures;
 use crate::error::Result;
 use crate::head::{Head, Novelty};
-use crate::signature::{Calibration, Routing};
+use crate::signature::{Calibration, Routing, Shortlist};
 
 /// Share of known images that must not be called unknown.
 const RECALL: f64 = 0.95;
@@ -91,9 +91,9 @@ impl Recognition {
         self.signatures.bytes() + self.strangeness.as_ref().map_or(0, strangeness)
     }
 
-    /// Log densities of features `[n, width]` under every task's signature, `[n, tasks]`.
-    pub fn likelihoods(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
-        self.signatures.scores(features)
+    /// The `most` likeliest tasks of images with features `[n, width]`.
+    pub fn shortlist(&self, features: ArrayView2<'_, f32>, most: usize) -> Result<Shortlist> {
+        self.signatures.router().shortlist(self.signatures.scores(features)?.view(), most)
     }
 
     /// Recognises images from features `[n, width]` and what the classifier says of them.

@@ -26,6 +26,11 @@ impl Runner {
         Ok(Self { one, many })
     }
 
+    /// Names of the outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.many.outputs().iter().map(|port| port.name.as_str())
+    }
+
     /// Runs over the rows of `x`, the graph's first input; `rest` are the other inputs, the same for all rows.
     /// Every output must have the rows as its first axis.
     pub fn run(&self, x: ArrayViewD<'_, f32>, rest: &[Data]) -> Result<Vec<ArrayD<f32>>> {

@@ -32,12 +32,11 @@ impl Signatures {
         self.router.scores(&reduced(self.space()?, features)?)
     }
 
-    /// Log densities under `task` in standard deviations of its own held-out images, from their mean, `[n]`.
-    pub fn calibrated(&self, task: usize, features: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
+    /// Log densities under `task` alone, `[n]`.
+    pub fn scores_of(&self, task: usize, features: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
         let signature = self.router.signatures().get(task);
         let signature = signature.ok_or_else(|| crate::err!(Bug, "task {task} has no signature"))?;
-        let calibration = signature.calibration();
-        Ok(signature.score(&reduced(self.space()?, features)?)?.mapv(|score| calibration.z(score)))
+        signature.score(&reduced(self.space()?, features)?)
     }
 
     fn space(&self) -> Result<&Reduction> {

@@ -101,7 +101,7 @@ impl State {
     /// What tasks are recognised by: the feature of the network where only one is run, else the frozen one.
     pub(super) fn space(&self, view: View, features: &Features) -> Result<Array2<f32>> {
         match view {
-            View::Deep | View::Near => Ok(features.adapted.first().unwrap_or(&features.frozen).clone()),
+            view if view.is_deep() => Ok(features.adapted.first().unwrap_or(&features.frozen).clone()),
             _ => Ok(features.frozen.clone()),
         }
     }

@@ -137,7 +137,7 @@ impl Trainer {
         let mixes = strategy.mixes().filter(|_| self.extent.mixed > 0);
         let (loss, right, sums) = self.scaled(&parameters(memory, head, mixes)?, batch)?;
         let mut gradients = matrices(sums)?;
-        let fed: Vec<Array2<f32>> = gradients.drain(head.parameters().len()..).collect();
+        let fed: Vec<Array2<f32>> = gradients.drain(head.count()..).collect();
         for (slot, fed) in fed.chunks_exact(2).enumerate() {
             let mut gradient = mixing::pull(memory, slot, &fed[0], &fed[1], mixes);
             strategy.gradient(memory, slot, &mut gradient);

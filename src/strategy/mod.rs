@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `registry` | the table of all of them, by name |
 //! | `frozen` | heads on the frozen network |
-//! | `unprotected` | one adapter: on the first task only, on every task, on all classes at once |
+//! | `unprotected` | one adapter: on the first task only (`perennial`, `ranpac-first`), on every task, on all classes at once |
 //! | `pegp` | gradient projection, three modes |
 //! | `inflora` | a new branch a task whose A is designed and fixed |
 //! | `olora` | a new branch a task, pushed orthogonal to the ones before |
@@ -16,7 +16,6 @@
 //! | `lae` | a fast and a slow adapter |
 //! | `ease` | a network a task, features side by side |
 //! | `ntk` | a mean copy beside the newest adapters, read as sections |
-//! | `perennial` | the combination, the default |
 //! | `proteus` | a unit pool, a network a task, routed |
 //!
 //! | primitive | holds |
@@ -40,7 +39,6 @@ mod ntk;
 mod olora;
 mod pair;
 mod pegp;
-mod perennial;
 mod pool;
 pub mod probe;
 mod proteus;
@@ -59,7 +57,6 @@ pub use ntk::Ntk;
 pub use olora::OLora;
 pub use pair::Pair;
 pub use pegp::{Mode, Pegp};
-pub use perennial::Perennial;
 pub use pool::{Pool, Weight};
 pub use proteus::Proteus;
 pub use reading::{Classifier, HEADS, Reading, View};

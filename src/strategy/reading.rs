@@ -84,9 +84,14 @@ impl Classifier {
 }
 
 impl View {
-    /// Whether it reads frozen features of a network that adapts from its first task on.
-    pub fn needs_frozen(self) -> bool {
-        !matches!(self, Self::Deep | Self::Near)
+    /// Whether it reads what tokens say at several depths, and one network alone.
+    pub fn is_deep(self) -> bool {
+        matches!(self, Self::Deep | Self::Near)
+    }
+
+    /// Whether it reads blocks of features side by side, each centred and scaled.
+    pub fn is_scaled(self) -> bool {
+        self == Self::Beside || self.is_deep()
     }
 }
 

@@ -24,13 +24,17 @@
 //! | `perennial` | first task only | nothing moves after it | centres by class and task over several depths, and random-feature ridge |
 //! | `perennial-compact` | the same | the same | centres alone, over fewer depths: below 1 MB |
 //!
+//! `perennial`, the default, adapts the last blocks once and leaves the network alone, so no statistic ever goes stale: the
+//! hooks are those of `ranpac-first`. What it reads is what sets it apart: its feature and, at no further pass, what tokens say
+//! before the adapted blocks. What each part buys is in ARCHITECTURE.md.
+//!
 //! `NAME+HEAD` puts another classifier behind the same features: `sequential+ranpac`. `NAME+HEAD-beside` reads frozen
 //! features and mean boundary tokens beside them, `NAME+HEAD-deep` and `-near` what tokens
 //! say at several depths.
 
 use super::{
-    Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, OLora, Pegp, Perennial, Proteus, Reading, SdLora,
-    Strategy, Unprotected, View,
+    Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, OLora, Pegp, Proteus, Reading, SdLora, Strategy,
+    Unprotected, View,
 };
 use crate::error::Result;
 
@@ -86,7 +90,7 @@ pub fn by_name(name: &str, random_features: usize) -> Result<Choice> {
         let (head, view) = other.unwrap_or((head, reading.view));
         reading = Reading { classifier: Classifier::by_name(head, random_features)?, view };
     }
-    let trained = strategy.adapts(0) && !matches!(reading.view, View::Beside | View::Deep | View::Near);
+    let trained = strategy.adapts(0) && !reading.view.is_scaled();
     if reading.classifier == Classifier::Linear && !trained {
         crate::bail!(
             InvalidArgument,
@@ -120,8 +124,13 @@ fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
         "pegp-shared" => Box::new(Pegp::new(Mode::Shared, reading(better, View::Beside))),
         "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, reading(better, View::Beside))),
         "ntk-lite" => Box::new(Ntk::default()),
-        "perennial" => Box::new(Perennial::new(Classifier::Blend { features: random_features })),
-        "perennial-compact" => Box::new(Perennial::compact()),
+        "perennial" => {
+            let blend = Classifier::Blend { features: random_features };
+            Box::new(Unprotected::first("perennial", reading(blend, View::Deep)))
+        }
+        "perennial-compact" => {
+            Box::new(Unprotected::first("perennial-compact", reading(Classifier::Centres, View::Near)))
+        }
         "proteus" => Box::new(Proteus::new(ranpac)),
         _ => crate::bail!(
             NotFound,
