@@ -5,41 +5,58 @@
 #
 # Start it again and it goes on where it was. CIFAR100_DIR holds the binary files or one WebP sheet a class; OMNIGLOT_DIR
 # holds {train,test}/<alphabet>/<character>/, PACS_DIR {train,test}/<domain>/<class>/. OUT_DIR gets a folder of JSON files
-# for each stream, report.html, and table.md, which is also printed. Three orders: ORDERS=2 adds the seeds 0 and 1.
+# for each stream, report.html, and table.md, which is also printed. ENGINE=onnxruntime runs everything there (a build with
+# that feature, and ORT_DYLIB_PATH); README's figures come from it.
 set -euo pipefail
 model=$1 cifar=$2 order=$3 omniglot=$4 pacs=$5 out=${6:-table}
 here=$(dirname "$0")
 perennial=${PERENNIAL:-target/release/perennial}
-[ -x "$perennial" ] || cargo build --release
+[ -x "$perennial" ] || cargo build --release ${ENGINE:+--features onnxruntime}
 
 wide=(--roles q,k,v,o,fc1,fc2 --rank 16)
 frozen=ncm-frozen,ridge-frozen,lda-frozen,ranpac-frozen,best-frozen
-more=${ORDERS:+,0,1}
+trained=perennial-compact,sequential,inflora,o-lora,sd-lora,lae,ease,proteus,joint
 
 # strategies, name of the stream, options..
 run() {
     local strategies=$1 title=$2
     shift 2
-    "$perennial" eval --backbone "$model" --strategy "$strategies" --title "$title" --out "$out/$title" "$@" > /dev/null
+    "$perennial" eval ${ENGINE:+--engine "$ENGINE"} --backbone "$model" --strategy "$strategies" --title "$title" \
+        --out "$out/$title" "$@" > /dev/null
+}
+# Pictures of 32 x 32 and drawings fill their frame: nothing is cut off. Photographs are cut as the backbone's own were
+# (the default).
+cifar() {
+    run "$1" "$2" --data "cifar100:$cifar" --tasks 10 --orders "$order$more" --train-per-class 100 --test-per-class 20 \
+        --preprocess resize=224,crop=224 "${@:3}"
 }
 p_small() {
-    run "$1" P-small --data "cifar100:$cifar" --tasks 10 --orders "$order$more" --train-per-class 100 --test-per-class 20 "${@:2}"
+    cifar "$1" P-small "${@:2}"
 }
-# Drawings fill their picture: nothing is cut off. Photographs are cut as the backbone's own were (the default).
 omniglot() {
     run "$1" Omniglot --data "folder:$omniglot" --tasks folders --orders "listed$more" --preprocess resize=224,crop=224 "${@:2}"
 }
 pacs() {
     run "$1" PACS --data "folder:$pacs" --tasks folders --scenario domain --orders "$here/orders/pacs.txt$more" "${@:2}"
 }
+
+more=
 for stream in p_small omniglot pacs; do
     $stream "$frozen,ranpac-first,pegp,perennial" "${wide[@]}"
-    $stream perennial-compact,sequential,inflora,o-lora,sd-lora,lae,ease,proteus,joint
+    $stream "$trained"
     $stream ntk-lite --roles parallel --rank 16
 done
+# One pass over the training pictures, in batches of ten.
+cifar ranpac-first,pegp,perennial "P-small, online" --online "${wide[@]}"
+cifar "$trained" "P-small, online" --online
+cifar ntk-lite "P-small, online" --online --roles parallel --rank 16
 # Nobody says where one task ends and the next begins.
-run perennial "P-small, task-free" --data "cifar100:$cifar" --tasks 10 --orders "$order" --train-per-class 100 --test-per-class 20 \
-    --task-free "${wide[@]}"
-run perennial-compact "P-small, task-free" --data "cifar100:$cifar" --tasks 10 --orders "$order" --train-per-class 100 \
-    --test-per-class 20 --task-free
-"$perennial" compare "$out"/P-small "$out"/Omniglot "$out"/PACS --out "$out" --title "Every strategy on three streams"
+cifar perennial "P-small, task-free" --task-free "${wide[@]}"
+cifar perennial-compact "P-small, task-free" --task-free
+# Two orders more for the strategies that matter.
+more=,0,1
+for stream in p_small omniglot pacs; do
+    $stream "$frozen,ranpac-first,pegp,perennial" "${wide[@]}"
+    $stream perennial-compact
+done
+"$perennial" compare "$out/P-small" "$out/Omniglot" "$out/PACS" --out "$out" --title "Every strategy on three streams"

@@ -26,6 +26,11 @@ impl Job {
         let stem = Path::new(&self.order).file_stem().map(|s| s.to_string_lossy().into_owned());
         stem.unwrap_or_else(|| self.order.clone())
     }
+
+    /// Whether it sees all classes as one task, whatever reads its features.
+    pub fn is_joint(&self) -> bool {
+        self.strategy.split('+').next() == Some("joint")
+    }
 }
 
 impl std::fmt::Display for Job {

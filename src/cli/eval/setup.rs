@@ -90,7 +90,7 @@ impl<'a> Setup<'a> {
     /// How the pictures of a task are passed over.
     pub fn plan(&self, job: &Job) -> Plan {
         let epochs = if self.args.online { 1 } else { self.args.train.epochs };
-        let told = match (job.strategy == "joint", self.args.task_free) {
+        let told = match (job.is_joint(), self.args.task_free) {
             (true, _) => Told::Jointly,
             (false, true) => Told::Nothing,
             (false, false) => Told::Boundaries,
@@ -101,7 +101,7 @@ impl<'a> Setup<'a> {
     /// A learner to be built.
     pub fn learner(&self, job: &Job) -> Result<Builder> {
         let mut budget = self.args.train.budget();
-        if job.strategy == "joint" {
+        if job.is_joint() {
             // The upper reference sees all data at once; it is no device.
             budget.cache = usize::MAX;
         }
