@@ -4,11 +4,13 @@
 mod fixtures;
 
 use fixtures::{Fixture, distance, floats, images, random, rng, run};
-use ndarray::{ArrayView2, Axis, Ix2};
+use ndarray::{Array2, ArrayD, ArrayView2, Axis, Ix2};
 use perennial::adapter::named::Named;
-use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, Slot, Spine, inject, merge, select};
+use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, Slot, Spine, inject, merge, select, tap};
 use perennial::engine::Data;
-use perennial::graph::Graph;
+use perennial::graph::{Emit, Graph};
+use perennial::strategy::{self, Memory, Pair, SlotShape, Trained};
+use perennial::subspace::{Basis, SecondMoment};
 use perennial::{ErrorKind, onnx};
 
 const RANK: usize = 3;
@@ -22,7 +24,7 @@ fn role_sets(fixture: &Fixture) -> Vec<Roles> {
     let layers = Roles::Q | Roles::K | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
     let all = layers | Roles::PARALLEL | Roles::SERIES;
     if !["op17_dynamic", "split_legacy_op13_dynamic"].iter().any(|end| fixture.name.ends_with(end)) {
-        return vec![all];
+        return vec![all | Roles::PREFIX, if fixture.model == "pooled" { all } else { Roles::PROMPT }];
     }
     let mut sets = vec![
         Roles::Q,
@@ -32,22 +34,32 @@ fn role_sets(fixture: &Fixture) -> Vec<Roles> {
         Roles::FC2,
         Roles::PARALLEL,
         Roles::SERIES,
+        Roles::PREFIX,
         Roles::Q | Roles::V,
         all,
+        all | Roles::PREFIX,
     ];
+    if fixture.model != "pooled" {
+        sets.extend([Roles::PROMPT, Roles::PROMPT | Roles::Q | Roles::O | Roles::PARALLEL]);
+    }
     if fixture.model != "split" {
         sets.push(Roles::QKV);
     }
     sets
 }
 
-/// Random A and B of every slot, `lora_b` about `scale` large.
-fn pairs(slots: &[Slot], scale: f32, seed: u64) -> Vec<Data> {
+/// Random A and B of every slot, `lora_b` about `scale` large and without rows where there is none.
+fn matrices(slots: &[Slot], scale: f32, seed: u64) -> Vec<[Data; 2]> {
     let mut rng = rng(seed);
     let pair = |s: &Slot| {
         [random(&[RANK, s.inputs()], 0.2, &mut rng), random(&[s.outputs(), RANK], scale, &mut rng)]
     };
-    slots.iter().flat_map(pair).collect()
+    slots.iter().map(pair).collect()
+}
+
+/// The same as the graph takes them.
+fn pairs(slots: &[Slot], scale: f32, seed: u64) -> Vec<Data> {
+    matrices(slots, scale, seed).into_iter().flatten().filter(|m| m.shape()[0] > 0).collect()
 }
 
 fn matrix(data: &Data) -> ArrayView2<'_, f32> {
@@ -75,8 +87,19 @@ fn the_table_of_blocks_and_roles() {
             let got: Vec<_> = block
                 .sites
                 .iter()
-                .map(|s| (s.role, s.linear.inputs, s.linear.outputs, s.columns.range().unwrap()))
+                .filter_map(|s| Some((s, s.layer()?)))
+                .map(|(s, l)| (s.role, l.linear.inputs, l.linear.outputs, l.columns.range().unwrap()))
                 .collect();
+            let tokens: Vec<_> = block
+                .sites
+                .iter()
+                .filter(|s| s.layer().is_none())
+                .map(|s| (s.role, s.inputs(), s.outputs()))
+                .collect();
+            let mut want = vec![(Role::Prefix, 32, 32)];
+            // Prompts would have to pass the norm of the keys, too.
+            want.extend((fixture.model != "pooled").then_some((Role::Prompt, 32, 0)));
+            assert_eq!(tokens, want, "{} block {i}", fixture.name);
             let mlp = [
                 (Role::O, 32, 32, 0..32),
                 (Role::Fc1, 32, 64, 0..64),
@@ -114,7 +137,7 @@ fn the_feature_is_what_pytorch_gave_to_its_classifier() {
 #[test]
 fn an_adapter_with_b_zero_changes_nothing() {
     for fixture in fixtures::all() {
-        for roles in role_sets(&fixture) {
+        for roles in role_sets(&fixture).into_iter().filter(|r| r.iter().all(|r| r.mechanism().adds_up())) {
             let (whole, sites) = fixture.backbone().whole(Blocks::All, roles).unwrap();
             let (injected, slots) = inject(whole.clone(), &sites, &lora(roles), Sharing::Shared).unwrap();
             let batch = largest(&fixture);
@@ -134,7 +157,7 @@ fn merging_computes_what_injecting_computes() {
             let (injected, slots) = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap();
             let adapters = pairs(&slots, 0.2, 2);
             let mut merged = whole.clone();
-            for (site, pair) in sites.iter().zip(adapters.chunks(2)) {
+            for (site, pair) in sites.iter().zip(matrices(&slots, 0.2, 2)) {
                 merged = merge(merged, site, matrix(&pair[0]), matrix(&pair[1]), lora.scaling()).unwrap();
             }
             let batch = largest(&fixture);
@@ -206,7 +229,7 @@ fn a_merged_model_written_to_a_file_is_the_merged_model() {
         let roles = Roles::Q | Roles::FC2;
         let (mut merged, sites) = fixture.backbone().whole(Blocks::All, roles).unwrap();
         let (_, slots) = inject(merged.clone(), &sites, &lora(roles), Sharing::Shared).unwrap();
-        for (site, pair) in sites.iter().zip(pairs(&slots, 0.2, 5).chunks(2)) {
+        for (site, pair) in sites.iter().zip(matrices(&slots, 0.2, 5)) {
             merged = merge(merged, site, matrix(&pair[0]), matrix(&pair[1]), 0.5).unwrap();
         }
         let path = folder.path().join("merged.onnx");
@@ -216,12 +239,101 @@ fn a_merged_model_written_to_a_file_is_the_merged_model() {
     }
 }
 
+/// Tokens whose keys every query is orthogonal to and whose values are zero still take attention: the more tokens, the
+/// less is left. So a prefix of copies of the image's own keys and values would be no change; of zeros it is one.
+#[test]
+fn tokens_take_attention_whatever_they_say() {
+    let (whole, sites) =
+        fixtures::one("timm_legacy_op17_dynamic").backbone().whole(Blocks::All, Roles::PREFIX).unwrap();
+    let (injected, slots) = inject(whole.clone(), &sites, &lora(Roles::PREFIX), Sharing::Shared).unwrap();
+    let zeros = |slot: &Slot| {
+        [[RANK, slot.inputs()], [slot.outputs(), RANK]]
+            .map(|shape| ArrayD::<f32>::zeros(shape.to_vec()).into())
+    };
+    let none: Vec<Data> = slots.iter().flat_map(zeros).collect();
+    let moved = distance(&features(&injected, 2, &none), &features(&whole, 2, &[]));
+    assert!(moved > 1e-3, "moved by {moved}");
+}
+
+/// The conditions of PEGP for prefixes and prompts, on the network itself: tokens that move only orthogonally to what an old
+/// image compares them with, and to the attention that it pays them, change nothing that the image is told.
+#[test]
+fn tokens_that_move_in_the_free_directions_tell_old_images_the_same() {
+    const TOKENS: usize = 24;
+    for (name, roles) in [
+        ("timm_legacy_op17_dynamic", Roles::PREFIX),
+        ("split_legacy_op13_dynamic", Roles::PREFIX),
+        ("timm_dynamo_op22_dynamic", Roles::PROMPT),
+        ("split_dynamo_op20_dynamic", Roles::PROMPT),
+    ] {
+        let backbone = fixtures::one(name).backbone();
+        // Of the last block the feature reads the first place only, which is among those that a tap takes.
+        let (whole, sites) = backbone.whole(Blocks::Last(1), roles).unwrap();
+        let lora = Lora { rank: TOKENS, ..lora(roles) };
+        let (graph, slots) = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap();
+        let mut tapped = whole;
+        let rows = tap(&mut Emit::new(&mut tapped, "tap"), &sites[0]).unwrap();
+        tapped.outputs = vec![rows];
+        let rows = run(&tapped, 1, &[images(1).into()]).remove(0).into_f32().unwrap();
+        let rows = rows.index_axis_move(Axis(0), 0).into_dimensionality::<Ix2>().unwrap();
+
+        let slot = SlotShape {
+            name: String::new(),
+            inputs: slots[0].inputs(),
+            outputs: slots[0].outputs(),
+            tap: 0,
+            mechanism: sites[0].role.mechanism(),
+        };
+        let mut rng = rng(3);
+        let mut matrix = |shape: [usize; 2]| {
+            random(&shape, 0.3, &mut rng).into_f32().unwrap().into_dimensionality::<Ix2>().unwrap()
+        };
+        let start = Pair { a: matrix([TOKENS, slot.inputs]), b: matrix([slot.outputs, TOKENS]) };
+        let basis = |rows: Array2<f32>| {
+            let mut moment = SecondMoment::new(rows.ncols());
+            moment.push_rows(rows.view()).unwrap();
+            let mut basis = Basis::new(rows.ncols());
+            basis.extend(&moment, 1.0).unwrap();
+            basis
+        };
+        let mut memory = Memory::new(vec![slot.clone()], TOKENS);
+        memory.hidden = vec![basis(slot.hidden(&start, rows.view()))];
+        memory.inputs = vec![basis(rows)];
+        assert!(memory.inputs[0].free() > 0 && memory.hidden[0].free() > 0, "{name}: nothing is free");
+
+        let moved = Pair { a: matrix([TOKENS, slot.inputs]), b: matrix([slot.outputs, TOKENS]) };
+        let mut free = Trained { pair: moved.clone(), mixing: Default::default() };
+        let pegp = strategy::by_name("pegp-shared", 8).unwrap().strategy;
+        pegp.delta(&memory, 0, &mut free, 1.0).unwrap();
+        let told = |delta: &Pair| {
+            let pair = [&start.a + &delta.a, &start.b + &delta.b];
+            let adapters: Vec<Data> = pair.into_iter().filter(|m| m.nrows() > 0).map(Data::from).collect();
+            features(&graph, 1, &adapters)
+        };
+        let still = told(&Pair::zeros(TOKENS, slot.inputs, slot.outputs));
+        let (free, any) = (distance(&told(&free.pair), &still), distance(&told(&moved), &still));
+        assert!(any > 1e-2, "{name} {roles}: any move changes only {any}");
+        assert!(free < 1e-4 * any, "{name} {roles}: a free move changes {free}, any other {any}");
+    }
+}
+
+#[test]
+fn tokens_are_of_one_kind_and_prompts_pass_layers_as_they_were_shipped() {
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let error = backbone.whole(Blocks::All, Roles::PROMPT | Roles::V).unwrap_err();
+    assert!(error.to_string().contains("without k, v and qkv"), "{error}");
+    let both = Roles::PROMPT | Roles::PREFIX;
+    let (whole, sites) = backbone.whole(Blocks::All, both).unwrap();
+    let error = inject(whole, &sites, &lora(both), Sharing::Shared).unwrap_err();
+    assert!(error.to_string().contains("a prefix or a prompt"), "{error}");
+}
+
 #[test]
 fn what_is_not_there_is_refused_with_what_is() {
     let backbone = fixtures::one("split_legacy_op13_dynamic").backbone();
     let error = select(backbone.anatomy(), Blocks::All, Roles::QKV).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.to_string().contains("q, k, v, o, fc1, fc2"), "{error}");
+    assert!(error.to_string().contains("q, k, v, prefix, prompt, o, fc1, fc2"), "{error}");
     for wrong in [Blocks::Last(0), Blocks::Last(3)] {
         let error = select(backbone.anatomy(), wrong, Roles::Q).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");

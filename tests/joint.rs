@@ -72,10 +72,26 @@ fn so_do_the_gradients_of_bottlenecks() {
 }
 
 #[test]
+fn so_do_the_gradients_of_tokens() {
+    for fixture in fixtures::single() {
+        for roles in [Roles::PREFIX, Roles::PROMPT] {
+            if fixture.model == "pooled" && roles == Roles::PROMPT {
+                continue;
+            }
+            let worst = worst(&fixture, roles, Sharing::Shared);
+            println!("{:<40} {roles} worst relative error {worst:.1e}", fixture.name);
+            assert!(worst < gradcheck::TOLERANCE, "{} {roles}: {worst:.1e}", fixture.name);
+        }
+    }
+}
+
+#[test]
 fn so_do_the_gradients_of_an_adapter_an_image() {
     for name in ["timm_legacy_op17_dynamic", "split_dynamo_op20_dynamic"] {
-        let worst = worst(&fixtures::one(name), Roles::Q | Roles::FC2, Sharing::PerImage);
-        assert!(worst < gradcheck::TOLERANCE, "{name}: {worst:.1e}");
+        for roles in [Roles::Q | Roles::FC2, Roles::PREFIX, Roles::PROMPT] {
+            let worst = worst(&fixtures::one(name), roles, Sharing::PerImage);
+            assert!(worst < gradcheck::TOLERANCE, "{name} {roles}: {worst:.1e}");
+        }
     }
 }
 
@@ -222,7 +238,14 @@ fn as_matrix(a: ArrayD<f32>) -> Array2<f32> {
 fn gradients_and_ten_losses_are_those_of_pytorch() {
     let golden: Value = serde_json::from_str(include_str!("golden/vit_golden.json")).unwrap();
     let fixture = fixtures::one(golden["fixture"].as_str().unwrap());
-    let session = session(&step(&fixture, all_roles() | bottlenecks(), Sharing::Shared).graph, 4);
+    pytorch(&fixture, &golden, all_roles() | bottlenecks(), 2 + 2 * 2 * 7);
+    pytorch(&fixture, &golden["prefix"], Roles::Q | Roles::O | Roles::PREFIX, 2 + 2 * 2 * 3);
+    // A prompt has no B.
+    pytorch(&fixture, &golden["prompt"], Roles::Q | Roles::O | Roles::PROMPT, 2 + 2 * (2 * 2 + 1));
+}
+
+fn pytorch(fixture: &Fixture, golden: &Value, roles: Roles, count: usize) {
+    let session = session(&step(fixture, roles, Sharing::Shared).graph, 4);
     let mut own = rows(&four(), &[0, 1, 2, 3], &[0.4, 0.3, 0.2, 0.1]);
     let initial = golden["initial"].as_object().unwrap();
     for (name, value) in initial {
@@ -231,7 +254,7 @@ fn gradients_and_ten_losses_are_those_of_pytorch() {
     let mut inputs = inputs(session.as_ref(), &own, 0);
     let trained: Vec<usize> =
         (0..inputs.len()).filter(|&i| initial.contains_key(&session.inputs()[i].name)).collect();
-    assert_eq!(trained.len(), 2 + 2 * 2 * 7);
+    assert_eq!(trained.len(), count);
     let mut optimizer = AdamW::new(0.01).with_weight_decay(0.01);
     for (step, want) in golden["losses"].as_array().unwrap().iter().enumerate() {
         let outputs = outputs(session.as_ref(), &inputs);

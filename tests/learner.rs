@@ -364,6 +364,30 @@ fn bottlenecks_learn_like_lora_does() {
 }
 
 #[test]
+fn tokens_learn_like_lora_does() {
+    for strategy in ["pegp-shared", "pegp-shared-down", "lae+lda", "ease", "ntk-lite", "perennial"] {
+        for roles in [Roles::PREFIX, Roles::PROMPT | Roles::Q] {
+            let lora = Lora { roles, ..settings().lora };
+            let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+            let settings = Settings { lora, ..settings() };
+            let mut learner =
+                Learner::builder(backbone).strategy(strategy).settings(settings).build().unwrap();
+            let start = learner.state().memory.clone();
+            (0..2).for_each(|task| learn_and_commit(&mut learner, task));
+            assert_ne!(learner.state().memory, start, "{strategy} {roles}: nothing was learned");
+            let accuracy = accuracy(&learner, 0..2);
+            assert!(accuracy >= 0.8, "{strategy} {roles}: {accuracy}");
+            let again = resumed(postcard::from_bytes(&bytes(&learner)).unwrap());
+            assert_eq!(bytes(&again), bytes(&learner), "{strategy} {roles}: stored and read");
+        }
+    }
+    let lora = Lora { roles: Roles::PREFIX, ..settings().lora };
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let error = Learner::builder(backbone).strategy("pegp").settings(Settings { lora, ..settings() }).build();
+    assert!(error.err().is_some_and(|e| e.to_string().contains("tokens do not add up")));
+}
+
+#[test]
 fn networks_of_old_tasks_answer_the_same_bits_after_new_ones() {
     // methods.md 3.12: with routing forced to the old task, what it computes does not change.
     let mut learner = learner("proteus");

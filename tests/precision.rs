@@ -48,7 +48,9 @@ fn stored_weights_are_half_and_outputs_those_of_the_rounded_weights() {
                 b.anatomy()
                     .blocks
                     .iter()
-                    .flat_map(|b| b.sites.iter().map(|s| (s.name.clone(), s.columns.clone())))
+                    .flat_map(|b| {
+                        b.sites.iter().map(|s| (s.name.clone(), s.layer().map(|l| l.columns.clone())))
+                    })
                     .collect()
             };
             let wanted = sites(&float);

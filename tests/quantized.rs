@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use fixtures::{distance, floats, images, random, rng};
 use ndarray::Array1;
-use perennial::adapter::{self, Blocks, Lora, Roles, Sharing, Site, inject, merge};
+use perennial::adapter::{self, Blocks, Lora, Role, Roles, Sharing, Site, inject, merge};
 use perennial::autodiff::differentiate;
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, Session, Tract, by_name};
@@ -87,9 +87,12 @@ fn lora() -> Lora {
 #[test]
 fn the_blocks_and_sites_are_those_of_the_float_model() {
     for model in models() {
-        let shape = |s: &Site| (s.name.clone(), s.linear.inputs, s.linear.outputs, s.columns.clone());
+        let shape =
+            |s: &Site| (s.name.clone(), s.inputs(), s.outputs(), s.layer().map(|l| l.columns.clone()));
         let sites = |b: &Backbone| -> Vec<_> {
-            b.anatomy().blocks.iter().flat_map(|b| b.sites.iter().map(shape)).collect()
+            // Prompts pass float layers only.
+            let all = b.anatomy().blocks.iter().flat_map(|b| &b.sites);
+            all.filter(|s| s.role != Role::Prompt).map(shape).collect()
         };
         let (have, want) = (model.backbone(), model.float());
         assert_eq!(sites(&have), sites(&want), "{}", model.name);
@@ -100,8 +103,8 @@ fn the_blocks_and_sites_are_those_of_the_float_model() {
         let graph = have.graph();
         let index = graph.index();
         for site in blocks.iter().flat_map(|b| &b.sites) {
-            assert_eq!(graph.dtype(site.linear.x).unwrap(), DType::F32);
-            let made = index.producer(site.linear.x).map(|id| graph.node(id).op.clone());
+            assert_eq!(graph.dtype(site.reads()).unwrap(), DType::F32);
+            let made = index.producer(site.reads()).map(|id| graph.node(id).op.clone());
             assert_ne!(made.as_deref(), Some("DequantizeLinear"), "{} {}", model.name, site.name);
         }
     }

@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, Array2, array};
 use perennial::ErrorKind;
+use perennial::adapter::Mechanism;
 use perennial::strategy::{
     self, Average, Classifier, Memory, Moments, NAMES, OLora, Pair, Pool, Proteus, SdLora, SlotShape,
     Strategy, TaskContext, Trained, View,
@@ -25,7 +26,13 @@ fn pair(rng: &mut ChaCha8Rng) -> Pair {
 }
 
 fn memory() -> Memory {
-    let slot = |name: &str| SlotShape { name: name.into(), inputs: 8, outputs: 6, tap: 0, bends: false };
+    let slot = |name: &str| SlotShape {
+        name: name.into(),
+        inputs: 8,
+        outputs: 6,
+        tap: 0,
+        mechanism: Mechanism::Lora,
+    };
     Memory::new(vec![slot("block0.q"), slot("block0.v")], RANK)
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::linear::Linear;
+use super::meeting::{self, Meeting};
 use super::trace::{Source, Trace};
 use crate::graph::{Node, NodeId, ValueId};
 
@@ -16,6 +17,8 @@ pub struct Attention<'l> {
     pub parts: [Source<'l>; 3],
     /// The layer that reads what was attended to, if one does before the branch ends.
     pub o: Option<&'l Linear>,
+    /// Where queries meet keys, if tokens can join there.
+    pub meeting: Option<Meeting>,
 }
 
 impl Attention<'_> {
@@ -39,10 +42,11 @@ pub fn around<'g>(trace: &Trace<'g>, softmax: &Node) -> Option<Attention<'g>> {
     let product = trace.graph.node(product);
     let v = trace.data(product).map(|(_, v)| v).find(|v| !weights.contains(v))?;
     let parts = [trace.source(q)?, trace.source(k)?, trace.source(v)?];
+    let meeting = meeting::around(trace, trace.graph.node(*scores), softmax, product, &parts[1]);
     let reads = |node: &Node| trace.linears.iter().any(|l| std::ptr::eq(trace.graph.node(l.node), node));
     let o = forward(trace, product.output().ok()?, reads)
         .and_then(|(_, id)| trace.linears.iter().find(|l| l.node == id));
-    Some(Attention { parts, o })
+    Some(Attention { parts, o, meeting })
 }
 
 /// The first node of `wanted` on the ways forward from `v`, and the values passed on them.

@@ -28,6 +28,8 @@ pub struct Linear {
     pub weight: ValueId,
     /// Whether the weight is stored as `[outputs, inputs]` (`Gemm` with `transB`, `Conv`).
     pub transposed: bool,
+    /// Bias, `[outputs]` or with leading ones.
+    pub bias: Option<ValueId>,
     /// What it computes, bias included, `[.., outputs]`.
     pub y: ValueId,
     /// Width of `x`.
@@ -59,8 +61,9 @@ fn linear(graph: &Graph, index: &Index, id: NodeId, node: &Node) -> Option<Linea
     }
     let transposed = node.is("Conv") || node.is("Gemm") && node.int("transB", 0) != 0;
     let (inputs, outputs) = if transposed { (shape[1], shape[0]) } else { (shape[0], shape[1]) };
-    let y = if node.is("MatMul") { biased(graph, index, product, outputs) } else { None };
-    Some(Linear { node: id, form, x, weight, transposed, y: y.unwrap_or(product), inputs, outputs })
+    let sum = if node.is("MatMul") { biased(graph, index, product, outputs) } else { None };
+    let (bias, y) = sum.map_or((node.input(2), product), |(bias, y)| (Some(bias), y));
+    Some(Linear { node: id, form, x, weight, transposed, bias, y, inputs, outputs })
 }
 
 /// Whether a node with a weight of `shape` is a linear layer.
@@ -78,14 +81,15 @@ fn form(node: &Node, shape: &[usize]) -> Option<Form> {
     }
 }
 
-/// The result of the `Add` of a bias vector, if that is the only use of `product`.
-fn biased(graph: &Graph, index: &Index, product: ValueId, outputs: usize) -> Option<ValueId> {
+/// A bias vector and the result of its `Add`, if that is the only use of `product`.
+fn biased(graph: &Graph, index: &Index, product: ValueId, outputs: usize) -> Option<(ValueId, ValueId)> {
     let [only] = index.consumers(product) else { return None };
     let node = graph.node(*only);
     if !node.is("Add") || graph.outputs.contains(&product) {
         return None;
     }
-    let other = node.inputs.iter().flatten().find(|&&v| v != product)?;
-    let bias = graph.constant(*other)?;
-    (bias.len() == outputs && bias.shape().last() == Some(&outputs)).then(|| node.output().ok())?
+    let other = *node.inputs.iter().flatten().find(|&&v| v != product)?;
+    let bias = graph.constant(other)?;
+    let fits = bias.len() == outputs && bias.shape().last() == Some(&outputs);
+    Some((other, node.output().ok()?)).filter(|_| fits)
 }

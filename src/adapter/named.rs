@@ -5,11 +5,10 @@
 
 use glob::Pattern;
 
-use super::columns::Columns;
 use super::linear::{self, Linear};
 use super::picture;
 use super::role::Role;
-use super::site::{Anatomy, Block, Site};
+use super::site::{Anatomy, Block, Layer, Place, Site};
 use super::spine::Spine;
 use crate::error::Result;
 use crate::graph::{Graph, Node, ValueId};
@@ -37,13 +36,13 @@ pub fn apply(graph: &Graph, feature: ValueId, mut anatomy: Anatomy, named: &Name
     let spine = Spine::new(&picture, feature);
     if let Some(globs) = &named.sites {
         let sites = matching(graph, feature, globs)?;
-        let first = sites.iter().map(|s| s.linear.node).min();
+        let first = sites.iter().filter_map(|s| s.layer()).map(|layer| layer.linear.node).min();
         let input = first.and_then(|node| spine.before(node));
         let input = input.ok_or_else(|| crate::err!(Bug, "the named sites have nothing before them"))?;
         anatomy = Anatomy { blocks: vec![Block { input, sites }] };
     }
     if let Some(name) = &named.boundary {
-        anatomy = behind(graph, &spine, anatomy, name)?;
+        anatomy = behind(&picture, &spine, anatomy, name)?;
     }
     Ok(anatomy)
 }
@@ -54,10 +53,8 @@ pub fn names<'g>(graph: &'g Graph, linear: &Linear) -> Vec<&'g str> {
     let reads = |n: &&Node| n.inputs.contains(&Some(linear.weight));
     let makes = |n: &&Node| n.outputs.first() == Some(&Some(linear.y));
     let (product, last) = (graph.nodes().iter().find(reads), graph.nodes().iter().find(makes));
-    let constant = |v: &&ValueId| graph.constant(**v).is_some() && **v != linear.weight;
-    let bias = last.and_then(|n| n.inputs.iter().flatten().find(constant));
     let nodes = product.into_iter().chain(last).map(|n| n.name.as_str());
-    let values = [linear.weight, linear.y].into_iter().chain(bias.copied());
+    let values = [linear.weight, linear.y].into_iter().chain(linear.bias);
     let mut names: Vec<&str> = Vec::new();
     for name in nodes.chain(values.map(|v| graph.value(v).name.as_str())) {
         if !name.is_empty() && !names.contains(&name) {
@@ -105,7 +102,7 @@ fn site(graph: &Graph, linear: Linear) -> Site {
     let module = names.iter().find_map(|n| n.strip_suffix(".weight"));
     let name = module.or(names.first().copied()).unwrap_or("layer");
     let name = name.trim_matches('/').trim_end_matches("/MatMul").trim_end_matches("/Gemm").replace('/', ".");
-    Site { name, block: 0, role: Role::Named, columns: Columns::all(linear.outputs), linear }
+    Site { name, block: 0, role: Role::Named, place: Place::Layer(Layer::whole(linear)) }
 }
 
 fn behind(graph: &Graph, spine: &Spine, anatomy: Anatomy, name: &str) -> Result<Anatomy> {
@@ -122,8 +119,10 @@ fn behind(graph: &Graph, spine: &Spine, anatomy: Anatomy, name: &str) -> Result<
         );
     };
     let place = spine.cuts().position(|v| v == boundary);
+    let index = graph.index();
     let late = |s: &Site| {
-        let at = spine.before(s.linear.node).and_then(|b| spine.cuts().position(|v| v == b));
+        let before = s.node(&index).and_then(|node| spine.before(node));
+        let at = before.and_then(|b| spine.cuts().position(|v| v == b));
         at >= place
     };
     let named = anatomy.blocks.iter().flat_map(|b| &b.sites).find(|s| s.role == Role::Named && !late(s));

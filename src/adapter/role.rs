@@ -5,7 +5,7 @@ use std::ops::BitOr;
 
 use crate::error::Result;
 
-/// What an adapter stands at in its block: a linear layer, or the whole feed-forward part.
+/// What an adapter stands at in its block: a linear layer, the feed-forward part, or the attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Role {
@@ -29,6 +29,10 @@ pub enum Role {
     Parallel,
     /// A bottleneck behind the feed-forward part: reads what it gives, adds to it.
     Series,
+    /// Tokens that the block's queries meet beside its own: a key and a value each (prefix tuning).
+    Prefix,
+    /// Tokens that the block's key and value layers read beside its own (deep prompt tuning).
+    Prompt,
     /// Named by the user.
     Named,
 }
@@ -36,7 +40,7 @@ pub enum Role {
 impl Role {
     /// Every role that structure tells, in the order in which adapters are put in. Bottlenecks come first: one behind the
     /// feed-forward part then reads what its last layer gives with that layer's own adapter, injected or merged.
-    pub const FOUND: [Self; 10] = [
+    pub const FOUND: [Self; 12] = [
         Self::Parallel,
         Self::Series,
         Self::Q,
@@ -47,16 +51,48 @@ impl Role {
         Self::Fc1,
         Self::Fc2,
         Self::Gate,
+        Self::Prefix,
+        Self::Prompt,
     ];
 
     /// As written in names and options.
     pub fn name(self) -> &'static str {
-        ["q", "k", "v", "qkv", "o", "fc1", "fc2", "gate", "parallel", "series", "named"][self as usize]
+        const NAMES: [&str; 13] = [
+            "q", "k", "v", "qkv", "o", "fc1", "fc2", "gate", "parallel", "series", "prefix", "prompt",
+            "named",
+        ];
+        NAMES[self as usize]
     }
 
-    /// Whether its adapter is a bottleneck, `relu` between A and B, and not LoRA.
-    pub fn bends(self) -> bool {
-        matches!(self, Self::Parallel | Self::Series)
+    /// What an adapter is there.
+    pub fn mechanism(self) -> Mechanism {
+        match self {
+            Self::Parallel | Self::Series => Mechanism::Bottleneck,
+            Self::Prefix => Mechanism::Prefix,
+            Self::Prompt => Mechanism::Prompt,
+            _ => Mechanism::Lora,
+        }
+    }
+}
+
+/// What an adapter computes from A and B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Mechanism {
+    /// `(x A^T) B^T`: adapters add up to one.
+    Lora,
+    /// `relu(x A^T) B^T`: adapters add up to a wider one.
+    Bottleneck,
+    /// Rows of A are keys, columns of B values, `rank` tokens that share the attention with those of the image. Adapters do
+    /// not add up: every token takes attention from the others.
+    Prefix,
+    /// Rows of A pass the block's frozen key and value layers; there is no B.
+    Prompt,
+}
+
+impl Mechanism {
+    /// Whether several adapters act as the sum of what each does.
+    pub fn adds_up(self) -> bool {
+        matches!(self, Self::Lora | Self::Bottleneck)
     }
 }
 
@@ -76,6 +112,8 @@ impl Roles {
     pub const GATE: Self = Self::of(Role::Gate);
     pub const PARALLEL: Self = Self::of(Role::Parallel);
     pub const SERIES: Self = Self::of(Role::Series);
+    pub const PREFIX: Self = Self::of(Role::Prefix);
+    pub const PROMPT: Self = Self::of(Role::Prompt);
 
     const fn of(role: Role) -> Self {
         Self(1 << role as u16)

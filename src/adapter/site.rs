@@ -7,14 +7,15 @@
 use super::attention::{self, Attention};
 use super::columns::{self, Columns};
 use super::linear::{self, Linear};
+use super::meeting::Meeting;
 use super::picture;
 use super::role::{Role, Roles};
 use super::spine::Spine;
 use super::trace::{Source, Trace};
 use crate::error::Result;
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Index, NodeId, ValueId};
 
-/// Where an adapter can stand: a linear layer, the columns of one, or the feed-forward part as a whole.
+/// Where an adapter can stand in a block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
     /// `block3.q`, or the layer's own name where the user named it.
@@ -23,10 +24,76 @@ pub struct Site {
     pub block: usize,
     /// What it does there.
     pub role: Role,
-    /// The layer. Of a bottleneck, the last layer of the feed-forward part with `x` as what the bottleneck reads.
+    /// What it changes.
+    pub place: Place,
+}
+
+/// What an adapter changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// What a layer gives.
+    Layer(Layer),
+    /// What queries meet.
+    Attention(Box<Meeting>),
+}
+
+/// Columns of a linear layer. Of a bottleneck, the last layer of the feed-forward part with `x` as what the bottleneck
+/// reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// The layer.
     pub linear: Linear,
-    /// The columns of the layer's output that belong to this role.
+    /// The columns of its output.
     pub columns: Columns,
+}
+
+impl Layer {
+    /// All columns of a layer.
+    pub fn whole(linear: Linear) -> Self {
+        Self { columns: Columns::all(linear.outputs), linear }
+    }
+}
+
+impl Site {
+    /// The layer that it changes; none where it stands at an attention.
+    pub fn layer(&self) -> Option<&Layer> {
+        match &self.place {
+            Place::Layer(layer) => Some(layer),
+            Place::Attention(_) => None,
+        }
+    }
+
+    /// Width of a row of A.
+    pub fn inputs(&self) -> usize {
+        match &self.place {
+            Place::Layer(layer) => layer.linear.inputs,
+            Place::Attention(meeting) => meeting.inputs(),
+        }
+    }
+
+    /// Width of a column of B; 0 where there is no B.
+    pub fn outputs(&self) -> usize {
+        match &self.place {
+            Place::Layer(layer) => layer.columns.len(),
+            Place::Attention(meeting) => meeting.outputs(),
+        }
+    }
+
+    /// The value that rows of A meet; sites of one value share their [`tap`](super::tap).
+    pub fn reads(&self) -> ValueId {
+        match &self.place {
+            Place::Layer(layer) => layer.linear.x,
+            Place::Attention(meeting) => meeting.reads(),
+        }
+    }
+
+    /// The node at which it stands.
+    pub(super) fn node(&self, index: &Index) -> Option<NodeId> {
+        match &self.place {
+            Place::Layer(layer) => Some(layer.linear.node),
+            Place::Attention(meeting) => index.producer(meeting.weights),
+        }
+    }
 }
 
 /// One transformer block.
@@ -90,6 +157,7 @@ pub fn anatomy(graph: &Graph, feature: ValueId) -> Result<Anatomy> {
 fn block(trace: &Trace, number: usize, attention: &Attention, next: usize) -> Option<Block> {
     let input = trace.spine.before(attention.start())?;
     let mut sites = attention_sites(trace.graph, number, &attention.parts);
+    sites.extend(token_sites(trace.graph, number, attention));
     if let Some(o) = attention.o {
         sites.push(whole(number, Role::O, o));
         sites.extend(feed_forward(trace, number, o, next));
@@ -97,30 +165,50 @@ fn block(trace: &Trace, number: usize, attention: &Attention, next: usize) -> Op
     Some(Block { input, sites })
 }
 
-fn site(block: usize, role: Role, linear: &Linear, columns: Columns) -> Site {
-    Site { name: format!("block{block}.{}", role.name()), block, role, linear: linear.clone(), columns }
+fn site(block: usize, role: Role, place: Place) -> Site {
+    Site { name: format!("block{block}.{}", role.name()), block, role, place }
 }
 
 fn whole(block: usize, role: Role, linear: &Linear) -> Site {
-    site(block, role, linear, Columns::all(linear.outputs))
+    site(block, role, Place::Layer(Layer::whole(linear.clone())))
 }
 
 /// The q, k and v sites: layers of their own, or a shared layer in which each role has its columns.
 fn attention_sites(graph: &Graph, block: usize, parts: &[Source; 3]) -> Vec<Site> {
     let mut sites = Vec::new();
-    let sharers = |s: &Source| parts.iter().filter(|p| p.linear.y == s.linear.y).count();
     for (role, source) in [Role::Q, Role::K, Role::V].into_iter().zip(parts) {
-        let columns = match sharers(source) {
-            1 => Ok(Columns::all(source.linear.outputs)),
-            _ => columns::of(graph, source.linear, &source.paths),
-        };
         // Where columns cannot be followed, the shared role remains.
-        let columns = columns.ok().filter(|c| !c.is_empty());
-        sites.extend(columns.map(|columns| site(block, role, source.linear, columns)));
+        sites.extend(layer(graph, source, parts).map(|layer| site(block, role, Place::Layer(layer))));
     }
-    if sharers(&parts[0]) == 3 {
+    if sharers(&parts[0], parts) == 3 {
         sites.push(whole(block, Role::Qkv, parts[0].linear));
     }
+    sites
+}
+
+/// How many of queries, keys and values come from the layer of `source`.
+fn sharers(source: &Source, parts: &[Source; 3]) -> usize {
+    parts.iter().filter(|p| p.linear.y == source.linear.y).count()
+}
+
+/// The columns of its layer that `source` carries on.
+fn layer(graph: &Graph, source: &Source, parts: &[Source; 3]) -> Option<Layer> {
+    let columns = match sharers(source, parts) {
+        1 => Columns::all(source.linear.outputs),
+        _ => columns::of(graph, source.linear, &source.paths).ok().filter(|c| !c.is_empty())?,
+    };
+    Some(Layer { linear: source.linear.clone(), columns })
+}
+
+/// Prefix and prompt, where the attention is one that tokens can join.
+fn token_sites(graph: &Graph, block: usize, attention: &Attention) -> Vec<Site> {
+    let Some(meeting) = &attention.meeting else { return Vec::new() };
+    let place = |meeting: Meeting| Place::Attention(Box::new(meeting));
+    let mut sites = vec![site(block, Role::Prefix, place(meeting.clone()))];
+    let [_, keys, values] = &attention.parts;
+    let made = layer(graph, keys, &attention.parts).zip(layer(graph, values, &attention.parts));
+    let prompt = made.and_then(|(keys, values)| meeting.clone().made_by(graph, keys, values));
+    sites.extend(prompt.map(|meeting| site(block, Role::Prompt, place(meeting))));
     sites
 }
 
@@ -177,6 +265,12 @@ pub fn select(anatomy: &Anatomy, blocks: Blocks, roles: Roles) -> Result<Vec<Sit
     }
     if sites.is_empty() {
         crate::bail!(InvalidArgument, "no role was asked for; use for example q,v");
+    }
+    if roles.has(Role::Prompt) && [Role::K, Role::V, Role::Qkv].into_iter().any(|role| roles.has(role)) {
+        crate::bail!(
+            InvalidArgument,
+            "prompt tokens pass the key and value layers as they were shipped; use prompt without k, v and qkv"
+        );
     }
     Ok(sites)
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::adapter::named::{self, Named};
-use crate::adapter::{self, Anatomy, Blocks, Linear, Roles, Site, cut};
+use crate::adapter::{self, Anatomy, Blocks, Roles, Site, cut};
 use crate::error::{Context, Result};
 use crate::graph::{DType, Graph, Shape, ValueId, fold, infer, rewrite};
 use crate::{onnx, precision};
@@ -186,7 +186,7 @@ impl Backbone {
     pub fn whole(&self, blocks: Blocks, roles: Roles) -> Result<(Graph, Vec<Site>)> {
         let chosen = self.select(blocks, roles)?;
         let mut whole = rewrite::extract(&self.graph, &self.graph.inputs, &[self.feature])?;
-        let sites = self.moved(&chosen, &whole)?;
+        let sites = adapter::in_part(&self.graph, &chosen, &whole)?;
         cut::name_features(&mut whole);
         Ok((whole, sites))
     }
@@ -202,7 +202,7 @@ impl Backbone {
         let boundary = block.ok_or_else(|| crate::err!(Bug, "a site outside every block"))?.input;
         let (prefix, mut suffix) = cut::cut(&self.graph, boundary, self.feature)?;
         let (trunk, summary) = self.trunk(boundary)?;
-        let sites = self.moved(&chosen, &suffix)?;
+        let sites = adapter::in_part(&self.graph, &chosen, &suffix)?;
         cut::name_features(&mut suffix);
         Ok(Parts { trunk, summary, prefix, suffix, sites })
     }
@@ -254,25 +254,6 @@ impl Backbone {
             );
         }
         adapter::select(&self.anatomy, blocks, roles)
-    }
-
-    /// The same sites in a part of the graph, whose values have other ids and the same names.
-    fn moved(&self, sites: &[Site], part: &Graph) -> Result<Vec<Site>> {
-        let there = adapter::linears(part)?;
-        let same = |here: ValueId, there: ValueId| self.graph.value(here).name == part.value(there).name;
-        let fits = |a: &Linear, b: &Linear| same(a.weight, b.weight) && same(a.y, b.y);
-        let moved = |site: &Site| {
-            let linear = there.iter().find(|l| fits(&site.linear, l));
-            let lost = || crate::err!(Bug, "site {} is not behind the cut", site.name);
-            let linear = linear.ok_or_else(lost)?.clone();
-            if !site.role.bends() {
-                return Ok(Site { linear, ..site.clone() });
-            }
-            // A bottleneck reads something else than the layer whose output it adds to.
-            let x = part.find(&self.graph.value(site.linear.x).name).ok_or_else(lost)?;
-            Ok(Site { linear: Linear { x, inputs: site.linear.inputs, ..linear }, ..site.clone() })
-        };
-        sites.iter().map(moved).collect()
     }
 }
 

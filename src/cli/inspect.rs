@@ -50,8 +50,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> {
     let block = |b: &crate::adapter::Block| {
         let sites = b.sites.iter().map(|s| {
-            json!({ "name": s.name, "role": s.role.name(), "inputs": s.linear.inputs, "outputs": s.columns.len(),
-                    "columns": s.columns.range().map(|r| [r.start, r.end]) })
+            json!({ "name": s.name, "role": s.role.name(), "inputs": s.inputs(), "outputs": s.outputs(),
+                    "columns": s.layer().and_then(|layer| layer.columns.range()).map(|r| [r.start, r.end]) })
         });
         json!({ "input": backbone.graph().value(b.input).name, "sites": sites.collect::<Vec<_>>() })
     };
@@ -111,8 +111,7 @@ fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {
     println!("parameters  {}", HumanCount(backbone.parameters() as u64));
     println!("\nblock  sites (role: in x out)");
     for (i, block) in backbone.anatomy().blocks.iter().enumerate() {
-        let site =
-            |s: &crate::adapter::Site| format!("{}: {}x{}", s.role.name(), s.linear.inputs, s.columns.len());
+        let site = |s: &crate::adapter::Site| format!("{}: {}x{}", s.role.name(), s.inputs(), s.outputs());
         println!("{i:>5}  {}", block.sites.iter().map(site).collect::<Vec<_>>().join("  "));
     }
     println!("\nplanned memory of a learner with these options\n{plan}");

@@ -49,10 +49,12 @@ fn meaning(name: &str) -> String {
         return format!("gradient of the loss with respect to {of}");
     }
     if let Some(site) = name.strip_suffix(".lora_a") {
-        return format!("LoRA A at {site}: [rank, in]");
+        return format!("A of the adapter at {site}: [rank, in]");
     }
     if let Some(site) = name.strip_suffix(".lora_b") {
-        return format!("LoRA B at {site}: [out, rank]; zero leaves the backbone unchanged");
+        return format!(
+            "B of the adapter at {site}: [out, rank]; LoRA with zeros leaves the backbone unchanged"
+        );
     }
     match name {
         "boundary" => "tokens entering the first adapted block, as the prefix gives them",

@@ -78,7 +78,7 @@ pub fn minimising(objective: &Objective, mut graph: Graph, slots: &[Slot], capac
     graph.rename(logits, "logits");
     graph.rename(loss, "loss");
 
-    let adapters = slots.iter().flat_map(|s| [s.lora_a, s.lora_b]);
+    let adapters = slots.iter().flat_map(Slot::adapters);
     let wrt: Vec<ValueId> = trained.into_iter().chain(adapters).collect();
     let (mut graph, gradients) = autodiff::differentiate(graph, loss, &wrt)?;
     for (&v, &g) in wrt.iter().zip(&gradients) {

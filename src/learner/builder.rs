@@ -11,7 +11,7 @@ use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::{Graph, rewrite};
-use crate::strategy::{self, Choice, Memory, SlotShape, View};
+use crate::strategy::{self, Choice, Memory, SlotShape, Strategy, View};
 
 /// Options of a learner; see [`Learner::builder`].
 pub struct Builder {
@@ -115,6 +115,7 @@ impl Builder {
             cut::SUMMARY => deep,
             _ => true,
         });
+        takes(strategy.as_ref(), &sites)?;
         let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
         let slots = slots(&sites);
         let state = match state {
@@ -155,6 +156,20 @@ fn keeping(mut graph: Graph, read: impl Fn(&str) -> bool) -> Graph {
     rewrite::prune(graph)
 }
 
+/// Refuses tokens under a strategy that adds adapters up.
+fn takes(strategy: &dyn Strategy, sites: &[Site]) -> Result<()> {
+    match sites.iter().find(|site| !site.role.mechanism().adds_up()) {
+        Some(site) if strategy.adds_up() => Err(crate::err!(
+            InvalidArgument,
+            "{} adds up the adapters of its tasks, and tokens do not add up ({}); take pegp-shared, \
+             pegp-shared-down, lae, ease, sequential or perennial, or other roles",
+            strategy.name(),
+            site.name
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses settings that cannot work, and follows a batch size fixed by the exporter.
 fn check(settings: &mut Settings, backbone: &Backbone) -> Result<()> {
     if settings.batch == 0 || settings.micro == 0 {
@@ -173,17 +188,17 @@ fn check(settings: &mut Settings, backbone: &Backbone) -> Result<()> {
 pub fn slots(sites: &[Site]) -> Vec<SlotShape> {
     let mut taps = Vec::new();
     let shape = |site: &Site| {
-        let x = site.linear.x;
+        let x = site.reads();
         let tap = taps.iter().position(|&t| t == x).unwrap_or_else(|| {
             taps.push(x);
             taps.len() - 1
         });
         SlotShape {
             name: site.name.clone(),
-            inputs: site.linear.inputs,
-            outputs: site.columns.len(),
+            inputs: site.inputs(),
+            outputs: site.outputs(),
             tap,
-            bends: site.role.bends(),
+            mechanism: site.role.mechanism(),
         }
     };
     sites.iter().map(shape).collect()

@@ -115,9 +115,9 @@ impl Learner {
         let mut graph = network::merged(&self.suffix, &self.sites, &pairs, scaling)?;
         let (mut read, mut values): (Vec<ValueId>, Vec<ValueId>) = (Vec::new(), Vec::new());
         for site in &self.sites {
-            if !read.contains(&site.linear.x) {
-                read.push(site.linear.x);
-                values.push(tap(&mut Emit::new(&mut graph, &site.name), &site.linear)?);
+            if !read.contains(&site.reads()) {
+                read.push(site.reads());
+                values.push(tap(&mut Emit::new(&mut graph, &site.name), site)?);
             }
         }
         graph = rewrite::extract(&graph, &graph.inputs, &values)?;

@@ -49,7 +49,7 @@ impl Footprint {
         let (all, behind) = (plan::weights(backbone.graph()), plan::weights(suffix));
         let m = settings.random_features;
         let head = m * (m + 1) / 2 * size_of::<f64>() + m * PLANNED_CLASSES * size_of::<f64>();
-        let bases: usize = sites.iter().map(|s| s.linear.inputs * s.linear.inputs / 2 * 4).sum();
+        let bases: usize = sites.iter().map(|s| s.inputs() * s.inputs() / 2 * 4).sum();
         let item = |name, bytes, why: String| Item { name, bytes, why };
         let mib = |n: usize| format!("{:.1} MiB", n as f64 / f64::from(1 << 20));
         Ok(Self {

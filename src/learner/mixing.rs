@@ -34,12 +34,13 @@ pub fn pull(memory: &Memory, slot: usize, a: &Array2<f32>, b: &Array2<f32>, alph
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::Mechanism;
     use crate::linalg::gaussian;
     use crate::strategy::SlotShape;
 
     #[test]
     fn gradients_pulled_back_are_central_differences() -> Result<()> {
-        let slot = SlotShape { name: "q".into(), inputs: 5, outputs: 4, tap: 0, bends: false };
+        let slot = SlotShape { name: "q".into(), inputs: 5, outputs: 4, tap: 0, mechanism: Mechanism::Lora };
         let mut memory = Memory::new(vec![slot], 2);
         for seed in [1, 2] {
             memory.current[0] = Pair { a: gaussian(seed, 2, 5), b: gaussian(seed + 10, 4, 2) };

@@ -9,7 +9,7 @@ use ndarray::{Array2, ArrayD, ArrayViewD, Ix2, s};
 
 use super::State;
 use super::runner::Runner;
-use crate::adapter::{Lora, Sharing, Site, inject, merge};
+use crate::adapter::{Lora, Mechanism, Sharing, Site, inject, merge, widest};
 use crate::engine::{Data, Engine};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -87,12 +87,11 @@ fn shared(
     networks: &[Vec<Pair>],
     state: &State,
 ) -> Result<Vec<Network>> {
-    let widest = |site: &Site| site.linear.inputs.min(site.columns.len());
     let most = sites.iter().map(widest).min().unwrap_or(1);
     // A sum of more terms than a layer is wide is no richer than the layer.
-    let fit = |(pair, site): (&Pair, &Site)| match site.role.bends() {
-        true => Ok(pair.clone()),
-        false => pair.compress(most).map(|(pair, _)| pair),
+    let fit = |(pair, site): (&Pair, &Site)| match site.role.mechanism() {
+        Mechanism::Lora => pair.compress(most).map(|(pair, _)| pair),
+        _ => Ok(pair.clone()),
     };
     let networks: Vec<Vec<Pair>> =
         networks.iter().map(|pairs| pairs.iter().zip(sites).map(fit).collect()).collect::<Result<_>>()?;
@@ -120,10 +119,10 @@ fn late(suffix: &Graph) -> Result<usize> {
     if suffix.outputs.len() > 1 { width(suffix, 1) } else { Ok(0) }
 }
 
-/// A and B with zeros up to `rank`.
-fn padded(pair: &Pair, rank: usize) -> [Data; 2] {
+/// A and B, where there is one, with zeros up to `rank`.
+fn padded(pair: &Pair, rank: usize) -> impl Iterator<Item = Data> {
     let (mut a, mut b) = (Array2::zeros((rank, pair.a.ncols())), Array2::zeros((pair.b.nrows(), rank)));
     a.slice_mut(s![..pair.rank(), ..]).assign(&pair.a);
     b.slice_mut(s![.., ..pair.rank()]).assign(&pair.b);
-    [a.into(), b.into()]
+    [a, b].into_iter().filter(|m| m.nrows() > 0).map(Data::from)
 }

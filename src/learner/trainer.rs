@@ -137,9 +137,12 @@ impl Trainer {
         let mixes = strategy.mixes().filter(|_| self.extent.mixed > 0);
         let (loss, right, sums) = self.scaled(&parameters(memory, head, mixes)?, batch)?;
         let mut gradients = matrices(sums)?;
-        let fed: Vec<Array2<f32>> = gradients.drain(head.count()..).collect();
-        for (slot, fed) in fed.chunks_exact(2).enumerate() {
-            let mut gradient = mixing::pull(memory, slot, &fed[0], &fed[1], mixes);
+        let mut fed = gradients.split_off(head.count()).into_iter();
+        for (slot, shape) in memory.slots.iter().enumerate() {
+            let mut next = || fed.next().ok_or_else(|| crate::err!(Bug, "the step lacks a gradient"));
+            let a = next()?;
+            let b = if shape.outputs > 0 { next()? } else { Array2::zeros((0, a.nrows())) };
+            let mut gradient = mixing::pull(memory, slot, &a, &b, mixes);
             strategy.gradient(memory, slot, &mut gradient);
             let Trained { pair, mixing } = gradient;
             gradients.extend([pair.a, pair.b, mixing.insert_axis(Axis(0))]);
@@ -260,7 +263,7 @@ fn parameters(memory: &Memory, head: &TrainingHead, mixes: Option<f32>) -> Resul
     let mut all: Vec<Data> = head.inputs().into_iter().map(Data::F32).collect();
     for slot in 0..memory.slots.len() {
         let pair = mixing::fed(memory, slot, mixes)?;
-        all.extend([pair.a.into(), pair.b.into()]);
+        all.extend([pair.a, pair.b].into_iter().filter(|m| m.nrows() > 0).map(Data::from));
     }
     Ok(all)
 }

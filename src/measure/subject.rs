@@ -115,8 +115,8 @@ fn rows(graph: &Graph, case: &Case, rng: &mut ChaCha8Rng) -> Result<ArrayD<f32>>
 fn merged(mut graph: Graph, sites: &[Site], case: &Case) -> Result<Graph> {
     let lora = case.lora();
     for site in sites {
-        let a = ndarray::Array2::from_elem((lora.rank, site.linear.inputs), 0.01);
-        let b = ndarray::Array2::from_elem((site.columns.len(), lora.rank), 0.01);
+        let a = ndarray::Array2::from_elem((lora.rank, site.inputs()), 0.01);
+        let b = ndarray::Array2::from_elem((site.outputs(), lora.rank), 0.01);
         graph = merge(graph, site, a.view(), b.view(), lora.scaling())?;
     }
     Ok(graph)

@@ -57,6 +57,10 @@ impl Strategy for InfLora {
         Reading { classifier: Classifier::Linear, view: View::Adapted }
     }
 
+    fn adds_up(&self) -> bool {
+        true
+    }
+
     fn adapts(&self, _: usize) -> bool {
         true
     }

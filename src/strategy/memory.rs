@@ -1,10 +1,11 @@
 //! What a learner remembers in its network: adapters, whole or in units, and protected subspaces.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1};
 use serde::{Deserialize, Serialize};
 
 use super::probe::Probe;
 use super::{Average, Pair, Pool};
+use crate::adapter::Mechanism;
 use crate::error::Result;
 use crate::subspace::Basis;
 
@@ -19,16 +20,35 @@ pub struct SlotShape {
     pub outputs: usize,
     /// Which tap records its input; q, k and v of a block share one.
     pub tap: usize,
-    /// Whether `relu` stands between A and B: a bottleneck, whose branches can be joined but not compressed.
-    pub bends: bool,
+    /// What A and B compute.
+    pub mechanism: Mechanism,
 }
 
 impl SlotShape {
-    /// Hidden rows `x A^T` of inputs `[n, in]`, `[n, rank]`, through `relu` where one stands there.
+    /// What reaches B of rows `[n, in]` of its tap, `[n, rank]`: `x A^T`, `relu` of it, or of tokens the share of attention
+    /// among themselves: what the image's own tokens take scales such a row and leaves the span of all rows.
     pub fn hidden(&self, pair: &Pair, x: ArrayView2<'_, f32>) -> Array2<f32> {
-        let hidden = x.dot(&pair.a.t());
-        if self.bends { hidden.mapv(|y| y.max(0.0)) } else { hidden }
+        let mut hidden = x.dot(&pair.a.t());
+        match self.mechanism {
+            Mechanism::Lora => {}
+            Mechanism::Bottleneck => hidden.mapv_inplace(|y| y.max(0.0)),
+            Mechanism::Prefix | Mechanism::Prompt => hidden.rows_mut().into_iter().for_each(softmax),
+        }
+        hidden
     }
+
+    /// What the adapter adds to rows of its tap, `[n, out]`; of a prompt, whose values a layer makes, the share of every
+    /// token.
+    pub fn adds(&self, pair: &Pair, x: ArrayView2<'_, f32>) -> Array2<f32> {
+        let hidden = self.hidden(pair, x);
+        if self.mechanism == Mechanism::Prompt { hidden } else { hidden.dot(&pair.b.t()) }
+    }
+}
+
+fn softmax(mut row: ArrayViewMut1<'_, f32>) {
+    let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    row.mapv_inplace(|x| (x - most).exp());
+    row /= row.sum();
 }
 
 /// What holds B in place: where it was, and the second moment of the hidden rows that it met there.
@@ -110,8 +130,8 @@ impl Memory {
     pub fn settle(&mut self, max_rank: usize) -> Result<()> {
         for slot in 0..self.slots.len() {
             let sum = self.sum(slot)?;
-            let SlotShape { name, bends, .. } = &self.slots[slot];
-            if *bends && sum.rank() > max_rank {
+            let SlotShape { name, mechanism, .. } = &self.slots[slot];
+            if *mechanism == Mechanism::Bottleneck && sum.rank() > max_rank {
                 crate::bail!(
                     Budget,
                     "{name} would have {} hidden units and at most {max_rank} are planned; bottlenecks cannot be \

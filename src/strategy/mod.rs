@@ -144,6 +144,12 @@ pub trait Strategy: Debug + Send + Sync {
         None
     }
 
+    /// Whether adapters of several tasks act as their sum, which tokens cannot
+    /// ([`Mechanism::adds_up`](crate::adapter::Mechanism::adds_up)).
+    fn adds_up(&self) -> bool {
+        false
+    }
+
     /// Which second moments it wants to see.
     fn wants(&self) -> Wants {
         Wants::default()

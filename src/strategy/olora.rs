@@ -34,6 +34,10 @@ impl Strategy for OLora {
         Reading { classifier: Classifier::Linear, view: View::Adapted }
     }
 
+    fn adds_up(&self) -> bool {
+        true
+    }
+
     fn adapts(&self, _: usize) -> bool {
         true
     }

@@ -12,6 +12,18 @@
 //! | [`Mode::Shared`] | one adapter | `A` off the inputs' subspace, `B` off the hidden rows' subspace, as published |
 //! | [`Mode::SharedDownOnly`] | one adapter | `A` as above; `B` by the exact quadratic form `lambda tr(dB C_Y dB^T)` |
 //!
+//! The modes of one adapter take all four paradigms of the paper, each with its condition (methods.md 1.2):
+//!
+//! | adapter | old outputs are kept if |
+//! |---|---|
+//! | LoRA | `x dA^T = 0` and `y dB^T = 0`, `y = x A^T` |
+//! | bottleneck | the same with `y = relu(x A^T)` |
+//! | prefix | `q dA^T = 0` in every head: no score moves, so no weight does; and `w dB^T = 0`, `w` the weights of its tokens |
+//! | prompt | `q W_K^T dA^T = 0` in every head, and `w dA = 0`: its values are `A W_V` |
+//!
+//! The paper's condition for prompts is `x dA^T = 0`, from `Z Z^T` with `Z = [p; x]`. Scores are `x W_Q W_K^T A^T`, so that
+//! would keep them only if `W_Q W_K^T` were a multiple of the identity; what is protected here is what A is compared with.
+//!
 //! Does not guarantee that nothing is forgotten: the energy below the threshold may move, and LayerNorm and
 //! attention see the sum of all blocks. The report of a task states what was captured.
 
@@ -21,6 +33,7 @@ use rand::Rng;
 use super::memory::Anchor;
 use super::unprotected::start_adapters;
 use super::{Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, Wants};
+use crate::adapter::Mechanism;
 use crate::error::Result;
 use crate::subspace::{Energy, EnergySchedule, SecondMoment};
 
@@ -83,6 +96,10 @@ impl Strategy for Pegp {
         self.reading
     }
 
+    fn adds_up(&self) -> bool {
+        self.mode == Mode::Expand
+    }
+
     fn adapts(&self, _: usize) -> bool {
         true
     }
@@ -109,6 +126,10 @@ impl Strategy for Pegp {
     fn delta(&self, memory: &Memory, slot: usize, delta: &mut Trained, _: f32) -> Result<()> {
         memory.inputs[memory.slots[slot].tap].project(delta.pair.a.view_mut())?;
         match self.mode {
+            // The values of a prompt come from A itself.
+            Mode::Shared if memory.slots[slot].mechanism == Mechanism::Prompt => {
+                memory.hidden[slot].project(delta.pair.a.view_mut().reversed_axes())
+            }
             Mode::Shared => memory.hidden[slot].project(delta.pair.b.view_mut()),
             _ => Ok(()),
         }

@@ -50,7 +50,7 @@ pub fn drift(probes: &[Probe], before: &Memory, after: &Memory) -> Result<Vec<f6
     let mut all = Vec::with_capacity(after.slots.len());
     for (slot, shape) in after.slots.iter().enumerate() {
         let (old, new) = (before.sum(slot)?, after.sum(slot)?);
-        let adds = |pair: &Pair, x: &Array2<f32>| shape.hidden(pair, x.view()).dot(&pair.b.t());
+        let adds = |pair: &Pair, x: &Array2<f32>| shape.adds(pair, x.view());
         let rows = probes.iter().filter_map(|p| p.rows(shape.tap, shape.inputs));
         let moved = rows.map(|x| {
             let (then, now) = (adds(&old, &x), adds(&new, &x));

@@ -70,6 +70,10 @@ impl Strategy for Proteus {
         Reading { classifier: self.classifier, view: View::Routed(self.most) }
     }
 
+    fn adds_up(&self) -> bool {
+        true
+    }
+
     fn adapts(&self, _: usize) -> bool {
         true
     }

@@ -36,6 +36,10 @@ impl Strategy for SdLora {
         Reading { classifier: Classifier::Linear, view: View::Adapted }
     }
 
+    fn adds_up(&self) -> bool {
+        true
+    }
+
     fn adapts(&self, _: usize) -> bool {
         true
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ndarray::{Array4, ArrayD};
 use perennial::adapter::named::{self, Named};
-use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, inject};
+use perennial::adapter::{Blocks, Lora, Mechanism, Role, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, by_name};
 use perennial::gradcheck;
@@ -197,8 +197,11 @@ fn understood(row: &Row, backbone: Backbone) -> Outcome<(Backbone, Roles)> {
     }
     let last = &blocks[blocks.len().saturating_sub(2)..];
     let shared = |role: Role| last.iter().all(|b| b.sites.iter().any(|s| s.role == role));
-    let names: Vec<_> =
-        Role::FOUND.into_iter().filter(|&r| shared(r) && !r.bends()).map(Role::name).collect();
+    let names: Vec<_> = Role::FOUND
+        .into_iter()
+        .filter(|&r| shared(r) && r.mechanism() == Mechanism::Lora)
+        .map(Role::name)
+        .collect();
     let needed: &[&str] = if row.plain() { &["q", "k", "v", "o", "fc1", "fc2"] } else { &[] };
     if let Some(missing) = needed.iter().find(|n| !names.contains(n)) {
         return Err(format!("no {missing} in the last blocks, which share {}", names.join(",")));
