@@ -113,7 +113,15 @@ fn strategies_orders_and_seeds_are_runs_with_page_and_table() {
     let runs = runs.as_array().unwrap();
     assert_eq!((runs.len(), files(&folder.join("runs"), "json").len()), (8, 8));
     for run in runs {
-        for key in ["last", "last_macro", "bwt", "task_from_class", "retrieval", "retrieval_context_4"] {
+        for key in [
+            "last",
+            "last_macro",
+            "bwt",
+            "task_from_class",
+            "retrieval",
+            "retrieval_by_signature",
+            "retrieval_context_4",
+        ] {
             assert!(run[key].is_f64(), "{key} of {}", run["strategy"]);
         }
         // Sixteen test pictures a task are one context.

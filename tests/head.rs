@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, Axis, array, s};
 use perennial::ErrorKind;
-use perennial::head::{Better, ClassMeans, Head, Lda, Lift, Linear, MAX_CLASSES, Novelty, Ridge};
+use perennial::head::{Better, ClassMeans, Head, Lda, Lift, Linear, MAX_CLASSES, Novelty, Ridge, Vectors};
 use perennial::linalg::gaussian;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -446,4 +446,37 @@ fn the_better_head_speaks() {
         assert_eq!(again.right(), right);
         assert_eq!(again.scores(x.view()).unwrap(), better.scores(x.view()).unwrap());
     }
+}
+
+#[test]
+fn given_vectors_answer_by_cosine_and_name_what_is_missing() {
+    let vectors = |rows: &[(&str, [f32; 3])]| {
+        let map = rows.iter().map(|(name, row)| ((*name).to_string(), row.to_vec())).collect();
+        Vectors::new(&map, 10.0).unwrap()
+    };
+    let mut head = vectors(&[("cat", [2.0, 0.0, 0.0]), ("dog", [0.0, 0.5, 0.0]), ("eel", [0.0, 0.0, 1.0])]);
+    let x = array![[3.0, 4.0, 0.0], [0.0, 0.0, -2.0]];
+    assert!(head.add_class(0, "dog").unwrap());
+    assert!(head.add_class(2, "cat").unwrap());
+    assert!(!head.add_class(2, "cat").unwrap(), "it was met before");
+    let want = array![[8.0, f32::NEG_INFINITY, 6.0], [0.0, f32::NEG_INFINITY, 0.0]];
+    assert_eq!(head.scores(x.view()).unwrap(), want);
+    let error = head.add_class(1, "fox").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("cat, dog, eel"), "{error}");
+
+    head.update(vectors(&[("fox", [0.0, -3.0, 4.0]), ("cat", [0.0, 1.0, 0.0])])).unwrap();
+    assert!(head.add_class(1, "fox").unwrap());
+    assert_eq!(head.scores(x.view()).unwrap().row(0), array![8.0, -4.8, 8.0]);
+    head.forget(2).unwrap();
+    assert_eq!(head.scores(x.view()).unwrap().ncols(), 2);
+
+    let refused = |row: Vec<f32>, scale: f32| {
+        let map = [("a".to_string(), vec![1.0, 0.0]), ("b".to_string(), row)].into();
+        Vectors::new(&map, scale).unwrap_err().kind()
+    };
+    assert_eq!(refused(vec![1.0], 1.0), ErrorKind::Shape);
+    assert_eq!(refused(vec![0.0, 0.0], 1.0), ErrorKind::InvalidArgument);
+    assert_eq!(refused(vec![f32::NAN, 0.0], 1.0), ErrorKind::InvalidArgument);
+    assert_eq!(refused(vec![1.0, 0.0], 0.0), ErrorKind::InvalidArgument);
 }

@@ -280,6 +280,44 @@ fn pytorch(fixture: &Fixture, golden: &Value, roles: Roles, count: usize) {
     }
 }
 
+/// Against the formula, on the features that the graph without adapters gives.
+#[test]
+fn the_objective_of_given_vectors_is_cross_entropy_of_cosines() {
+    const SCALE: f32 = 7.0;
+    let fixture = fixtures::one("split_dynamo_op20_dynamic");
+    let lora = Lora { rank: 2, alpha: 3.0, blocks: Blocks::All, roles: Roles::V | Roles::FC2 };
+    let (whole, sites) = fixture.backbone().whole(lora.blocks, lora.roles).unwrap();
+    let (graph, slots) = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap();
+    let step = minimising(&Objective::Given { scale: SCALE }, graph, &slots, CAPACITY).unwrap();
+    let checks = gradcheck::run(&Tract::new(1), &step.graph, 3, 7).unwrap();
+    assert_eq!(checks.len(), 2 * 2 * 2, "adapters alone are trained");
+    assert!(checks.iter().all(|c| c.relative_error < gradcheck::TOLERANCE), "{checks:?}");
+
+    let session = session(&step.graph, 4);
+    let labels = [0, 3, 1, 4];
+    let mut own = rows(&four(), &labels, &[0.25; 4]);
+    let mut vectors = random(&[CAPACITY, 32], 1.0, &mut rng(5)).into_f32().unwrap();
+    vectors.outer_iter_mut().for_each(|mut v| v /= v.iter().map(|x| x * x).sum::<f32>().sqrt());
+    own.insert("head_weight", vectors.clone().into());
+    let names: Vec<String> = session.inputs().iter().map(|p| p.name.clone()).collect();
+    for (name, port) in names.iter().zip(session.inputs()).filter(|(name, _)| name.ends_with(".lora_b")) {
+        own.insert(name, Data::F32(ArrayD::zeros(port.shape.known().unwrap())));
+    }
+    let loss = f64::from(floats(&outputs(session.as_ref(), &inputs(session.as_ref(), &own, 2))["loss"])[0]);
+    let features = fixtures::run(&whole, 4, &[four().into()]).remove(0);
+    let features = as_matrix(features.into_f32().unwrap()).mapv(f64::from);
+    let vectors = as_matrix(vectors).mapv(f64::from);
+    let want: f64 = features
+        .outer_iter()
+        .zip(labels)
+        .map(|(z, label)| {
+            let logit = |c: usize| f64::from(SCALE) * z.dot(&vectors.row(c)) / z.dot(&z).sqrt();
+            (0..5).map(|c| logit(c).exp()).sum::<f64>().ln() - logit(label as usize)
+        })
+        .sum();
+    assert!((loss - want / 4.0).abs() < 1e-5 * want, "{loss}, by the formula {}", want / 4.0);
+}
+
 #[test]
 fn so_do_the_gradients_of_the_views_objective() {
     let views = Views {

@@ -3,6 +3,7 @@
 
 mod fixtures;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use ndarray::{Array2, Array4, Axis, s};
 use perennial::adapter::{Blocks, Lora, Roles};
 use perennial::engine::{Data, Engine, Ports, Session, Tract};
 use perennial::graph::Graph;
+use perennial::head::Vectors;
 use perennial::learner::{Budget, Descent, Learner, Settings, State};
 use perennial::{ErrorKind, store, strategy};
 use rand::Rng;
@@ -385,6 +387,58 @@ fn tokens_learn_like_lora_does() {
     let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
     let error = Learner::builder(backbone).strategy("pegp").settings(Settings { lora, ..settings() }).build();
     assert!(error.err().is_some_and(|e| e.to_string().contains("tokens do not add up")));
+}
+
+/// Vectors of any origin: features are drawn towards them, also those of classes that come later.
+#[test]
+fn features_learn_to_point_where_the_caller_says() {
+    let given: BTreeMap<String, Vec<f32>> = (0..2)
+        .flat_map(|task| pictures(task, 1, 1).1)
+        .enumerate()
+        .map(|(i, name)| (name.to_string(), (0..32).map(|j| f32::from(i == j)).collect()))
+        .collect();
+    let vectors = |keep: usize| Vectors::new(&given.clone().into_iter().take(keep).collect(), 20.0).unwrap();
+    let roles = Roles::Q | Roles::V | Roles::O | Roles::FC1 | Roles::FC2;
+    let lora = Lora { rank: 8, alpha: 8.0, blocks: Blocks::All, roles };
+    let build = |strategy: &str| {
+        Learner::builder(fixtures::one("timm_legacy_op17_dynamic").backbone())
+            .strategy(strategy)
+            .settings(Settings { lora, learning_rate: 0.01, ..settings() })
+    };
+    let learned = |strategy: &str| {
+        let mut learner = build(strategy).class_vectors(vectors(4)).build().unwrap();
+        let right = [0, 1].map(|task| {
+            learn(&mut learner, task, 12);
+            learner.commit().unwrap();
+            accuracy(&learner, task..task + 1)
+        });
+        (learner, right)
+    };
+    let ((_, blind), (trained, right)) = (learned("ncm-frozen+vectors"), learned("sequential+vectors"));
+    assert!(blind.iter().all(|&x| x < 0.75), "vectors of no meaning answer right: {blind:?}");
+    // The loss of the second task knows nothing of the first one's classes, which compete in the answers.
+    assert!(right[0] > 0.9 && right[1] > blind[1] + 0.4, "{right:?}, untrained {blind:?}");
+    let again = resumed(postcard::from_bytes(&bytes(&trained)).unwrap());
+    let (images, _) = pictures(0, 2, 5);
+    assert_eq!(again.predict(images.view()).unwrap(), trained.predict(images.view()).unwrap());
+
+    let mut partly = build("pegp+vectors").class_vectors(vectors(2)).build().unwrap();
+    learn_and_commit(&mut partly, 0);
+    partly.begin_task("one").unwrap();
+    let (images, labels) = pictures(1, 2, 1);
+    let before = bytes(&partly);
+    let error = partly.observe(images.view(), &labels).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    partly.rollback().unwrap();
+    assert_eq!(bytes(&partly), before);
+    for (strategy, vectors) in [("pegp", Some(vectors(4))), ("pegp+vectors", None)] {
+        let builder = build(strategy);
+        let builder = match vectors {
+            Some(vectors) => builder.class_vectors(vectors),
+            None => builder,
+        };
+        assert_eq!(builder.build().err().map(|e| e.kind()), Some(ErrorKind::InvalidArgument), "{strategy}");
+    }
 }
 
 #[test]

@@ -13,7 +13,15 @@ use perennial::eval::{
 /// `n` outcomes of `class`, the first `hits` of them right and the others taken for `wrong`.
 fn outcomes(class: usize, hits: usize, n: usize, wrong: usize) -> Vec<Outcome> {
     let predicted = |at| if at < hits { class } else { wrong };
-    (0..n).map(|at| Outcome { class, predicted: predicted(at), retrieved: None, within_task: None }).collect()
+    (0..n)
+        .map(|at| Outcome {
+            class,
+            predicted: predicted(at),
+            retrieved: None,
+            by_signature: None,
+            within_task: None,
+        })
+        .collect()
 }
 
 fn close(got: Option<f64>, want: f64) {
@@ -68,6 +76,7 @@ fn figures_of_unequal_tasks_by_hand() {
 fn retrieval_and_within_task_count_samples() {
     let mut evaluation = Evaluation::new([&[0, 1][..], &[2, 3]]);
     let outcome = |class, predicted, retrieved, within_task| Outcome {
+        by_signature: None,
         class,
         predicted,
         retrieved: Some(retrieved),

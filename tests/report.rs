@@ -49,6 +49,7 @@ fn run(strategy: &str, tasks: usize, start: f64, fade: f64) -> EvalResult {
                 let near = (task + at) % (after + 1);
                 let found = if right || noise(at * 3 + task) < 0.3 { task } else { near };
                 Outcome {
+                    by_signature: None,
                     class,
                     predicted: if right { class } else { 10 * near + (at + 3) % 10 },
                     retrieved: Some(found),

@@ -79,7 +79,7 @@ pub fn around(
     }
     let (queries, answer) = (scores.input(0)?, product.output().ok()?);
     let shape = graph.shape(queries).ok()?;
-    let &[.., _, ref width] = shape.as_slice() else { return None };
+    let [.., _, width] = shape.as_slice() else { return None };
     let heads = match shape.as_slice() {
         [.., heads, _, _] if shape.rank() > 3 => heads.known()?,
         // Batch and heads in one axis.

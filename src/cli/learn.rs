@@ -69,7 +69,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     learner.commit()?;
     let tasks = learner.tasks().len() as u64;
     store::save(&args.state, learner.backbone_sha256(), tasks, learner.state())?;
-    print(global, args, &report, &steps, data.skipped.len())
+    let names: Vec<&str> = learner.tasks().iter().map(|task| task.name.as_str()).collect();
+    print(global, args, &report, &names, &steps, data.skipped.len())
 }
 
 /// The learner of `--state`, or a new one.
@@ -81,6 +82,7 @@ fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
         .strategy(&args.strategy)
         .settings(settings)
         .budget(args.train.budget());
+    let builder = args.train.with_vectors(builder)?;
     match args.state.exists() {
         true => builder.resume(load(&args.state, sha256)?).build(),
         false => builder.build(),
@@ -120,7 +122,14 @@ fn learn(
     Ok(steps)
 }
 
-fn print(global: &Global, args: &Args, report: &TaskReport, steps: &[Step], skipped: usize) -> Result<()> {
+fn print(
+    global: &Global,
+    args: &Args,
+    report: &TaskReport,
+    tasks: &[&str],
+    steps: &[Step],
+    skipped: usize,
+) -> Result<()> {
     let last = steps.last();
     if global.json {
         return show::json(
@@ -143,6 +152,9 @@ fn print(global: &Global, args: &Args, report: &TaskReport, steps: &[Step], skip
         println!("  protected directions a site input: {:?}", report.protected);
     }
     println!("  signature of {} components", report.components);
+    if let Some(certificate) = &report.certificate {
+        println!("  {}", certificate.explain(tasks));
+    }
     println!("  state {} KiB in {}", report.state_bytes / 1024, args.state.display());
     Ok(())
 }

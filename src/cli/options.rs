@@ -1,6 +1,6 @@
 //! Options shared by commands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,8 +11,9 @@ use crate::adapter::{Blocks, Lora, Roles};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::engine::{self, Engine};
-use crate::error::Result;
-use crate::learner::{Budget, Descent, Settings};
+use crate::error::{Context, Result};
+use crate::head::Vectors;
+use crate::learner::{Budget, Builder, Descent, Settings};
 
 /// The model in the file `model`, or the embedded one for `default`.
 pub fn backbone(global: &Global, model: &Path) -> Result<Backbone> {
@@ -50,7 +51,8 @@ pub struct Adapt {
     /// LoRA alpha [default: the rank, so that the scaling is 1]
     #[arg(long)]
     pub alpha: Option<f32>,
-    /// Which linear layers: a list of q, k, v, qkv, o, fc1, fc2, gate
+    /// Where in a block: a list of layers (q, k, v, qkv, o, fc1, fc2, gate), bottlenecks (parallel, series) and tokens
+    /// (prefix or prompt)
     #[arg(long, default_value = "q,v")]
     pub roles: Roles,
     /// Adapt the layers whose names match, instead of those of blocks and roles: '*attn*qkv*,*fc1*'
@@ -107,6 +109,13 @@ pub struct Train {
     /// Columns of a random-feature head
     #[arg(long, default_value_t = 2000)]
     pub random_features: usize,
+    /// Class vectors for NAME+vectors, such as text embeddings of the classes' names: a JSON object of name and list of
+    /// numbers, as wide as the model's feature
+    #[arg(long, value_name = "FILE")]
+    pub class_vectors: Option<PathBuf>,
+    /// Factor on the likeness to class vectors (CLIP's logit scale)
+    #[arg(long, default_value_t = 100.0, value_name = "SCALE")]
+    pub logit_scale: f32,
     /// Promised RAM in MiB; refused before the start if the plan is larger
     #[arg(long, value_name = "MIB")]
     pub ram: Option<usize>,
@@ -132,6 +141,19 @@ impl Train {
             random_features: self.random_features,
             ..Settings::default()
         })
+    }
+
+    /// `builder` with the class vectors that were given.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) and [`Parse`](crate::ErrorKind::Parse) for a file that cannot be read.
+    pub fn with_vectors(&self, builder: Builder) -> Result<Builder> {
+        let Some(path) = &self.class_vectors else { return Ok(builder) };
+        let text = std::fs::read_to_string(path).at(|| format!("reading {}", path.display()))?;
+        let vectors = serde_json::from_str(&text).map_err(|e| {
+            crate::err!(Parse, "{}: {e}; it must hold {{\"name\": [numbers], ..}}", path.display())
+        })?;
+        Ok(builder.class_vectors(Vectors::new(&vectors, self.logit_scale)?))
     }
 
     /// As the library takes it.

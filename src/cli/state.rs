@@ -20,12 +20,12 @@ pub struct Args {
 /// Runs the command. No backbone is needed.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
     let (header, state): (_, State) = store::inspect(&args.file)?;
-    let parts = state.parts();
+    let (parts, overlap) = (state.parts(), state.overlap()?);
     if global.json {
         let parts: serde_json::Map<_, _> = parts.iter().map(|(k, v)| ((*k).to_string(), json!(v))).collect();
         return show::json(&json!({
             "backbone_sha256": show::hex(&header.backbone), "strategy": state.strategy, "settings": state.settings,
-            "classes": state.classes, "tasks": state.tasks, "bytes": parts,
+            "classes": state.classes, "tasks": state.tasks, "overlap": overlap, "bytes": parts,
         }));
     }
     println!("backbone  {}", show::hex(&header.backbone));
@@ -34,6 +34,12 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     for (i, task) in state.tasks.iter().enumerate() {
         let names: Vec<&str> = task.classes.iter().map(|&c| state.classes[c].as_str()).collect();
         println!("task {i:>3}  {:?}: {} images of {}", task.name, task.images, names.join(", "));
+    }
+    if let Some((a, b, bound)) = overlap.worst_pair() {
+        println!(
+            "signatures overlap most between {:?} and {:?} (error bound {bound:.0e}, as far as pictures are as their signatures say)",
+            state.tasks[a].name, state.tasks[b].name
+        );
     }
     println!("bytes");
     for (name, bytes) in parts {

@@ -16,6 +16,8 @@ pub struct Answer {
     pub class_scores: Option<Vec<f32>>,
     /// Score of every task.
     pub task_scores: Option<Vec<f64>>,
+    /// The task by signatures alone.
+    pub by_signature: Option<usize>,
 }
 
 /// Answers for encoded images.
@@ -27,10 +29,10 @@ pub fn ask(learner: &Learner, images: &Encoded) -> Result<Vec<Answer>> {
 }
 
 impl From<Scored> for Answer {
-    fn from(Scored { prediction, classes, tasks }: Scored) -> Self {
+    fn from(Scored { prediction, classes, tasks, by_signature }: Scored) -> Self {
         // Scores of tasks that were not asked are none to add up.
         let task_scores = Some(tasks).filter(|tasks| tasks.iter().all(|score| score.is_finite()));
-        Self { prediction, class_scores: Some(classes), task_scores }
+        Self { prediction, class_scores: Some(classes), task_scores, by_signature: Some(by_signature) }
     }
 }
 
@@ -56,7 +58,7 @@ mod tests {
     fn only_the_classes_of_the_task_compete() {
         let prediction =
             Prediction { class: 2, name: "c".into(), score: 3.0, task: 1, unknown: false, familiarity: 0.0 };
-        let mut answer = Answer { prediction, class_scores: None, task_scores: None };
+        let mut answer = Answer { prediction, class_scores: None, task_scores: None, by_signature: None };
         assert_eq!(answer.within(&[0, 1]), None);
         answer.class_scores = Some(vec![-1.0, -2.0, 3.0]);
         assert_eq!(

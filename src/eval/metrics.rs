@@ -11,6 +11,7 @@
 //! | `forgetting` | mean over i < T of `max over t of A[t][i] - A[T][i]` | Forgetting; never negative |
 //! | `bwt` | mean over i < T of `A[T][i] - A[i][i]` | backward transfer |
 //! | `retrieval` | share of samples whose retrieved task is theirs | matching accuracy, but per sample |
+//! | `retrieval_by_signature` | the same, the signatures of tasks asked alone and not the classifier | |
 //! | `retrieval_context_4`, `_16` | the same for contexts of 4 and 16 samples known to be of one task ([`super::context`]) | matching accuracy per batch |
 //! | `task_from_class` | share of samples whose predicted class belongs to their task | "Task ID acc" |
 //! | `within_task` | accuracy when only the classes of the true task compete | task-incremental accuracy |
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub predicted: usize,
     /// The task retrieved for it, if the strategy retrieves one.
     pub retrieved: Option<usize>,
+    /// The same from the signatures of tasks alone, without the classifier.
+    pub by_signature: Option<usize>,
     /// The class predicted when only those of its own task compete, if measured.
     pub within_task: Option<usize>,
 }
@@ -67,6 +70,8 @@ impl Tally {
 struct Cell {
     class: Tally,
     retrieval: Tally,
+    #[serde(default)]
+    by_signature: Tally,
     task_from_class: Tally,
     within_task: Tally,
     /// By length of the context.
@@ -121,6 +126,9 @@ impl Evaluation {
                 }
                 cell.retrieval.add(retrieved == task);
                 *cell.retrieved.entry(retrieved).or_default() += 1;
+            }
+            if let Some(found) = outcome.by_signature {
+                cell.by_signature.add(found == task);
             }
             if let Some(within) = outcome.within_task {
                 cell.within_task.add(within == outcome.class);
@@ -199,6 +207,7 @@ impl Evaluation {
             forgetting: mean((0..tasks - 1).map(|i| Some(self.best(i)? - self.accuracy(tasks - 1, i)?))),
             bwt: mean((0..tasks - 1).map(|i| Some(self.accuracy(tasks - 1, i)? - self.accuracy(i, i)?))),
             retrieval: pooled(|cell| cell.retrieval),
+            retrieval_by_signature: pooled(|cell| cell.by_signature),
             retrieval_chance: 100.0 / tasks as f64,
             retrieval_context_4: context(4),
             retrieval_context_16: context(16),
@@ -271,6 +280,9 @@ pub struct Metrics {
     pub bwt: Option<f64>,
     /// Samples whose task was retrieved; `None` where the strategy retrieves none.
     pub retrieval: Option<f64>,
+    /// The same by the signatures of tasks alone, without the classifier.
+    #[serde(default)]
+    pub retrieval_by_signature: Option<f64>,
     /// What drawing a task blindly would retrieve.
     pub retrieval_chance: f64,
     /// Contexts of 4 samples of one task whose task was retrieved.

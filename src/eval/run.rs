@@ -271,6 +271,7 @@ impl<'a> Run<'a> {
                 class: self.course.class(Split::Test, *id),
                 predicted: known(&answer.prediction.name)?,
                 retrieved: (!self.plan.told.at_once()).then_some(answer.prediction.task),
+                by_signature: answer.by_signature.filter(|_| !self.plan.told.at_once()),
                 within_task: within.map(|name| known(name)).transpose()?,
             })
         };

@@ -21,6 +21,7 @@
 //! | `blend` | [`Blend`]: `mda` on everything and `ridge` on some, added up as held-out rows would have it | both |
 //! | `linear` | [`Linear`]: weights that the joint graph trains | `W [capacity, E]` |
 //! | `cosine`, `training` | [`Cosine`], [`TrainingHead`]: rows that last for a task, and what the joint graph trains | |
+//! | `vectors` | [`Vectors`]: vectors that the caller gives, such as embeddings of class names | `V [C, E]` |
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
 //! | `sums` | per-class sums and counts | |
 //!
@@ -56,6 +57,7 @@ mod sections;
 mod subspaces;
 mod sums;
 mod training;
+mod vectors;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
@@ -72,6 +74,7 @@ pub use ridge::Ridge;
 pub use sections::Sections;
 pub use subspaces::Subspaces;
 pub use training::TrainingHead;
+pub use vectors::Vectors;
 
 use crate::error::Result;
 

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayD, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{Cosine, Head, Linear};
+use super::{Cosine, Head, Linear, Vectors};
 use crate::error::Result;
 
 /// A head whose parameters are inputs of the joint graph.
@@ -13,6 +13,8 @@ pub enum TrainingHead {
     Linear(Linear),
     /// Of NTK-CL's views.
     Cosine(Cosine),
+    /// Of the caller; nothing of it is trained.
+    Given(Vectors),
 }
 
 impl TrainingHead {
@@ -21,26 +23,31 @@ impl TrainingHead {
         match self {
             Self::Linear(h) => h.capacity(),
             Self::Cosine(h) => h.capacity(),
+            Self::Given(h) => h.capacity(),
         }
     }
 
-    /// Makes `class` known; `true` where rows were added, so that the joint graph must be compiled again.
+    /// Makes `class` known, called `name`; `true` where rows were added, so that the joint graph must be compiled again.
     ///
     /// # Errors
-    /// `InvalidArgument` for a class index beyond the limit.
-    pub fn add_class(&mut self, class: usize) -> Result<bool> {
+    /// `InvalidArgument` for a class index beyond the limit, `NotFound` where a vector had to be given and was not.
+    pub fn add_class(&mut self, class: usize, name: &str) -> Result<bool> {
+        let before = self.capacity();
         match self {
             Self::Linear(h) => h.add_class(class),
             Self::Cosine(h) => Ok(h.add_class(class)),
+            Self::Given(h) => Ok(h.add_class(class, name)? && h.capacity() > before),
         }
     }
 
     /// Takes a class out again that came with a failed call.
     pub fn forget(&mut self, class: usize) {
-        if let Self::Linear(h) = self {
-            // A class that the head never met needs no forgetting.
-            let _ = h.forget(class);
-        }
+        // A class that the head never met needs no forgetting.
+        let _ = match self {
+            Self::Linear(h) => h.forget(class),
+            Self::Given(h) => h.forget(class),
+            Self::Cosine(_) => Ok(()),
+        };
     }
 
     /// Number of parameters that are trained, as tensors.
@@ -48,10 +55,11 @@ impl TrainingHead {
         match self {
             Self::Linear(_) => 2,
             Self::Cosine(_) => 3,
+            Self::Given(_) => 0,
         }
     }
 
-    /// The parameters as the joint graph takes them.
+    /// The parameters as the joint graph takes them, or what stands in their place.
     pub fn inputs(&self) -> Vec<ArrayD<f32>> {
         let flat = |m: Array2<f32>| m.remove_axis(Axis(0)).into_dyn();
         match self {
@@ -60,6 +68,7 @@ impl TrainingHead {
                 let [weights, scale, gate] = h.parameters();
                 vec![weights.into_dyn(), flat(scale), flat(gate)]
             }
+            Self::Given(h) => vec![h.weights().into_dyn()],
         }
     }
 
@@ -68,6 +77,7 @@ impl TrainingHead {
         match self {
             Self::Linear(h) => vec![h.weights().to_owned(), h.bias().to_owned().insert_axis(Axis(0))],
             Self::Cosine(h) => h.parameters().into(),
+            Self::Given(_) => Vec::new(),
         }
     }
 
@@ -85,6 +95,7 @@ impl TrainingHead {
                 now += &(&bias.row(0) * mask);
             }
             (Self::Cosine(h), [weights, scale, gate]) => h.add([&(weights * &by_row), scale, gate]),
+            (Self::Given(_), []) => {}
             _ => crate::bail!(Bug, "{} deltas for a training head", deltas.len()),
         }
         Ok(())
@@ -94,6 +105,7 @@ impl TrainingHead {
     pub fn classifier(&self) -> Option<&dyn Head> {
         match self {
             Self::Linear(h) => Some(h),
+            Self::Given(h) => Some(h),
             Self::Cosine(_) => None,
         }
     }
@@ -103,6 +115,7 @@ impl TrainingHead {
         match self {
             Self::Linear(h) => h.bytes(),
             Self::Cosine(h) => h.bytes(),
+            Self::Given(h) => h.bytes(),
         }
     }
 }

@@ -46,6 +46,11 @@ pub enum Objective {
     Linear,
     /// Cross-entropy of a cosine head on several views, and distance from old prototypes.
     Views(Views),
+    /// Cross-entropy of `scale cos(z, W)`, where nobody trains `W`.
+    Given {
+        /// Inverse temperature.
+        scale: f32,
+    },
 }
 
 /// Appends a linear head, loss and gradients to `graph`, whose single output is the features, `[batch, width]`.
@@ -74,6 +79,7 @@ pub fn minimising(objective: &Objective, mut graph: Graph, slots: &[Slot], capac
     let Head { logits, loss, data, trained } = match objective {
         Objective::Linear => linear(&mut graph, features, &rows)?,
         Objective::Views(views) => views.append(&mut graph, features, &rows)?,
+        Objective::Given { scale } => given(&mut graph, features, &rows, *scale)?,
     };
     graph.rename(logits, "logits");
     graph.rename(loss, "loss");
@@ -106,10 +112,27 @@ struct Head {
     trained: Vec<ValueId>,
 }
 
-fn linear(graph: &mut Graph, features: ValueId, rows: &Rows) -> Result<Head> {
+/// `[capacity, width]`.
+fn weight(graph: &mut Graph, features: ValueId, rows: &Rows) -> Result<ValueId> {
     let (float, width) = (graph.dtype(features)?, graph.shape(features)?.last().cloned());
     let width = width.ok_or_else(|| crate::err!(Shape, "features have no width"))?;
-    let weight = graph.add_input("head_weight", float, Shape(vec![Dim::Known(rows.capacity), width]));
+    Ok(graph.add_input("head_weight", float, Shape(vec![Dim::Known(rows.capacity), width])))
+}
+
+/// `weight` has rows of length 1.
+fn given(graph: &mut Graph, features: ValueId, rows: &Rows, scale: f32) -> Result<Head> {
+    let weight = weight(graph, features, rows)?;
+    let mut emit = Emit::new(graph, "head");
+    let unit = views::unit(&mut emit, features)?;
+    let unit = emit.scale(unit, f64::from(scale))?;
+    let turned = emit.swap(weight)?;
+    let logits = emit.matmul(unit, turned)?;
+    let loss = cross_entropy(&mut emit, &[logits], rows)?;
+    Ok(Head { logits, loss, data: vec![weight], trained: Vec::new() })
+}
+
+fn linear(graph: &mut Graph, features: ValueId, rows: &Rows) -> Result<Head> {
+    let (float, weight) = (graph.dtype(features)?, weight(graph, features, rows)?);
     let bias = graph.add_input("head_bias", float, Shape::fixed(&[rows.capacity]));
     let mut emit = Emit::new(graph, "head");
     let turned = emit.swap(weight)?;

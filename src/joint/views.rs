@@ -37,7 +37,7 @@ pub struct Views {
 const TINY: f64 = 1e-12;
 
 /// Rows of length 1.
-fn unit(emit: &mut Emit<'_>, z: ValueId) -> Result<ValueId> {
+pub(super) fn unit(emit: &mut Emit<'_>, z: ValueId) -> Result<ValueId> {
     let axis = emit.shape(z)?.rank() - 1;
     let square = emit.mul(z, z)?;
     let sum = emit.reduce_sum(square, &[axis], true)?;

@@ -11,7 +11,8 @@ use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::{Graph, rewrite};
-use crate::strategy::{self, Choice, Memory, SlotShape, Strategy, View};
+use crate::head::{TrainingHead, Vectors};
+use crate::strategy::{self, Choice, Classifier, Memory, SlotShape, Strategy, View};
 
 /// Options of a learner; see [`Learner::builder`].
 pub struct Builder {
@@ -20,6 +21,7 @@ pub struct Builder {
     strategy: String,
     settings: Settings,
     budget: Budget,
+    vectors: Option<Vectors>,
     state: Option<State>,
 }
 
@@ -31,6 +33,7 @@ impl Builder {
             strategy: "perennial".into(),
             settings: Settings::default(),
             budget: Budget::default(),
+            vectors: None,
             state: None,
         }
     }
@@ -63,6 +66,13 @@ impl Builder {
         self
     }
 
+    /// Vectors of classes, which `NAME+vectors` answers by and trains towards; a stored state knows those it was given before.
+    #[must_use]
+    pub fn class_vectors(mut self, vectors: Vectors) -> Self {
+        self.vectors = Some(vectors);
+        self
+    }
+
     /// Goes on from a stored state, whose strategy and settings win over the ones set here.
     #[must_use]
     pub fn resume(mut self, state: State) -> Self {
@@ -89,7 +99,7 @@ impl Builder {
     /// [`Mismatch`](crate::ErrorKind::Mismatch) for a state of another backbone, and whatever the strategy,
     /// the sites or the engine refuse.
     pub fn build(self) -> Result<Learner> {
-        let Self { backbone, engine, mut strategy, mut settings, budget, state } = self;
+        let Self { backbone, engine, mut strategy, mut settings, budget, vectors, state } = self;
         if let Some(state) = &state {
             strategy.clone_from(&state.strategy);
             settings.clone_from(&state.settings);
@@ -118,13 +128,14 @@ impl Builder {
         takes(strategy.as_ref(), &sites)?;
         let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
         let slots = slots(&sites);
-        let state = match state {
+        let mut state = match state {
             Some(state) if state.memory.slots == slots && state.summary == summary => solved(state)?,
             Some(_) => {
                 crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has")
             }
             None => fresh(&name, settings, slots, [summary, late]),
         };
+        give(&mut state, reading.classifier, vectors, backbone.width()?)?;
         let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
         let backbone = Facts {
             sha256: backbone.sha256(),
@@ -154,6 +165,31 @@ fn keeping(mut graph: Graph, read: impl Fn(&str) -> bool) -> Graph {
     outputs.retain(|&v| read(&graph.value(v).name));
     graph.outputs = outputs;
     rewrite::prune(graph)
+}
+
+/// Class vectors where the classifier reads them, and only there.
+fn give(state: &mut State, classifier: Classifier, vectors: Option<Vectors>, width: usize) -> Result<()> {
+    match (classifier == Classifier::Given, vectors, &mut state.training) {
+        (true, Some(vectors), _) if vectors.width() != width => {
+            crate::bail!(Shape, "class vectors of {} numbers for a feature of {width}", vectors.width())
+        }
+        (true, Some(newer), Some(TrainingHead::Given(own))) => own.update(newer),
+        (true, Some(vectors), training) => {
+            *training = Some(TrainingHead::Given(vectors));
+            Ok(())
+        }
+        (true, None, None) => Err(crate::err!(
+            InvalidArgument,
+            "{} needs a vector for every class; give them (--class-vectors FILE, Builder::class_vectors)",
+            state.strategy
+        )),
+        (false, Some(_), _) => Err(crate::err!(
+            InvalidArgument,
+            "{} reads no class vectors; use a strategy with +vectors, such as pegp-shared+vectors",
+            state.strategy
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses tokens under a strategy that adds adapters up.

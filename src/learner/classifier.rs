@@ -51,7 +51,7 @@ impl Statistics {
                 let ridge = Ridge::rounded(narrow, Lift::random_relu(features as u32, seed), RIDGE);
                 Some(Self::Blend(Box::new(Blend::new(Mda::new(width), ridge, narrow))))
             }
-            Classifier::Linear => None,
+            Classifier::Linear | Classifier::Given => None,
         }
     }
 

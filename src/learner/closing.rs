@@ -9,6 +9,7 @@ use super::{Encoded, Learner, Phase, TaskRecord, network};
 use crate::adapter::tap;
 use crate::error::Result;
 use crate::graph::{Emit, ValueId, rewrite};
+use crate::signature::Certificate;
 use crate::strategy::probe::{self, Probe};
 use crate::strategy::{Classifier, Moments, Reading, TaskContext, View, Wants};
 use crate::subspace::SecondMoment;
@@ -34,6 +35,9 @@ pub struct TaskReport {
     pub drift: Vec<f64>,
     /// Components of the task's signature.
     pub components: usize,
+    /// What can be promised of it: the error certificate of Proteus, measured on the task's own images; `None` for the first
+    /// task.
+    pub certificate: Option<Certificate>,
     /// Bytes of state at rest, without the backbone.
     pub state_bytes: usize,
 }
@@ -88,7 +92,8 @@ impl Learner {
         let space = self.state.space(self.reading.view, &features)?;
         let head = self.state.statistics.as_ref().map(Statistics::head);
         self.state.recognition.learn(space.view(), labels, seed, head)?;
-        self.record(labels, drift)
+        let certificate = self.state.recognition.certificate(space.view())?;
+        self.record(labels, drift, certificate)
     }
 
     /// How far the open task has moved what adapters add to anchor rows of earlier tasks, by slot; then keeps its own rows.
@@ -160,7 +165,12 @@ impl Learner {
         Ok(())
     }
 
-    fn record(&mut self, labels: &[usize], drift: Vec<f64>) -> Result<TaskReport> {
+    fn record(
+        &mut self,
+        labels: &[usize],
+        drift: Vec<f64>,
+        certificate: Option<Certificate>,
+    ) -> Result<TaskReport> {
         let kept = labels.len();
         let task = self.task()?;
         let (name, images) = (task.name.clone(), task.cache.seen());
@@ -173,7 +183,17 @@ impl Learner {
         };
         let components = self.state.recognition.last_components();
         let state_bytes = self.state.bytes();
-        Ok(TaskReport { name, classes: names, images, kept, protected, drift, components, state_bytes })
+        Ok(TaskReport {
+            name,
+            classes: names,
+            images,
+            kept,
+            protected,
+            drift,
+            components,
+            certificate,
+            state_bytes,
+        })
     }
 }
 

@@ -41,6 +41,9 @@ impl Learner {
 
     /// What the open task minimises, and what it must know for that.
     fn objective(&self) -> Result<(Objective, Vec<Data>)> {
+        if let Some(TrainingHead::Given(vectors)) = &self.state.training {
+            return Ok((Objective::Given { scale: vectors.scale() }, Vec::new()));
+        }
         let Goal::Views { dissimilarity, orthogonality, temperature } = self.strategy.goal() else {
             return Ok((Objective::Linear, Vec::new()));
         };
@@ -58,9 +61,7 @@ impl Learner {
 
     /// Sections of the feature that the open task does not train, `[n, BESIDE * width]`: frozen, and the first network.
     pub(super) fn beside(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
-        if self.strategy.goal() == Goal::Linear {
-            return Ok(None);
-        }
+        let Some(TrainingHead::Cosine(_)) = &self.state.training else { return Ok(None) };
         let slow = &self.networks[..self.networks.len().min(1)];
         let features = features::extract(slow, View::Fused, images)?;
         let slow = features.adapted.first().unwrap_or(&features.frozen);

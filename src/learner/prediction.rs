@@ -8,7 +8,7 @@ use super::features::Features;
 use super::recognition::{Heard, Recognised, Says};
 use crate::error::Result;
 use crate::head::Head;
-use crate::strategy::{Classifier, Reading};
+use crate::strategy::Reading;
 
 /// The answer for one image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,12 +37,14 @@ pub struct Scored {
     pub classes: Vec<f32>,
     /// Score of every task, by index; minus infinity for one that was not asked.
     pub tasks: Vec<f64>,
+    /// The task by signatures of the frozen or once adapted network alone, without the classifier.
+    pub by_signature: usize,
 }
 
 /// Answers for feature rows.
 pub fn predict(state: &State, reading: Reading, features: &Features) -> Result<Vec<Scored>> {
     let (head, rows) = (state.head()?, state.rows(reading.view, features)?);
-    let several = reading.classifier == Classifier::Linear && features.adapted.len() > 1;
+    let several = reading.classifier.is_training_head() && features.adapted.len() > 1;
     let scores = if several { surest(head, features)? } else { head.scores(rows.view())? };
     let heard = match several {
         true => Heard { says: Says::best(scores.view(), &state.tasks), strange: None },
@@ -81,9 +83,9 @@ pub fn answer(state: &State, scores: &Array2<f32>, seen: Vec<Recognised>) -> Res
         let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
         let (class, &score) = best.ok_or_else(|| crate::err!(Bug, "a classifier without classes"))?;
         let name = state.classes.get(class).cloned().unwrap_or_default();
-        let Recognised { task, unknown, familiarity, scores: tasks } = seen;
+        let Recognised { task, by_signature, unknown, familiarity, scores: tasks } = seen;
         let prediction = Prediction { class, name, score, task, unknown, familiarity };
-        Ok(Scored { prediction, classes: row.to_vec(), tasks })
+        Ok(Scored { prediction, classes: row.to_vec(), tasks, by_signature })
     };
     scores.rows().into_iter().zip(seen).map(one).collect()
 }

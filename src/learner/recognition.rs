@@ -14,7 +14,8 @@ use super::TaskRecord;
 use super::signatures::Signatures;
 use crate::error::Result;
 use crate::head::{Head, Novelty};
-use crate::signature::{Calibration, Routing, Shortlist};
+use crate::mixture::Overlap;
+use crate::signature::{Calibration, Certificate, Routing, Shortlist};
 
 /// Share of known images that must not be called unknown.
 const RECALL: f64 = 0.95;
@@ -39,6 +40,8 @@ struct Strangeness {
 pub struct Recognised {
     /// Index of the task.
     pub task: usize,
+    /// What the signatures alone say of that.
+    pub by_signature: usize,
     /// Whether the image is of no class that was learned.
     pub unknown: bool,
     /// Negated novelty in standard deviations of the newest task's held-out images, from their mean.
@@ -79,6 +82,16 @@ impl Recognition {
         self.strangeness.as_mut().and_then(|s| s.novelty.as_mut()).map_or(Ok(()), Novelty::solve)
     }
 
+    /// What can be promised of the newest task's signature; see [`Signatures::certificate`].
+    pub fn certificate(&self, features: ArrayView2<'_, f32>) -> Result<Option<Certificate>> {
+        self.signatures.certificate(features, 1.0 - RECALL)
+    }
+
+    /// Bounds on taking one task's signature for another's.
+    pub fn overlap(&self) -> Result<Overlap> {
+        self.signatures.overlap()
+    }
+
     /// Components of the newest signature.
     pub fn last_components(&self) -> usize {
         self.signatures.router().signatures().last().map_or(0, |s| s.mixture().n_components())
@@ -111,13 +124,14 @@ impl Recognition {
         let likelihood = self.signatures.scores(features)?;
         let router = self.signatures.router();
         let says = heard.says.weighed(router.head_weight);
+        let alone = router.decide(likelihood.view(), None)?;
         let routings = router.decide(likelihood.view(), Some(says.view()))?;
-        let recognised = |(routing, novelty): (Routing, &f64)| {
+        let recognised = |((routing, alone), novelty): ((Routing, Routing), &f64)| {
             let familiarity = calibration.z(-novelty) as f32;
             let (unknown, scores) = (familiarity < calibration.threshold, routing.scores.to_vec());
-            Recognised { task: routing.task, unknown, familiarity, scores }
+            Recognised { task: routing.task, by_signature: alone.task, unknown, familiarity, scores }
         };
-        Ok(routings.into_iter().zip(&strange).map(recognised).collect())
+        Ok(routings.into_iter().zip(alone).zip(&strange).map(recognised).collect())
     }
 }
 

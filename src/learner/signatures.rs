@@ -4,7 +4,10 @@ use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::signature::{Reduced, Reduction, ReductionParams, Router, Signature, SignatureParams};
+use crate::mixture::{DpGmm, Overlap};
+use crate::signature::{
+    Certificate, Reduced, Reduction, ReductionParams, Router, Signature, SignatureParams,
+};
 
 /// Signatures by task, and the reduction that all of them share, fitted on the first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +28,26 @@ impl Signatures {
         let params = SignatureParams { seed, ..SignatureParams::default() };
         self.router.push(Signature::fit(&z, labels, &params)?);
         Ok(())
+    }
+
+    /// How far the newest task is from being taken for another, from its own images' features `[n, width]`, for an error
+    /// of `eps`; `None` for the first task, which has no rival.
+    pub fn certificate(&self, features: ArrayView2<'_, f32>, eps: f64) -> Result<Option<Certificate>> {
+        let mixtures = self.mixtures();
+        let Some(newest) = mixtures.len().checked_sub(1).filter(|&newest| newest > 0) else {
+            return Ok(None);
+        };
+        let z = reduced(self.space()?, features)?.z;
+        Certificate::new(newest, &mixtures, &vec![z.view(); mixtures.len()], eps).map(Some)
+    }
+
+    /// Bounds on taking one task for another that need no images.
+    pub fn overlap(&self) -> Result<Overlap> {
+        Overlap::new(&self.mixtures())
+    }
+
+    fn mixtures(&self) -> Vec<&DpGmm> {
+        self.router.signatures().iter().map(Signature::mixture).collect()
     }
 
     /// Log densities under every task, `[n, tasks]`.

@@ -10,6 +10,7 @@ use super::recognition::Recognition;
 use super::signatures::Signatures;
 use crate::error::Result;
 use crate::head::{Head, TrainingHead};
+use crate::mixture::Overlap;
 use crate::strategy::{Memory, View};
 
 /// A finished task.
@@ -58,6 +59,14 @@ impl State {
     /// Index of the class `name`, if it is known.
     pub fn class(&self, name: &str) -> Option<usize> {
         self.classes.iter().position(|c| c == name)
+    }
+
+    /// Bounds on how often signatures alone can take one task for another.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) for a state whose signatures do not fit each other.
+    pub fn overlap(&self) -> Result<Overlap> {
+        self.recognition.overlap()
     }
 
     /// Bytes at rest by part.

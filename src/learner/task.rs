@@ -152,19 +152,16 @@ impl Learner {
     /// Makes the labels known to the training head, doubling it where they do not fit. The graph is compiled again
     /// then, and only then.
     fn make_room(&mut self, labels: &[usize]) -> Result<()> {
-        let Some(head) = &mut self.state.training else { return Ok(()) };
+        let (trains, state) = (self.task()?.trainer.is_some(), &mut self.state);
+        let Some(head) = &mut state.training else { return Ok(()) };
         let mut grown = false;
         for &label in labels {
-            grown |= head.add_class(label)?;
+            grown |= head.add_class(label, &state.classes[label])?;
         }
-        if !grown {
+        if !(grown && trains) {
             return Ok(());
         }
-        let trainer = self.trainer(self.state.tasks.len())?;
-        let task = self.task()?;
-        if task.trainer.is_some() {
-            task.trainer = Some(trainer);
-        }
+        self.task()?.trainer = Some(self.trainer(self.state.tasks.len())?);
         Ok(())
     }
 }

@@ -14,6 +14,7 @@
 //! the mixtures describe badly.
 
 use ndarray::{Array2, ArrayView1};
+use serde::Serialize;
 
 use super::symmetric::Symmetric;
 use super::{Covariance, DpGmm};
@@ -54,7 +55,7 @@ impl DpGmm {
 }
 
 /// Bounds on how often the best possible rule confuses equally likely mixtures.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Overlap {
     /// The bound of every pair alone, `[T, T]`, at most one half; zero on the diagonal.
     pub pairs: Array2<f64>,

@@ -228,9 +228,11 @@ fn confusion(group: &Group<'_>) -> Markup {
     };
     let found = |of: fn(&EvalResult) -> Option<f64>| percent(group.figure(of).map(|f| f.mean));
     let how = format!(
-        "{} finds the task of {} % of single pictures, of {} % of contexts of 4 and {} % of contexts of 16.",
+        "{} finds the task of {} % of single pictures (signatures without the classifier: {} %), of {} % of contexts of 4 and \
+         {} % of contexts of 16.",
         group.name,
         found(|run| run.metrics.retrieval),
+        found(|run| run.metrics.retrieval_by_signature),
         found(|run| run.metrics.retrieval_context_4),
         found(|run| run.metrics.retrieval_context_16)
     );

@@ -17,13 +17,14 @@ pub fn tables(comparison: &Comparison) -> String {
     out
 }
 
-const TITLES: [&str; 12] = [
+const TITLES: [&str; 13] = [
     "strategy",
     "runs",
     "`last`",
     "`incremental_avg`",
     "`forgetting`",
     "`retrieval`",
+    "by signature",
     "context 4",
     "context 16",
     "`within_task`",
@@ -34,7 +35,7 @@ const TITLES: [&str; 12] = [
 
 /// Columns in which nothing was measured are left out.
 fn table(stream: &Stream<'_>) -> String {
-    let rows: Vec<[String; 12]> = stream.groups.iter().map(row).collect();
+    let rows: Vec<[String; 13]> = stream.groups.iter().map(row).collect();
     let kept: Vec<usize> = (0..TITLES.len()).filter(|&c| rows.iter().any(|row| !row[c].is_empty())).collect();
     let line = |cell: &dyn Fn(usize) -> String| {
         format!("| {} |\n", kept.iter().map(|&c| cell(c)).collect::<Vec<_>>().join(" | "))
@@ -57,13 +58,13 @@ fn caption(stream: &Stream<'_>) -> String {
     let rule = run.retrieval_context_rule.as_str();
     let rule = if rule.is_empty() { "none" } else { rule };
     format!(
-        "{} tasks of {}. {several}. `retrieval` is of single samples, contexts are 4 and 16 samples of one task (by {rule}).",
+        "{} tasks of {}. {several}. `retrieval` is of single samples, by signature without the classifier; contexts are 4 and 16 samples of one task (by {rule}).",
         run.tasks.len(),
         run.backbone
     )
 }
 
-fn row(group: &Group<'_>) -> [String; 12] {
+fn row(group: &Group<'_>) -> [String; 13] {
     let m = |of: fn(&Metrics) -> Option<f64>| text(group.figure(|r| of(&r.metrics)), percent);
     // Times vary with the machine more than with the order: the mean is enough.
     let plain = |of: fn(&EvalResult) -> Option<f64>| match group.figure(of) {
@@ -79,6 +80,7 @@ fn row(group: &Group<'_>) -> [String; 12] {
         m(|m| m.incremental_avg),
         m(|m| m.forgetting),
         m(|m| m.retrieval),
+        m(|m| m.retrieval_by_signature),
         m(|m| m.retrieval_context_4),
         m(|m| m.retrieval_context_16),
         m(|m| m.within_task),

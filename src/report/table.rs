@@ -22,7 +22,7 @@ fn tenths(x: f64) -> String {
     percent(Some(x))
 }
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     Column {
         title: "last",
         hint: "accuracy over all classes at the end, percent",
@@ -59,6 +59,14 @@ const COLUMNS: [Column; 12] = [
         title: "retrieval",
         hint: "pictures whose task was found, percent",
         value: |r| r.metrics.retrieval,
+        text: tenths,
+        higher_is_better: true,
+        spreads: true,
+    },
+    Column {
+        title: "by signature",
+        hint: "pictures whose task was found by its signature alone, without the classifier, percent",
+        value: |r| r.metrics.retrieval_by_signature,
         text: tenths,
         higher_is_better: true,
         spreads: true,

@@ -58,10 +58,12 @@ pub enum Classifier {
     },
     /// The linear head that is trained with the adapters; of several networks, the surest.
     Linear,
+    /// Likeness to vectors that the caller gives; of several networks, the surest.
+    Given,
 }
 
 /// Names of the classifiers, as they stand behind a strategy's.
-pub const HEADS: [&str; 8] = ["linear", "ncm", "ridge", "lda", "mda", "ranpac", "better", "blend"];
+pub const HEADS: [&str; 9] = ["linear", "ncm", "ridge", "lda", "mda", "ranpac", "better", "blend", "vectors"];
 
 impl Classifier {
     /// The classifier called `name`; random-feature heads get `features` columns.
@@ -71,6 +73,7 @@ impl Classifier {
     pub fn by_name(name: &str, features: usize) -> Result<Self> {
         Ok(match name {
             "linear" => Self::Linear,
+            "vectors" => Self::Given,
             "ncm" => Self::ClassMeans,
             "ridge" => Self::Ridge,
             "lda" => Self::Discriminants,
@@ -80,6 +83,13 @@ impl Classifier {
             "blend" => Self::Blend { features },
             _ => crate::bail!(NotFound, "no classifier {name:?}; use one of: {}", HEADS.join(", ")),
         })
+    }
+}
+
+impl Classifier {
+    /// Whether it is the head that the loss is taken of, on the features of one network.
+    pub fn is_training_head(self) -> bool {
+        matches!(self, Self::Linear | Self::Given)
     }
 }
 

@@ -30,7 +30,8 @@
 //!
 //! `NAME+HEAD` puts another classifier behind the same features: `sequential+ranpac`. `NAME+HEAD-beside` reads frozen
 //! features and mean boundary tokens beside them, `NAME+HEAD-deep` and `-near` what tokens
-//! say at several depths.
+//! say at several depths. `NAME+vectors` compares the feature with vectors that the caller gives, such as text embeddings of
+//! the classes' names, and trains towards them: with a frozen strategy, zero-shot prediction.
 
 use super::{
     Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, OLora, Pegp, Proteus, Reading, SdLora, Strategy,
@@ -89,6 +90,10 @@ pub fn by_name(name: &str, random_features: usize) -> Result<Choice> {
         let other = views.iter().find_map(|(end, view)| head.strip_suffix(end).map(|head| (head, *view)));
         let (head, view) = other.unwrap_or((head, reading.view));
         reading = Reading { classifier: Classifier::by_name(head, random_features)?, view };
+        if reading.classifier == Classifier::Given {
+            // Vectors are as wide as one feature.
+            reading.view = if strategy.adapts(0) { View::Adapted } else { View::Frozen };
+        }
     }
     let trained = strategy.adapts(0) && !reading.view.is_scaled();
     if reading.classifier == Classifier::Linear && !trained {

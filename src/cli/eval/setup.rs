@@ -105,11 +105,12 @@ impl<'a> Setup<'a> {
             // The upper reference sees all data at once; it is no device.
             budget.cache = usize::MAX;
         }
-        Ok(Learner::builder(self.backbone.clone())
+        let builder = Learner::builder(self.backbone.clone())
             .engine(self.engine.clone())
             .strategy(&job.strategy)
             .settings(self.settings(job.seed)?)
-            .budget(budget))
+            .budget(budget);
+        self.args.train.with_vectors(builder)
     }
 
     /// SHA-256 of the backbone.
@@ -119,6 +120,13 @@ impl<'a> Setup<'a> {
 
     fn facts(&self, job: &Job, scenario: &Scenario) -> Result<EvalResult> {
         let (adapt, train, settings) = (&self.args.adapt, &self.args.train, self.settings(job.seed)?);
+        let vectors = match &train.class_vectors {
+            Some(path) => {
+                let bytes = std::fs::read(path).at(|| format!("reading {}", path.display()))?;
+                format!("{}, scale {}", show::hex(&Sha256::digest(bytes)), train.logit_scale)
+            }
+            None => "none".into(),
+        };
         let config = [
             ("engine", self.global.engine.clone()),
             ("blocks", settings.lora.blocks.to_string()),
@@ -131,6 +139,7 @@ impl<'a> Setup<'a> {
             ("optimizer", format!("{:?}", settings.descent)),
             ("learning_rate", settings.learning_rate.to_string()),
             ("random_features", train.random_features.to_string()),
+            ("class_vectors", vectors),
             ("cache_mib", train.cache.to_string()),
             ("tasks", self.args.tasks.clone()),
             ("boundaries", if self.args.task_free { "found" } else { "announced" }.into()),
