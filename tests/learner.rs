@@ -315,6 +315,7 @@ fn five_tasks_in_one_learner_are_five_restarts() {
         "pegp",
         "sequential",
         "pegp-shared-down",
+        "pegp-merged",
         "ranpac-first",
         "inflora+mda-deep",
         "o-lora",
@@ -439,6 +440,35 @@ fn features_learn_to_point_where_the_caller_says() {
         };
         assert_eq!(builder.build().err().map(|e| e.kind()), Some(ErrorKind::InvalidArgument), "{strategy}");
     }
+}
+
+/// The first task has no twin; later ones move where the protected training alone would not.
+#[test]
+fn a_twin_is_merged_from_the_second_task_on() {
+    let [alone, merged] = ["pegp-shared", "pegp-merged"].map(|strategy| {
+        let mut learner = learner(strategy);
+        let states = [0, 1].map(|task| {
+            learn_and_commit(&mut learner, task);
+            learner.state().clone()
+        });
+        assert!(accuracy(&learner, 0..2) >= 0.8, "{strategy}");
+        states
+    });
+    assert_eq!(alone[0].memory, merged[0].memory, "the first task has no twin");
+    assert_ne!(alone[1].memory.current, merged[1].memory.current);
+    assert_ne!(alone[1].training, merged[1].training);
+    // The twin is not projected: the merged A leaves the free directions, by half of what the twin did.
+    let basis = &merged[0].memory.inputs[0];
+    let [inside, outside] = [&alone, &merged].map(|states| {
+        let mut moved = &states[1].memory.current[0].a - &states[0].memory.current[0].a;
+        let whole = moved.iter().map(|x| x * x).sum::<f32>();
+        basis.project(moved.view_mut()).unwrap();
+        1.0 - moved.iter().map(|x| x * x).sum::<f32>() / whole
+    });
+    assert!(
+        inside < 1e-3 && outside > 0.05,
+        "share of the move in protected directions: {inside}, {outside}"
+    );
 }
 
 #[test]

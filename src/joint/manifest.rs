@@ -64,7 +64,7 @@ fn meaning(name: &str) -> String {
         "sample_weights" => "weight of every row in the loss; 1/batch for a mean, 0 for padding",
         "head_weight" => "weight of the linear training head, [capacity, width]",
         "head_bias" => "bias of the linear training head, [capacity]",
-        "beside" => "sections of the feature that the open task does not train, one row an image",
+        "beside" => "what the loss compares the feature with or sets beside it, one row an image",
         "prototypes" => "means of old classes, rows of length 1",
         "subspace" => "orthonormal directions of the old prototypes, [width, directions]",
         "head_scale" => "factor on the cosines of the training head, [1]",

@@ -48,7 +48,7 @@ pub(super) fn unit(emit: &mut Emit<'_>, z: ValueId) -> Result<ValueId> {
 }
 
 /// `sum_i w_i x_i` of `[N, 1]` or `[N]`.
-fn weighted(emit: &mut Emit<'_>, x: ValueId, weights: ValueId) -> Result<ValueId> {
+pub(super) fn weighted(emit: &mut Emit<'_>, x: ValueId, weights: ValueId) -> Result<ValueId> {
     let flat = emit.shape(weights)?;
     let x = emit.reshape(x, &flat)?;
     let x = emit.mul(x, weights)?;

@@ -107,6 +107,7 @@ impl Builder {
         check(&mut settings, &backbone)?;
         let backbone = backbone.named(&settings.named)?;
         let Choice { name, strategy, reading } = strategy::by_name(&strategy, settings.random_features)?;
+        let strategy: Arc<dyn Strategy> = strategy.into();
         let engine = match engine {
             Some(engine) => engine,
             None => crate::engine::by_name("tract", 1)?,

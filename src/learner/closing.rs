@@ -74,6 +74,7 @@ impl Learner {
     fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
         let mut drift = Vec::new();
         if self.strategy.adapts(context.index) {
+            self.merge_twin(context, images, labels)?;
             let moments = self.moments(images, self.strategy.wants())?;
             self.strategy.end(context, &mut self.state.memory, &moments)?;
             self.state.adapted = true;

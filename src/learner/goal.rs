@@ -7,6 +7,7 @@ use super::trainer::{Extent, Trainer};
 use super::{Encoded, Learner, features, network};
 use crate::engine::Data;
 use crate::error::Result;
+use crate::graph::Graph;
 use crate::head::{Cosine, Linear, TrainingHead};
 use crate::joint::{Objective, Views};
 use crate::strategy::{Goal, View};
@@ -69,14 +70,19 @@ impl Learner {
         both.map(Some).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
     }
 
-    /// A training step on the settled network.
-    pub(super) fn trainer(&self, index: usize) -> Result<Trainer> {
-        let s = &self.state.settings;
-        let Some(head) = &self.state.training else { crate::bail!(Bug, "training without a training head") };
+    /// The settled network, on which the open task trains.
+    pub(super) fn base(&self) -> Result<Graph> {
         let memory = &self.state.memory;
         let pairs: Vec<_> =
             (0..self.sites.len()).map(|slot| self.strategy.base(memory, slot)).collect::<Result<_>>()?;
-        let base = network::merged(&self.suffix, &self.sites, &pairs, s.lora.scaling())?;
+        network::merged(&self.suffix, &self.sites, &pairs, self.state.settings.lora.scaling())
+    }
+
+    /// A training step on it.
+    pub(super) fn trainer(&self, index: usize) -> Result<Trainer> {
+        let (s, memory) = (&self.state.settings, &self.state.memory);
+        let Some(head) = &self.state.training else { crate::bail!(Bug, "training without a training head") };
+        let base = self.base()?;
         let mixed = self.strategy.mixes().map_or(0, |_| memory.pool.rank());
         let rate = self.strategy.rate(index);
         let (objective, data) = self.objective()?;

@@ -31,6 +31,7 @@ mod state;
 mod stream;
 mod task;
 mod trainer;
+mod twin;
 
 use std::sync::Arc;
 
@@ -62,7 +63,7 @@ use task::OpenTask;
 /// Learns classes task after task on a frozen backbone.
 pub struct Learner {
     engine: Arc<dyn Engine>,
-    strategy: Box<dyn Strategy>,
+    strategy: Arc<dyn Strategy>,
     reading: Reading,
     backbone: Facts,
     trunk: Runner,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::{Array1, Axis};
+use ndarray::{Array1, Array2, Axis};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -11,7 +11,7 @@ use super::encoded::Cache;
 use super::trainer::{Batch, Before, Step, Trainer};
 use super::{Encoded, Learner, Phase};
 use crate::error::Result;
-use crate::strategy::{TaskContext, Wants};
+use crate::strategy::{Strategy, TaskContext, Wants};
 
 /// What is held while a task is open.
 pub struct OpenTask {
@@ -106,16 +106,23 @@ impl Learner {
     /// # Errors
     /// As [`Learner::observe`].
     pub fn epoch(&mut self) -> Result<Vec<Step>> {
-        let seed = self.state.settings.seed;
         let task = self.task()?;
-        let (index, epoch) = (task.context.index as u64, task.epochs + 1);
+        let epoch = task.epochs + 1;
         let Some(images) = task.cache.images().cloned() else { return Ok(Vec::new()) };
         let labels = task.cache.labels().to_vec();
-        let mut order: Vec<usize> = (0..labels.len()).collect();
-        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ (index << 32) ^ epoch));
+        let order = self.order(labels.len(), epoch)?;
         let steps = self.train(&images, &labels, &order)?;
         self.task()?.epochs = epoch;
         Ok(steps)
+    }
+
+    /// `n` rows, shuffled by the seed, the open task and the pass.
+    pub(super) fn order(&mut self, n: usize, pass: u64) -> Result<Vec<usize>> {
+        let seed = self.state.settings.seed;
+        let index = self.task()?.context.index as u64;
+        let mut order: Vec<usize> = (0..n).collect();
+        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ (index << 32) ^ pass));
+        Ok(order)
     }
 
     /// Steps over `images` in `order`, where the open task adapts.
@@ -123,8 +130,20 @@ impl Learner {
         if self.task()?.trainer.is_none() {
             return Ok(Vec::new());
         }
-        let beside = self.beside(images)?;
-        let Self { phase, state, strategy, .. } = self;
+        let (beside, strategy) = (self.beside(images)?, self.strategy.clone());
+        self.pass(strategy.as_ref(), images, labels, order, beside.as_ref())
+    }
+
+    /// The same with the open task's training step under any strategy; `beside` are further rows that its objective reads.
+    pub(super) fn pass(
+        &mut self,
+        strategy: &dyn Strategy,
+        images: &Encoded,
+        labels: &[usize],
+        order: &[usize],
+        beside: Option<&Array2<f32>>,
+    ) -> Result<Vec<Step>> {
+        let Self { phase, state, .. } = self;
         let Phase::Open { task, .. } = phase else { return Ok(Vec::new()) };
         let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.training) else {
             return Ok(Vec::new());
@@ -137,10 +156,10 @@ impl Learner {
         let mut step = |indices: &[usize]| {
             let tokens = images.tokens(indices);
             let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
-            let beside = beside.as_ref().map(|rows| rows.select(Axis(0), indices));
+            let beside = beside.map(|rows| rows.select(Axis(0), indices));
             let beside = beside.as_ref().map(|rows| rows.view());
             let batch = Batch { tokens: tokens.view(), beside, labels: &labels, mask: &mask };
-            trainer.step(strategy.as_ref(), &mut state.memory, head, &batch)
+            trainer.step(strategy, &mut state.memory, head, &batch)
         };
         let steps: Result<Vec<Step>> = batches.map(&mut step).collect();
         if let (Err(_), Some(before)) = (&steps, before) {

@@ -118,6 +118,15 @@ pub enum Goal {
     },
 }
 
+/// A second, unprotected training of every task but the first, merged with the first one (methods.md 1.6).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Twin {
+    /// Share of the twin in what is kept.
+    pub share: f32,
+    /// Weight of the distance between both features.
+    pub weight: f32,
+}
+
 /// Decisions over shared primitives.
 pub trait Strategy: Debug + Send + Sync {
     /// The name by which it is selected and stored.
@@ -148,6 +157,12 @@ pub trait Strategy: Debug + Send + Sync {
     /// ([`Mechanism::adds_up`](crate::adapter::Mechanism::adds_up)).
     fn adds_up(&self) -> bool {
         false
+    }
+
+    /// Whether a task is learned a second time without protection, and merged. Only for strategies that train one adapter on
+    /// and on, so that both start where the task began.
+    fn twin(&self) -> Option<Twin> {
+        None
     }
 
     /// Which second moments it wants to see.

@@ -32,7 +32,7 @@ use rand::Rng;
 
 use super::memory::Anchor;
 use super::unprotected::start_adapters;
-use super::{Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, Wants};
+use super::{Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, Twin, Wants};
 use crate::adapter::Mechanism;
 use crate::error::Result;
 use crate::subspace::{Energy, EnergySchedule, SecondMoment};
@@ -62,6 +62,8 @@ pub struct Pegp {
     pub later_rate: f32,
     /// Weight of the anchor of B in [`Mode::SharedDownOnly`].
     pub anchor: f32,
+    /// Second model of every later task, merged with the first; only where one adapter is trained on and on.
+    pub twin: Option<Twin>,
     /// What predicts.
     pub reading: Reading,
 }
@@ -69,7 +71,20 @@ pub struct Pegp {
 impl Pegp {
     /// Default settings in `mode`.
     pub fn new(mode: Mode, reading: Reading) -> Self {
-        Self { mode, energy: EnergySchedule::default(), max_rank: 64, later_rate: 0.05, anchor: 1.0, reading }
+        Self {
+            mode,
+            energy: EnergySchedule::default(),
+            max_rank: 64,
+            later_rate: 0.05,
+            anchor: 1.0,
+            twin: None,
+            reading,
+        }
+    }
+
+    /// The published mode with the two models of the journal's code, merged in equal parts.
+    pub fn merged(reading: Reading) -> Self {
+        Self { twin: Some(Twin { share: 0.5, weight: 1.0 }), ..Self::new(Mode::Shared, reading) }
     }
 
     /// A new branch whose A lies in the free subspace and whose B is zero.
@@ -87,6 +102,7 @@ impl Strategy for Pegp {
     fn name(&self) -> &'static str {
         match self.mode {
             Mode::Expand => "pegp",
+            Mode::Shared if self.twin.is_some() => "pegp-merged",
             Mode::Shared => "pegp-shared",
             Mode::SharedDownOnly => "pegp-shared-down",
         }
@@ -106,6 +122,10 @@ impl Strategy for Pegp {
 
     fn rate(&self, index: usize) -> f32 {
         if index == 0 { 1.0 } else { self.later_rate }
+    }
+
+    fn twin(&self) -> Option<Twin> {
+        self.twin
     }
 
     fn wants(&self) -> Wants {

@@ -14,6 +14,7 @@
 //! | `pegp` | every task, a new branch each | input subspaces (arXiv 2405.13383) | the better of ridge and discriminants, on features side by side |
 //! | `pegp-shared` | every task | inputs and hidden rows of one adapter, as published | the same |
 //! | `pegp-shared-down` | every task | inputs; an anchor holds B | the same |
+//! | `pegp-merged` | every task twice | as `pegp-shared`, merged with an unprotected twin (the journal's code, methods.md 1.6) | the same |
 //! | `inflora` | every task, B of a new branch each | A in the free subspace (arXiv 2404.00228) | linear |
 //! | `o-lora` | every task, a new branch each | orthogonality loss (arXiv 2310.14152) | linear |
 //! | `sd-lora` | every task, a new branch each and all magnitudes | directions are frozen (arXiv 2501.13198) | linear |
@@ -40,7 +41,7 @@ use super::{
 use crate::error::Result;
 
 /// Names of all strategies.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 23] = [
     "ncm-frozen",
     "ridge-frozen",
     "lda-frozen",
@@ -58,6 +59,7 @@ pub const NAMES: [&str; 22] = [
     "pegp",
     "pegp-shared",
     "pegp-shared-down",
+    "pegp-merged",
     "ntk-lite",
     "proteus",
     "perennial",
@@ -127,6 +129,7 @@ fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
         "ease" => Box::new(Ease),
         "pegp" => Box::new(Pegp::new(Mode::Expand, reading(better, View::Beside))),
         "pegp-shared" => Box::new(Pegp::new(Mode::Shared, reading(better, View::Beside))),
+        "pegp-merged" => Box::new(Pegp::merged(reading(better, View::Beside))),
         "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, reading(better, View::Beside))),
         "ntk-lite" => Box::new(Ntk::default()),
         "perennial" => {
