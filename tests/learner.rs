@@ -465,8 +465,9 @@ fn a_twin_is_merged_from_the_second_task_on() {
         basis.project(moved.view_mut()).unwrap();
         1.0 - moved.iter().map(|x| x * x).sum::<f32>() / whole
     });
+    // Adapters are rounded to f16 at the end of a task.
     assert!(
-        inside < 1e-3 && outside > 0.05,
+        inside < 0.01 && outside > 0.05,
         "share of the move in protected directions: {inside}, {outside}"
     );
 }
