@@ -24,7 +24,7 @@ fn prints_one_json_document_and_writes_a_report() {
 
     let strategies: Vec<&str> =
         document["results"].as_array().unwrap().iter().map(|r| r["strategy"].as_str().unwrap()).collect();
-    assert_eq!(strategies, ["pegp", "ranpac-frozen", "sequential"]);
+    assert_eq!(strategies, ["perennial", "pegp", "ranpac-frozen", "sequential"]);
     for result in document["results"].as_array().unwrap() {
         let tasks: Vec<&str> =
             result["tasks"].as_array().unwrap().iter().map(|t| t["name"].as_str().unwrap()).collect();

@@ -473,6 +473,22 @@ fn a_twin_is_merged_from_the_second_task_on() {
 }
 
 #[test]
+fn images_encoded_for_another_strategy_are_refused_where_something_lacks() {
+    let (images, labels) = pictures(0, 2, 1);
+    let [mut deep, mut plain] = ["perennial", "pegp"].map(learner);
+    let [of_deep, of_plain] = [&deep, &plain].map(|learner| learner.encode(images.view()).unwrap());
+    for (learner, other) in [(&mut deep, of_plain), (&mut plain, of_deep)] {
+        learner.begin_task("a").unwrap();
+        let error = learner.observe_encoded(&other, &labels).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+        learner.observe(images.view(), &labels).unwrap();
+        learner.end_task().unwrap();
+        learner.commit().unwrap();
+        assert_eq!(learner.predict_encoded(&other).unwrap_err().kind(), ErrorKind::Mismatch);
+    }
+}
+
+#[test]
 fn networks_of_old_tasks_answer_the_same_bits_after_new_ones() {
     // methods.md 3.12: with routing forced to the old task, what it computes does not change.
     let mut learner = learner("proteus");

@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayD, ArrayView4, Axis};
+use ndarray::{Array2, ArrayD};
 
 use super::cache::Cache;
+use super::encoder::{Encoder, Encodings};
 use super::rows::Rows;
 use crate::data::{Dataset, Identity, Preprocess, Skipped, Split};
 use crate::error::Result;
-use crate::learner::{Encoded, Learner};
+use crate::learner::Encoded;
 
-/// Images decoded, encoded or read at a time.
+/// Images read at a time.
 const CHUNK: usize = 64;
 
 /// Encoded images by sample id.
@@ -31,38 +32,27 @@ enum Images {
 }
 
 impl Bank {
-    /// Encodes the samples `ids` of `split` by the frozen network of `learner`. `progress` is told how many
-    /// images each step finished.
+    /// Encodes the samples `ids` of `split`. `progress` is told how many pictures each step finished.
     ///
     /// # Errors
-    /// As [`Dataset::load`] and [`Learner::encode`].
+    /// As [`Encoder::over`].
     pub fn encode(
-        learner: &Learner,
-        data: &Dataset,
-        split: Split,
+        encoder: &Encoder,
+        of: (&Dataset, Split),
         ids: &[usize],
         preprocess: &Preprocess,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self> {
-        let [c, h, w] = learner.image_shape();
-        let (mut all, mut place, mut skipped) = (None::<Encoded>, BTreeMap::new(), Vec::new());
-        for chunk in ids.chunks(CHUNK) {
-            let batch = data.load(split, chunk, preprocess)?;
-            skipped.extend(batch.skipped);
-            progress(chunk.len());
-            if batch.ids.is_empty() {
-                continue;
-            }
-            let images = ArrayView4::from_shape((batch.ids.len(), c, h, w), &batch.pixels)
-                .map_err(|e| crate::err!(Shape, "preprocessed pictures do not fit the backbone: {e}"))?;
-            let encoded = learner.encode(images)?;
+        let (mut all, mut place) = (None::<Encoded>, BTreeMap::new());
+        let skipped = encoder.over(of, ids, preprocess, progress, |ids, encodings| {
             let start = place.len();
-            place.extend(batch.ids.iter().enumerate().map(|(i, &id)| (id, start + i)));
+            place.extend(ids.iter().enumerate().map(|(i, &id)| (id, start + i)));
             match &mut all {
-                Some(all) => all.extend(&encoded),
-                None => all = Some(encoded),
+                Some(all) => all.extend(&encodings.encoded()),
+                None => all = Some(encodings.encoded()),
             }
-        }
+            Ok(())
+        })?;
         Ok(Self { images: Images::Memory { all, place }, skipped })
     }
 
@@ -110,8 +100,7 @@ fn read(rows: &[&(Arc<Rows>, usize)]) -> Result<Option<Encoded>> {
         let odd = |e: ndarray::ShapeError| crate::err!(Bug, "rows of odd shape: {e}");
         let tokens = ArrayD::from_shape_vec(form, tokens).map_err(odd)?;
         let features = Array2::from_shape_vec((chunk.len(), width), features).map_err(odd)?;
-        let (frozen, summary) = features.view().split_at(Axis(1), width - chunk[0].0.summary());
-        let encoded = Encoded::new(&tokens, frozen, summary);
+        let encoded = Encodings { tokens, features, summary: chunk[0].0.summary() }.encoded();
         match &mut all {
             Some(all) => all.extend(&encoded),
             None => all = Some(encoded),

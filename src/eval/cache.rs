@@ -14,16 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
 
 use super::encoder::{Encoder, Encodings};
 use super::rows::{Rows, Writer};
 use crate::data::{Dataset, Identity, Preprocess, Skipped, Split};
 use crate::error::{Context, Result};
-
-/// Pictures decoded and encoded at a time.
-const CHUNK: usize = 64;
 
 /// Encoded pictures under one key.
 #[derive(Debug)]
@@ -101,28 +97,19 @@ impl Cache {
         preprocess: &Preprocess,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Skipped>> {
-        let mut skipped = Vec::new();
         if missing.is_empty() {
-            return Ok(skipped);
+            return Ok(Vec::new());
         }
         let mut hash = Sha256::new();
         missing.iter().for_each(|&at| hash.update(identities[at]));
         let path = self.folder.join(format!("{}.rows", hex(&hash.finalize()[..8])));
         let mut writer = Writer::create(&path, self.key)?;
-        let [c, h, w] = encoder.image_shape();
-        for chunk in missing.chunks(CHUNK) {
-            let batch = data.load(split, chunk, preprocess)?;
-            skipped.extend(batch.skipped);
-            progress(chunk.len());
-            if batch.ids.is_empty() {
-                continue;
-            }
-            let images = ArrayView4::from_shape((batch.ids.len(), c, h, w), &batch.pixels)
-                .map_err(|e| crate::err!(Shape, "preprocessed pictures do not fit the backbone: {e}"))?;
-            let Encodings { tokens, features, summary } = encoder.encode(images)?;
-            let of: Vec<Identity> = batch.ids.iter().map(|&id| identities[id]).collect();
-            writer.push(&of, &tokens, features.view(), summary)?;
-        }
+        let of = (data, split);
+        let skipped = encoder.over(of, missing, preprocess, progress, |ids, encodings| {
+            let of: Vec<Identity> = ids.iter().map(|&id| identities[id]).collect();
+            let Encodings { tokens, features, summary } = encodings;
+            writer.push(&of, &tokens, features.view(), summary)
+        })?;
         writer.finish()?;
         self.add(&path);
         Ok(skipped)

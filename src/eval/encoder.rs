@@ -7,11 +7,14 @@ use ndarray::{Array2, ArrayD, ArrayView4, Axis, Ix2, concatenate};
 use sha2::{Digest, Sha256};
 
 use crate::backbone::{Backbone, Parts};
-use crate::data::Preprocess;
+use crate::data::{Dataset, Preprocess, Skipped, Split};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::learner::{Runner, Settings};
+use crate::learner::{Encoded, Runner, Settings};
+
+/// Pictures decoded and encoded at a time.
+const CHUNK: usize = 64;
 
 /// The frozen part of a network, not yet compiled.
 pub struct Trunk {
@@ -71,10 +74,42 @@ pub struct Encodings {
     pub summary: usize,
 }
 
+impl Encodings {
+    /// As a learner takes them.
+    pub fn encoded(&self) -> Encoded {
+        let (frozen, summary) = self.features.view().split_at(Axis(1), self.features.ncols() - self.summary);
+        Encoded::new(&self.tokens, frozen, summary)
+    }
+}
+
 impl Encoder {
-    /// Shape of one image, `[channels, height, width]`.
-    pub fn image_shape(&self) -> [usize; 3] {
-        self.image
+    /// Encodes the samples `ids` of `split`, and gives them to `each` with the ids of those that could be read. `progress` is
+    /// told how many pictures each step finished. Returns what could not be read.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`], [`Encoder::encode`] and `each`.
+    pub fn over(
+        &self,
+        (data, split): (&Dataset, Split),
+        ids: &[usize],
+        preprocess: &Preprocess,
+        progress: &mut dyn FnMut(usize),
+        mut each: impl FnMut(&[usize], Encodings) -> Result<()>,
+    ) -> Result<Vec<Skipped>> {
+        let mut skipped = Vec::new();
+        let [c, h, w] = self.image;
+        for chunk in ids.chunks(CHUNK) {
+            let batch = data.load(split, chunk, preprocess)?;
+            skipped.extend(batch.skipped);
+            progress(chunk.len());
+            if batch.ids.is_empty() {
+                continue;
+            }
+            let images = ArrayView4::from_shape((batch.ids.len(), c, h, w), &batch.pixels)
+                .map_err(|e| crate::err!(Shape, "preprocessed pictures do not fit the backbone: {e}"))?;
+            each(&batch.ids, self.encode(images)?)?;
+        }
+        Ok(skipped)
     }
 
     /// Encodes preprocessed images.

@@ -52,6 +52,11 @@ impl Encoded {
         self.rows.is_empty()
     }
 
+    /// Widths of the frozen feature and of the summary; 0 where they were not computed.
+    pub(super) fn widths(&self) -> [usize; 2] {
+        self.rows.first().map_or([0; 2], |row| [row.frozen.len(), row.summary.len()])
+    }
+
     /// Bytes of one image.
     pub fn row_bytes(&self) -> usize {
         self.rows.first().map_or(0, |r| {

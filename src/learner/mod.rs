@@ -52,7 +52,7 @@ pub use stream::{Closed, Stream};
 
 pub use trainer::{Batch, Extent, Step, Trainer};
 
-use crate::adapter::Site;
+use crate::adapter::{Site, cut};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::Graph;
@@ -202,6 +202,24 @@ impl Learner {
         features::encode(&self.trunk, images)
     }
 
+    /// Refuses images that were encoded without what this learner reads.
+    fn check_encoded(&self, images: &Encoded) -> Result<()> {
+        let [frozen, summary] = images.widths();
+        let lacks = |name: &str| match name {
+            cut::FEATURES => frozen != self.backbone.width,
+            cut::SUMMARY => summary != self.state.summary.iter().sum::<usize>(),
+            _ => false,
+        };
+        match self.trunk.outputs().find(|name| lacks(name)) {
+            Some(name) if !images.is_empty() => Err(crate::err!(
+                Mismatch,
+                "the images were encoded without the {name} that {} reads; encode them with this learner",
+                self.state.strategy
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the state after the open task should be kept.
     ///
     /// # Errors
@@ -254,6 +272,7 @@ impl Learner {
         if self.state.tasks.is_empty() {
             crate::bail!(State, "nothing was learned yet; begin_task, observe and end_task first");
         }
+        self.check_encoded(images)?;
         match self.reading.view {
             View::Routed(most) => routing::predict(&self.state, &self.networks, most, images),
             _ => prediction::predict(

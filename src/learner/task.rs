@@ -49,12 +49,14 @@ impl Learner {
     /// As [`Learner::observe`], from encoded images.
     ///
     /// # Errors
-    /// As [`Learner::observe`].
+    /// As [`Learner::observe`], and [`Mismatch`](crate::ErrorKind::Mismatch) for images that a learner of another strategy
+    /// encoded without what this one reads.
     pub fn observe_encoded(&mut self, images: &Encoded, labels: &[&str]) -> Result<Vec<Step>> {
         if images.len() != labels.len() {
             crate::bail!(InvalidArgument, "{} images, {} labels", images.len(), labels.len());
         }
         self.task()?;
+        self.check_encoded(images)?;
         let before = self.state.classes.len();
         let labels: Vec<usize> = labels.iter().map(|name| self.state.intern(name)).collect();
         match self.learn_rows(images, &labels) {

@@ -28,8 +28,8 @@ const TRAIN: usize = 30;
 const TEST: usize = 20;
 
 /// What is shown in full, and what it is compared with.
-const STRATEGY: &str = "pegp";
-const OTHERS: [&str; 2] = ["ranpac-frozen", "sequential"];
+const STRATEGY: &str = "perennial";
+const OTHERS: [&str; 3] = ["pegp", "ranpac-frozen", "sequential"];
 
 /// Options of `demo`.
 #[derive(clap::Args)]

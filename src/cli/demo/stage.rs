@@ -12,7 +12,7 @@ use crate::data::draw::Family;
 use crate::data::{Dataset, Picture, Split};
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::eval::{self, Bank, Course, EvalResult, Plan, Scenario, Told, Trace};
+use crate::eval::{self, Bank, Course, EvalResult, Plan, Scenario, Told, Trace, Trunk};
 use crate::learner::{Builder, Learner, Prediction, Settings};
 use crate::report::{GalleryRow, LossCurve, Report, Thumbnail};
 
@@ -46,12 +46,11 @@ impl<'a> Stage<'a> {
         let engine = options::engine(global)?;
         let (data, scenario) = draw(args, backbone.image()?)?;
         let preprocess = Pixels { preprocess: None }.resolve(global, &backbone, &args.backbone, &data)?;
-        let frozen =
-            Learner::builder(backbone.clone()).engine(engine.clone()).strategy("ncm-frozen").build()?;
+        let encoder = Trunk::new(&backbone, &settings(global))?.compile(engine.as_ref())?;
         let bar = show::bar(global, data.train.len() + data.test.len(), "frozen network");
         let encode = |split: Split| {
             let ids: Vec<usize> = (0..data.samples(split).len()).collect();
-            Bank::encode(&frozen, &data, split, &ids, &preprocess, &mut |n| bar.inc(n as u64))
+            Bank::encode(&encoder, (&data, split), &ids, &preprocess, &mut |n| bar.inc(n as u64))
         };
         let (train, test) = (encode(Split::Train)?, encode(Split::Test)?);
         bar.finish_and_clear();
@@ -75,11 +74,10 @@ impl<'a> Stage<'a> {
 
     /// A learner to be built, with the settings of the demonstration.
     pub fn learner(&self, strategy: &str) -> Builder {
-        let settings = Settings { lora: lora(), seed: self.global.seed, ..Settings::default() };
         Learner::builder(self.backbone.clone())
             .engine(self.engine.clone())
             .strategy(strategy)
-            .settings(settings)
+            .settings(settings(self.global))
     }
 
     /// A strategy on the same course, without a restart.
@@ -171,6 +169,10 @@ impl<'a> Stage<'a> {
             ..Report::default()
         }
     }
+}
+
+fn settings(global: &Global) -> Settings {
+    Settings { lora: lora(), seed: global.seed, ..Settings::default() }
 }
 
 fn lora() -> Lora {

@@ -86,11 +86,11 @@ impl Setup<'_> {
             let [train, test] = &self.identities;
             return Ok((Bank::cached(&cache, train), Bank::cached(&cache, test)));
         }
-        let learner = self.learner(&Job { strategy: "ncm-frozen".into(), ..jobs[0].clone() })?.build()?;
+        let encoder = Trunk::new(&self.backbone, &self.settings(0)?)?.compile(self.engine.as_ref())?;
         let needed = [self.needed(Split::Train, jobs)?, self.needed(Split::Test, jobs)?];
         let (total, mut done) = (needed[0].len() + needed[1].len(), 0);
         let mut encode = |split, ids: &[usize]| {
-            Bank::encode(&learner, &self.data, split, ids, &self.preprocess, &mut |n| {
+            Bank::encode(&encoder, (&self.data, split), ids, &self.preprocess, &mut |n| {
                 done += n;
                 progress(done, total);
             })
