@@ -5,12 +5,13 @@ use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::linalg::{from_halves, to_halves};
 
 /// `sums[c] = Σ x` over the rows of class `c`, and how many there were. Grows by rows as classes come.
 ///
 /// At rest in f64, or rounded where it is settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Stored", from = "Stored")]
+#[serde(into = "Stored", try_from = "Stored")]
 pub(super) struct ClassSums {
     sums: Array2<f64>,
     counts: Vec<u64>,
@@ -33,7 +34,7 @@ pub(super) enum Rest {
 enum Stored {
     Wide { sums: Array2<f64>, counts: Vec<u64> },
     Narrow { sums: Array2<f32>, counts: Vec<u64> },
-    Half { means: Array2<u16>, counts: Vec<u64> },
+    Half { means: Vec<u8>, width: usize, counts: Vec<u64> },
 }
 
 impl From<ClassSums> for Stored {
@@ -44,24 +45,32 @@ impl From<ClassSums> for Stored {
             Rest::Half => {
                 let mut means = sums;
                 each(&mut means, &counts, |x, n| x / n);
-                Self::Half { means: means.mapv(|x| f16::from_f64(x).to_bits()), counts }
+                Self::Half { width: means.ncols(), means: to_halves(means), counts }
             }
         }
     }
 }
 
-impl From<Stored> for ClassSums {
-    fn from(stored: Stored) -> Self {
-        match stored {
+impl TryFrom<Stored> for ClassSums {
+    type Error = Error;
+
+    fn try_from(stored: Stored) -> Result<Self> {
+        let sums = match stored {
             Stored::Wide { sums, counts } => Self { sums, counts, rest: Rest::Wide },
             Stored::Narrow { sums, counts } => {
                 Self { sums: sums.mapv(f64::from), counts, rest: Rest::Narrow }
             }
-            Stored::Half { means, counts } => {
-                let mut sums = means.mapv(|bits| f16::from_bits(bits).to_f64());
+            Stored::Half { means, width, counts } => {
+                let means = from_halves(&means).map(f64::from).collect();
+                let mut sums = Array2::from_shape_vec((counts.len(), width), means)
+                    .map_err(|e| crate::err!(Corrupt, "means of {} classes: {e}", counts.len()))?;
                 each(&mut sums, &counts, |x, n| x * n);
                 Self { sums, counts, rest: Rest::Half }
             }
+        };
+        match sums.sums.nrows() == sums.counts.len() {
+            true => Ok(sums),
+            false => Err(crate::err!(Corrupt, "sums of other classes than were counted; restore a copy")),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | `view` | ndarray to faer and back without a copy where the layout allows, the finite check |
 //! | `product` | [`matmul`], and [`PackedGram`]: `G += XᵀX` in packed storage |
 //! | `rounded` | [`RoundedGram`]: the same, its mean at rest in f16 |
+//! | `halves` | [`to_halves`]: f16 as bytes, which is how numbers rest |
 //! | `eigen` | [`eigh`], [`svd_thin`] |
 //! | `orthogonal` | [`qr`], [`complement`] |
 //! | `cholesky` | [`Cholesky`], [`cholesky_solve`], [`ridge`] |
@@ -21,6 +22,7 @@
 
 mod cholesky;
 mod eigen;
+mod halves;
 mod orthogonal;
 mod product;
 mod random;
@@ -30,6 +32,7 @@ mod view;
 
 pub use cholesky::{Cholesky, cholesky_solve, ridge};
 pub use eigen::{Eigh, Svd, eigh, svd_thin};
+pub use halves::{from_halves, to_halves};
 pub use orthogonal::{complement, qr};
 pub use product::{PackedGram, matmul};
 pub use random::{GAUSSIAN, gaussian};

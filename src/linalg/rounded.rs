@@ -1,12 +1,10 @@
 //! A Gram sum that rests in half the memory.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
-use half::vec::HalfBitsVecExt;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::PackedGram;
+use super::{PackedGram, from_halves, to_halves};
 use crate::error::Result;
 
 /// [`PackedGram`] whose *mean* over the rows is rounded to f16 when it is settled, and stored so.
@@ -61,12 +59,12 @@ impl RoundedGram {
 struct Stored {
     width: usize,
     rows: u64,
-    mean: Vec<u16>,
+    mean: Vec<u8>,
 }
 
 impl Serialize for RoundedGram {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mean = self.gram.packed.iter().map(|x| f16::from_f32(x / self.count()).to_bits()).collect();
+        let mean = to_halves(self.gram.packed.iter().map(|x| f64::from(x / self.count())));
         Stored { width: self.gram.width, rows: self.rows, mean }.serialize(serializer)
     }
 }
@@ -74,9 +72,8 @@ impl Serialize for RoundedGram {
 impl<'de> Deserialize<'de> for RoundedGram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let Stored { width, rows, mean } = Stored::deserialize(deserializer)?;
-        let halves: Vec<f16> = mean.reinterpret_into();
         let count = rows.max(1) as f32;
-        let packed = halves.to_f32_vec().into_iter().map(|x| x * count).collect();
+        let packed = from_halves(&mean).map(|x| x * count).collect();
         let gram = PackedGram { width, packed };
         gram.check().map_err(de::Error::custom)?;
         Ok(Self { gram, rows })

@@ -53,4 +53,3 @@ pub use hyperparams::{DpGmmParams, DpGmmValidParams, Form};
 pub use low_rank::LowRank;
 pub use model::DpGmm;
 pub use overlap::Overlap;
-pub(crate) use storage::{from_halves, to_halves};

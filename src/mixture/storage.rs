@@ -29,16 +29,7 @@ use super::symmetric::Symmetric;
 use super::{Covariance, CovarianceType, DpGmm, Form};
 use crate::bail;
 use crate::error::{Error, Result};
-
-/// The nearest halves, little-endian. Bytes, because a serde format may write a `u16` in one to three.
-pub(crate) fn to_halves(values: impl Iterator<Item = f64>) -> Vec<u8> {
-    values.flat_map(|v| f16::from_f64(v).to_le_bytes()).collect()
-}
-
-/// The numbers that [`to_halves`] wrote.
-pub(crate) fn from_halves(bytes: &[u8]) -> impl Iterator<Item = f64> {
-    bytes.as_chunks::<2>().0.iter().map(|&b| f16::from_le_bytes(b).to_f64())
-}
+use crate::linalg::{from_halves, to_halves};
 
 /// Wire form of a [`DpGmm`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -197,7 +188,7 @@ impl TryFrom<Packed> for DpGmm {
         let wide = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Array1<f64>>();
         let (centre, scale, counts) = (wide(&packed.centre), wide(&packed.scale), wide(&packed.counts));
         let halves = |bytes: &[u8]| {
-            Array2::from_shape_vec((k, d), from_halves(bytes).collect())
+            Array2::from_shape_vec((k, d), from_halves(bytes).map(f64::from).collect())
                 .map_err(|e| crate::err!(Bug, "a checked shape did not fit").caused_by(e))
         };
         let means = halves(&packed.means)? * &scale + &centre;
@@ -210,7 +201,7 @@ impl TryFrom<Packed> for DpGmm {
                 "a mixture with infinite means or without spread cannot be stored; scale its records"
             );
         }
-        let rest: Vec<f64> = from_halves(&packed.rest).collect();
+        let rest: Vec<f64> = from_halves(&packed.rest).map(f64::from).collect();
         let each = rest.len() / k;
         let covariances = deviations
             .outer_iter()

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::linalg::{eigh, matmul, unit_rows};
-use crate::mixture::{from_halves, to_halves};
+use crate::linalg::{from_halves, to_halves};
 use crate::{bail, err};
 
 /// What a [`Reduction`] makes equal to the identity.
@@ -259,7 +259,7 @@ impl TryFrom<Packed> for Reduction {
                 p.projection.len()
             );
         }
-        let values = from_halves(&p.projection).map(|v| v * f64::from(p.scale)).collect();
+        let values = from_halves(&p.projection).map(|v| f64::from(v) * f64::from(p.scale)).collect();
         let projection = Array2::from_shape_vec((width, dims), values)
             .map_err(|e| err!(Bug, "a checked shape did not fit").caused_by(e))?;
         let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Array1<f64>>();

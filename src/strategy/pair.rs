@@ -1,13 +1,11 @@
 //! One LoRA pair on the host.
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
-use half::vec::HalfBitsVecExt;
 use ndarray::{Array1, Array2, Axis, concatenate, s};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Result;
-use crate::linalg;
+use crate::linalg::{self, from_halves, to_halves};
 
 /// `A [rank, in]` and `B [out, rank]`. Stored in f16.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,17 +84,16 @@ struct Stored {
     rank: usize,
     inputs: usize,
     outputs: usize,
-    a: Vec<u16>,
-    b: Vec<u16>,
+    a: Vec<u8>,
+    b: Vec<u8>,
 }
 
-fn halves(m: &Array2<f32>) -> Vec<u16> {
-    m.iter().map(|&x| f16::from_f32(x).to_bits()).collect()
+fn halves(m: &Array2<f32>) -> Vec<u8> {
+    to_halves(m.iter().map(|&x| f64::from(x)))
 }
 
-fn floats(bits: Vec<u16>, rows: usize, columns: usize) -> Option<Array2<f32>> {
-    let halves: Vec<f16> = bits.reinterpret_into();
-    Array2::from_shape_vec((rows, columns), halves.to_f32_vec()).ok()
+fn floats(bytes: &[u8], rows: usize, columns: usize) -> Option<Array2<f32>> {
+    Array2::from_shape_vec((rows, columns), from_halves(bytes).collect()).ok()
 }
 
 impl Serialize for Pair {
@@ -109,7 +106,7 @@ impl Serialize for Pair {
 impl<'de> Deserialize<'de> for Pair {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Stored { rank, inputs, outputs, a, b } = Stored::deserialize(deserializer)?;
-        match (floats(a, rank, inputs), floats(b, outputs, rank)) {
+        match (floats(&a, rank, inputs), floats(&b, outputs, rank)) {
             (Some(a), Some(b)) => Ok(Self { a, b }),
             _ => Err(serde::de::Error::custom("an adapter whose length does not match its widths")),
         }

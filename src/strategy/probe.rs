@@ -1,11 +1,11 @@
 //! Anchor rows: how far adapters have moved what they do to inputs of earlier tasks (methods.md 1.12).
 
-use half::f16;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::{Memory, Pair};
 use crate::error::Result;
+use crate::linalg::{from_halves, to_halves};
 
 /// Rows kept of every tap and task.
 pub const ROWS: usize = 16;
@@ -13,27 +13,26 @@ pub const ROWS: usize = 16;
 /// Input rows of one task, by tap, `[ROWS, width]` in f16.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    taps: Vec<Vec<u16>>,
+    taps: Vec<Vec<u8>>,
 }
 
 impl Probe {
     /// From rows by tap; at most [`ROWS`] of each are kept.
     pub fn new(taps: &[Array2<f32>]) -> Self {
-        let bits = |rows: &Array2<f32>| {
-            rows.rows().into_iter().take(ROWS).flatten().map(|&x| f16::from_f32(x).to_bits()).collect()
+        let halves = |rows: &Array2<f32>| {
+            to_halves(rows.rows().into_iter().take(ROWS).flatten().map(|&x| f64::from(x)))
         };
-        Self { taps: taps.iter().map(bits).collect() }
+        Self { taps: taps.iter().map(halves).collect() }
     }
 
     fn rows(&self, tap: usize, width: usize) -> Option<Array2<f32>> {
-        let bits = self.taps.get(tap)?;
-        let rows = bits.iter().map(|&b| f16::from_bits(b).to_f32()).collect();
-        Array2::from_shape_vec((bits.len() / width.max(1), width), rows).ok()
+        let rows: Vec<f32> = from_halves(self.taps.get(tap)?).collect();
+        Array2::from_shape_vec((rows.len() / width.max(1), width), rows).ok()
     }
 
     /// Bytes at rest.
     pub fn bytes(&self) -> usize {
-        self.taps.iter().map(|t| 2 * t.len()).sum()
+        self.taps.iter().map(Vec::len).sum()
     }
 }
 

@@ -1,12 +1,12 @@
 //! A basis at rest: width, side, and the rows in f16.
 
-use half::f16;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::Basis;
 use super::basis::Side;
 use crate::error::{Error, Result};
+use crate::linalg::{from_halves, to_halves};
 
 /// How far from orthonormal a loaded basis may be. Rounding to f16 costs at most 0.98e-3 (relative 2⁻¹¹ an entry).
 const ORTHONORMAL: f32 = 1e-3;
@@ -16,7 +16,7 @@ const ORTHONORMAL: f32 = 1e-3;
 pub(super) struct Stored {
     width: u32,
     complement: bool,
-    rows: Vec<u16>,
+    rows: Vec<u8>,
 }
 
 impl From<Basis> for Stored {
@@ -24,7 +24,7 @@ impl From<Basis> for Stored {
         Self {
             width: basis.width() as u32,
             complement: basis.is_complement(),
-            rows: basis.rows.iter().map(|&x| f16::from_f32(x).to_bits()).collect(),
+            rows: to_halves(basis.rows.iter().map(|&x| f64::from(x))),
         }
     }
 }
@@ -34,11 +34,11 @@ impl TryFrom<Stored> for Basis {
 
     fn try_from(stored: Stored) -> Result<Self> {
         let width = stored.width as usize;
-        let count = stored.rows.len().checked_div(width).unwrap_or(0);
-        if count * width != stored.rows.len() || 2 * count > width.max(1) {
-            crate::bail!(Corrupt, "a basis of width {width} with {} numbers", stored.rows.len());
+        let rows: Vec<f32> = from_halves(&stored.rows).collect();
+        let count = rows.len().checked_div(width).unwrap_or(0);
+        if 2 * count * width != stored.rows.len() || 2 * count > width.max(1) {
+            crate::bail!(Corrupt, "a basis of width {width} in {} bytes", stored.rows.len());
         }
-        let rows: Vec<f32> = stored.rows.iter().map(|&bits| f16::from_bits(bits).to_f32()).collect();
         let rows = Array2::from_shape_vec((count, width), rows)
             .map_err(|e| crate::err!(Corrupt, "a basis of width {width}").caused_by(e))?;
         let overlap = rows.dot(&rows.t());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bail;
 use crate::error::{Error, Result};
-use crate::mixture::{from_halves, to_halves};
+use crate::linalg::{from_halves, to_halves};
 
 /// At most `limit` rows; the oldest goes when another comes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ impl Rows {
 
     /// All rows, `[n, width]`.
     pub fn features(&self) -> Array2<f32> {
-        let values: Vec<f32> = from_halves(&self.halves).map(|v| v as f32).collect();
+        let values: Vec<f32> = from_halves(&self.halves).collect();
         let width = self.width as usize;
         Array2::from_shape_fn((self.len(), width), |(i, j)| values[i * width + j])
     }
@@ -90,7 +90,7 @@ impl Rows {
     /// The last row, `[1, width]`.
     pub fn last(&self) -> Array2<f32> {
         let start = self.halves.len().saturating_sub(2 * self.width as usize);
-        let values: Vec<f32> = from_halves(&self.halves[start..]).map(|v| v as f32).collect();
+        let values: Vec<f32> = from_halves(&self.halves[start..]).collect();
         Array2::from_shape_fn((1, values.len()), |(_, j)| values[j])
     }
 }
