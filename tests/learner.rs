@@ -476,6 +476,15 @@ fn a_twin_is_merged_from_the_second_task_on() {
 }
 
 #[test]
+fn a_head_that_is_never_trained_again_is_not_kept() {
+    for (strategy, kept) in [("perennial", false), ("pegp", true), ("sequential", true)] {
+        let mut learner = learner(strategy);
+        (0..2).for_each(|task| learn_and_commit(&mut learner, task));
+        assert_eq!(learner.state().training.is_some(), kept, "{strategy}");
+    }
+}
+
+#[test]
 fn images_encoded_for_another_strategy_are_refused_where_something_lacks() {
     let (images, labels) = pictures(0, 2, 1);
     let [mut deep, mut plain] = ["perennial", "pegp"].map(learner);

@@ -94,6 +94,10 @@ impl Learner {
         let head = self.state.statistics.as_ref().map(Statistics::head);
         self.state.recognition.learn(space.view(), labels, seed, head)?;
         let certificate = self.state.recognition.certificate(space.view())?;
+        if !self.strategy.adapts(context.index + 1) && self.state.statistics.is_some() {
+            // Nothing is trained any more, and something else predicts.
+            self.state.training = None;
+        }
         self.record(labels, drift, certificate)
     }
 
