@@ -323,11 +323,12 @@ fn so_do_the_gradients_of_the_distance_to_a_twin() {
     let fixture = fixtures::one("timm_legacy_op17_dynamic");
     let lora = Lora { rank: 2, alpha: 3.0, blocks: Blocks::Last(1), roles: Roles::V | Roles::FC2 };
     let (whole, sites) = fixture.backbone().whole(lora.blocks, lora.roles).unwrap();
-    let loss = |weight: f32| {
+    let loss = |weight: f32, given: Option<f32>| {
         let (graph, slots) = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap();
-        let step = minimising(&Objective::Twin { weight }, graph, &slots, CAPACITY).unwrap();
+        let objective = Objective::Twin { weight, given };
+        let step = minimising(&objective, graph, &slots, CAPACITY).unwrap();
         let checks = gradcheck::run(&Tract::new(1), &step.graph, 3, 7).unwrap();
-        assert_eq!(checks.len(), 2 + 2 * 2);
+        assert_eq!(checks.len(), if given.is_some() { 2 * 2 } else { 2 + 2 * 2 });
         assert!(checks.iter().all(|c| c.relative_error < gradcheck::TOLERANCE), "{checks:?}");
         let session = session(&step.graph, 4);
         let mut own = rows(&four(), &[0, 3, 1, 4], &[0.25; 4]);
@@ -339,17 +340,19 @@ fn so_do_the_gradients_of_the_distance_to_a_twin() {
         let beside = names.iter().position(|name| name == "beside").map(|i| floats(&inputs[i])).unwrap();
         (f64::from(floats(&outputs(session.as_ref(), &inputs)["loss"])[0]), beside)
     };
-    let ((with, beside), (without, _)) = (loss(30.0), loss(0.0));
-    let features = as_matrix(fixtures::run(&whole, 4, &[four().into()]).remove(0).into_f32().unwrap());
-    let apart: f64 = features
-        .outer_iter()
-        .zip(beside.chunks(32))
-        .map(|(z, to)| {
-            let length = z.dot(&z).sqrt();
-            z.iter().zip(to).map(|(z, to)| f64::from(z / length - to).powi(2)).sum::<f64>() / 32.0
-        })
-        .sum();
-    assert!((with - without - 30.0 * apart / 4.0).abs() < 1e-4 * with, "{with}, {without}, {apart}");
+    for given in [None, Some(5.0)] {
+        let ((with, beside), (without, _)) = (loss(30.0, given), loss(0.0, given));
+        let features = as_matrix(fixtures::run(&whole, 4, &[four().into()]).remove(0).into_f32().unwrap());
+        let apart: f64 = features
+            .outer_iter()
+            .zip(beside.chunks(32))
+            .map(|(z, to)| {
+                let length = z.dot(&z).sqrt();
+                z.iter().zip(to).map(|(z, to)| f64::from(z / length - to).powi(2)).sum::<f64>() / 32.0
+            })
+            .sum();
+        assert!((with - without - 30.0 * apart / 4.0).abs() < 1e-4 * with, "{with}, {without}, {apart}");
+    }
 }
 
 #[test]

@@ -426,6 +426,9 @@ fn features_learn_to_point_where_the_caller_says() {
     let (images, _) = pictures(0, 2, 5);
     assert_eq!(again.predict(images.view()).unwrap(), trained.predict(images.view()).unwrap());
 
+    let (mut merged, _) = learned("pegp-merged+vectors");
+    assert_eq!(merged.rollback().unwrap_err().kind(), ErrorKind::State, "both tasks are committed");
+
     let mut partly = build("pegp+vectors").class_vectors(vectors(2)).build().unwrap();
     learn_and_commit(&mut partly, 0);
     partly.begin_task("one").unwrap();

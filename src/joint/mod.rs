@@ -46,11 +46,13 @@ pub enum Objective {
     Linear,
     /// Cross-entropy of a cosine head on several views, and distance from old prototypes.
     Views(Views),
-    /// Cross-entropy of a linear head, and the distance to features that another network gave, of length 1:
+    /// Cross-entropy of a linear head, or of given vectors, and the distance to features that another network gave, of length 1:
     /// `weight mean_j (z / |z| - beside)_j^2`.
     Twin {
         /// Weight of the distance.
         weight: f32,
+        /// Inverse temperature of given vectors.
+        given: Option<f32>,
     },
     /// Cross-entropy of `scale cos(z, W)`, where nobody trains `W`.
     Given {
@@ -85,7 +87,7 @@ pub fn minimising(objective: &Objective, mut graph: Graph, slots: &[Slot], capac
     let Head { logits, loss, data, trained } = match objective {
         Objective::Linear => linear(&mut graph, features, &rows)?,
         Objective::Views(views) => views.append(&mut graph, features, &rows)?,
-        Objective::Twin { weight } => twin(&mut graph, features, &rows, *weight)?,
+        Objective::Twin { weight, given } => twin(&mut graph, features, &rows, *weight, *given)?,
         Objective::Given { scale } => given(&mut graph, features, &rows, *scale)?,
     };
     graph.rename(logits, "logits");
@@ -138,9 +140,12 @@ fn given(graph: &mut Graph, features: ValueId, rows: &Rows, scale: f32) -> Resul
     Ok(Head { logits, loss, data: vec![weight], trained: Vec::new() })
 }
 
-fn twin(graph: &mut Graph, features: ValueId, rows: &Rows, weight: f32) -> Result<Head> {
+fn twin(graph: &mut Graph, features: ValueId, rows: &Rows, weight: f32, scale: Option<f32>) -> Result<Head> {
     let (float, shape) = (graph.dtype(features)?, graph.shape(features)?.clone());
-    let head = linear(graph, features, rows)?;
+    let head = match scale {
+        Some(scale) => given(graph, features, rows, scale)?,
+        None => linear(graph, features, rows)?,
+    };
     let beside = graph.add_input("beside", float, shape);
     let mut emit = Emit::new(graph, "twin");
     let own = views::unit(&mut emit, features)?;
@@ -150,7 +155,8 @@ fn twin(graph: &mut Graph, features: ValueId, rows: &Rows, weight: f32) -> Resul
     let mean = emit.scale(mean, f64::from(weight))?;
     let distance = views::weighted(&mut emit, mean, rows.sample_weights)?;
     let loss = emit.add(head.loss, distance)?;
-    Ok(Head { loss, data: vec![beside], ..head })
+    let data = [beside].into_iter().chain(head.data).collect();
+    Ok(Head { loss, data, ..head })
 }
 
 fn linear(graph: &mut Graph, features: ValueId, rows: &Rows) -> Result<Head> {

@@ -67,11 +67,12 @@ impl Learner {
     }
 
     fn twin_trainer(&self, index: usize, head: &TrainingHead, weight: f32) -> Result<Trainer> {
-        let extent = Extent {
-            rate: self.strategy.rate(index),
-            objective: Objective::Twin { weight },
-            ..Extent::default()
+        let given = match head {
+            TrainingHead::Given(vectors) => Some(vectors.scale()),
+            _ => None,
         };
+        let objective = Objective::Twin { weight, given };
+        let extent = Extent { rate: self.strategy.rate(index), objective, ..Extent::default() };
         let base = self.base()?;
         Trainer::new(self.engine.as_ref(), &base, &self.sites, &self.state.settings, head, extent)
     }
