@@ -111,7 +111,10 @@ fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {
     println!("parameters  {}", HumanCount(backbone.parameters() as u64));
     println!("\nblock  sites (role: in x out)");
     for (i, block) in backbone.anatomy().blocks.iter().enumerate() {
-        let site = |s: &crate::adapter::Site| format!("{}: {}x{}", s.role.name(), s.inputs(), s.outputs());
+        let site = |s: &crate::adapter::Site| match s.outputs() {
+            0 => format!("{}: {}", s.role.name(), s.inputs()),
+            outputs => format!("{}: {}x{outputs}", s.role.name(), s.inputs()),
+        };
         println!("{i:>5}  {}", block.sites.iter().map(site).collect::<Vec<_>>().join("  "));
     }
     println!("\nplanned memory of a learner with these options\n{plan}");
