@@ -190,12 +190,14 @@ fn damaged_records_are_refused() {
     let bytes = postcard::to_stdvec(&basis).unwrap();
     assert!(bytes.len() < basis.bytes() * 2, "f16 at rest: {} bytes", bytes.len());
     let mut damaged = serde_json::to_value(&basis).unwrap();
-    for (at, with) in [(0, 0x7e00_u32), (3, 0x3c00)] {
-        let kept = damaged["rows"][at].take();
-        damaged["rows"][at] = with.into();
+    for (at, with) in [(0, 0x7e00_u16), (3, 0x3c00)] {
+        let kept = damaged["rows"].clone();
+        for (i, byte) in with.to_le_bytes().into_iter().enumerate() {
+            damaged["rows"][2 * at + i] = byte.into();
+        }
         let refusal = serde_json::from_value::<Basis>(damaged.clone()).unwrap_err().to_string();
         assert!(refusal.contains("restore an older record"), "{refusal}");
-        damaged["rows"][at] = kept;
+        damaged["rows"] = kept;
     }
     damaged["width"] = 7.into();
     assert!(serde_json::from_value::<Basis>(damaged).is_err());
