@@ -1,6 +1,6 @@
 //! The frozen part of a network, run once over the pictures of a benchmark.
 //!
-//! It gives what [`Encoded`](crate::learner::Encoded) is made from, boundary tokens and frozen features, in a form that
+//! It gives what [`Encoded`] is made from, boundary tokens and frozen features, in a form that
 //! can be written to disk; [`Trunk::key`] names everything that the numbers depend on.
 
 use ndarray::{Array2, ArrayD, ArrayView4, Axis, Ix2, concatenate};
