@@ -6,7 +6,8 @@
 # Start it again and it goes on where it was. CIFAR100_DIR holds the binary files or one WebP sheet a class; OMNIGLOT_DIR
 # holds {train,test}/<alphabet>/<character>/, PACS_DIR {train,test}/<domain>/<class>/. OUT_DIR gets a folder of JSON files
 # for each stream, report.html, and table.md, which is also printed. ENGINE=onnxruntime runs everything there (a build with
-# that feature, and ORT_DYLIB_PATH); README's figures come from it.
+# that feature, and ORT_DYLIB_PATH); README's figures come from it. Each run has one core to itself, as many at a time as
+# there are cores: seconds are those of one core.
 set -euo pipefail
 model=$1 cifar=$2 order=$3 omniglot=$4 pacs=$5 out=${6:-table}
 here=$(dirname "$0")
@@ -21,7 +22,7 @@ trained=perennial-compact,sequential,inflora,o-lora,sd-lora,lae,ease,proteus,joi
 run() {
     local strategies=$1 title=$2
     shift 2
-    "$perennial" eval ${ENGINE:+--engine "$ENGINE"} --backbone "$model" --strategy "$strategies" --title "$title" \
+    "$perennial" eval ${ENGINE:+--engine "$ENGINE"} --threads 1 --jobs "$(nproc)" --backbone "$model" --strategy "$strategies" --title "$title" \
         --out "$out/$title" "$@" > /dev/null
 }
 # Pictures of 32 x 32 and drawings fill their frame: nothing is cut off. Photographs are cut as the backbone's own were

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use perennial::ErrorKind;
-use perennial::store::{self, Header, file, medium, record};
+use perennial::store::{self, Header, file, record};
 use tempfile::TempDir;
 
 const BACKBONE: [u8; 32] = [7; 32];
@@ -166,67 +166,4 @@ fn a_leftover_temporary_file_does_not_matter() {
     store::save(&path, BACKBONE, 2, &state(6)).unwrap();
     assert_eq!(store::load::<State>(&path, BACKBONE).unwrap().1, state(6));
     assert!(!leftover.exists());
-}
-
-/// A medium in memory that stops accepting bytes after `left` of them, as a power cut does.
-struct Cut {
-    bytes: std::io::Cursor<Vec<u8>>,
-    left: usize,
-}
-
-impl embedded_io::ErrorType for Cut {
-    type Error = std::io::Error;
-}
-
-impl embedded_io::Write for Cut {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let n = bytes.len().min(self.left);
-        if n == 0 {
-            return Err(std::io::ErrorKind::BrokenPipe.into());
-        }
-        self.left -= n;
-        std::io::Write::write(&mut self.bytes, &bytes[..n])
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl embedded_io::Read for Cut {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        std::io::Read::read(&mut self.bytes, into)
-    }
-}
-
-impl embedded_io::Seek for Cut {
-    fn seek(&mut self, to: embedded_io::SeekFrom) -> std::io::Result<u64> {
-        std::io::Seek::seek(&mut self.bytes, to.into())
-    }
-}
-
-/// Two regions written in turn: wherever the power goes, the old record or the new one is read back.
-#[test]
-fn a_pair_of_regions_survives_a_cut_at_every_byte() {
-    let record = |counter, n: usize| {
-        let payload = postcard::to_allocvec(&state(n)).unwrap();
-        (Header::new(counter, BACKBONE, &payload), payload)
-    };
-    let region = |left| Cut { bytes: std::io::Cursor::new(vec![0xff; 512]), left };
-    let (old, new) = (record(4, 10), record(5, 12));
-    let total = record::encode(&new.0, &new.1).unwrap().len();
-    let mut a = region(usize::MAX);
-    medium::write(&mut a, &old.0, &old.1).unwrap();
-    for left in 0..=total {
-        // Region B still holds the record before the old one, and is being overwritten.
-        let mut b = region(usize::MAX);
-        let before = record(3, 11);
-        medium::write(&mut b, &before.0, &before.1).unwrap();
-        b.left = left;
-        let outcome = medium::write(&mut b, &new.0, &new.1);
-        let found =
-            medium::newest(medium::read(&mut a, Some(BACKBONE)), medium::read(&mut b, Some(BACKBONE)))
-                .unwrap();
-        assert_eq!(outcome.is_ok(), left == total);
-        assert_eq!(found, if left == total { new.clone() } else { old.clone() }, "cut after {left}");
-    }
 }

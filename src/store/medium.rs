@@ -1,12 +1,11 @@
-//! A record on anything that reads, writes and seeks: a partition, a flash region, a buffer in memory.
+//! Reading a record off anything that reads and seeks: a file, half a partition, a flash region.
 //!
-//! A medium holds one record at its start. Writing it is *not* atomic here: a caller with two regions alternates
-//! between them and takes the higher counter ([`newest`]), a caller with a file system uses [`super::file`].
+//! No length is believed before it was checked against what the medium holds.
 
 use embedded_io::{Read, ReadExactError, Seek, SeekFrom, Write};
 
 use super::record::{self, CHECKSUM, Header, PREFIX, VERSION};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::{bail, err};
 
 /// What can hold a record: embedded-io's three traits.
@@ -14,22 +13,11 @@ pub trait Medium: Read + Write + Seek {}
 
 impl<M: Read + Write + Seek> Medium for M {}
 
-/// Writes a record at the start of `medium` and flushes it.
-///
-/// # Errors
-/// `Io` with what the medium said.
-pub fn write<M: Write + Seek>(medium: &mut M, header: &Header, payload: &[u8]) -> Result<()> {
-    let bytes = record::encode(header, payload)?;
-    medium.rewind().map_err(|e| failed(&e))?;
-    medium.write_all(&bytes).map_err(|e| failed(&e))?;
-    medium.flush().map_err(|e| failed(&e))
-}
-
 /// Reads the record at the start of `medium`, which may be longer than the record.
 ///
 /// # Errors
 /// As [`record::decode`], and `Io` with what the medium said.
-pub fn read<M: Read + Seek>(medium: &mut M, backbone: Option<[u8; 32]>) -> Result<(Header, Vec<u8>)> {
+pub(super) fn read<M: Read + Seek>(medium: &mut M, backbone: Option<[u8; 32]>) -> Result<(Header, Vec<u8>)> {
     let size = medium.seek(SeekFrom::End(0)).map_err(|e| failed(&e))?;
     medium.rewind().map_err(|e| failed(&e))?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -55,19 +43,6 @@ pub fn read<M: Read + Seek>(medium: &mut M, backbone: Option<[u8; 32]>) -> Resul
     Ok((header, bytes.split_off(bytes.len() - payload)))
 }
 
-/// The intact record with the higher counter of two, as an A/B pair of regions holds them.
-///
-/// # Errors
-/// If neither is intact, the error of the first; `Mismatch` of either wins, since such state is not damaged.
-pub fn newest(a: Result<(Header, Vec<u8>)>, b: Result<(Header, Vec<u8>)>) -> Result<(Header, Vec<u8>)> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok(if b.0.counter > a.0.counter { b } else { a }),
-        (Err(e), _) | (_, Err(e)) if e.kind() == ErrorKind::Mismatch => Err(e),
-        (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-        (Err(e), Err(_)) => Err(e),
-    }
-}
-
 /// Appends `n` bytes of the medium, of whose `size` bytes they must be part.
 fn extend<M: Read>(medium: &mut M, bytes: &mut Vec<u8>, n: usize, size: usize) -> Result<()> {
     let start = bytes.len();
@@ -88,6 +63,7 @@ fn fill<M: Read>(medium: &mut M, into: &mut [u8], offset: usize) -> Result<()> {
     })
 }
 
-fn failed(e: &impl embedded_io::Error) -> Error {
+/// What the medium said.
+pub(super) fn failed(e: &impl embedded_io::Error) -> Error {
     err!(Io, "the medium failed ({:?}); check that it is present, writable and not full", e.kind())
 }

@@ -15,8 +15,11 @@
 //! | file | holds |
 //! |---|---|
 //! | `record` | [`Header`], encoding and decoding of one record |
-//! | `medium` | [`Medium`]: a record on anything that implements embedded-io's Read, Write and Seek |
+//! | `medium` | [`Medium`]: anything that implements embedded-io's Read, Write and Seek; reading a record off it |
 //! | `file` | [`file::save`], [`file::load`]: atomic replacement in a file system |
+//! | `region` | [`Region`]: a stretch that is erased in sectors, on NOR flash or on a [`Medium`] |
+//! | `slots` | [`Slots`]: two places on a region, written in turn |
+//! | `partition` | [`Partition`]: a raw partition, or a file that stands for one |
 //!
 //! [`save`] and [`load`] do the same for any serde value, in postcard.
 //!
@@ -27,13 +30,22 @@
 //! from an untrusted source needs a signature.
 
 pub mod file;
-pub mod medium;
+mod medium;
+mod partition;
 pub mod record;
+mod region;
+mod slots;
 
 use std::path::Path;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 pub use medium::Medium;
+pub use partition::Partition;
 pub use record::Header;
+pub use region::{BLANK, Blocks, Nor, Region};
+pub use slots::{Slot, Slots};
 
 use crate::err;
 use crate::error::{Context, Result};
@@ -45,9 +57,8 @@ use crate::error::{Context, Result};
 ///
 /// # Errors
 /// `Io` if the folder cannot be written, `InvalidArgument` if `value` cannot be serialised.
-pub fn save<T: serde::Serialize>(path: &Path, backbone: [u8; 32], counter: u64, value: &T) -> Result<Header> {
-    let payload = postcard::to_allocvec(value)
-        .map_err(|e| err!(InvalidArgument, "state that postcard cannot express").caused_by(e))?;
+pub fn save<T: Serialize>(path: &Path, backbone: [u8; 32], counter: u64, value: &T) -> Result<Header> {
+    let payload = encoded(value)?;
     let header = Header::new(counter, backbone, &payload);
     file::save(path, &header, &payload)?;
     Ok(header)
@@ -58,26 +69,37 @@ pub fn save<T: serde::Serialize>(path: &Path, backbone: [u8; 32], counter: u64, 
 /// # Errors
 /// `NotFound` without a file, `Corrupt` for a damaged one, `Mismatch` for one of another backbone, a newer format, or
 /// another type of state.
-pub fn load<T: serde::de::DeserializeOwned>(path: &Path, backbone: [u8; 32]) -> Result<(Header, T)> {
-    decoded(path, Some(backbone))
+pub fn load<T: DeserializeOwned>(path: &Path, backbone: [u8; 32]) -> Result<(Header, T)> {
+    decoded(file::load(path, Some(backbone))?).at(|| path.display().to_string())
 }
 
 /// As [`load`], for whichever backbone the record was written: to show what a file holds.
 ///
 /// # Errors
 /// As [`load`], but never for the backbone.
-pub fn inspect<T: serde::de::DeserializeOwned>(path: &Path) -> Result<(Header, T)> {
-    decoded(path, None)
+pub fn inspect<T: DeserializeOwned>(path: &Path) -> Result<(Header, T)> {
+    decoded(file::load(path, None)?).at(|| path.display().to_string())
 }
 
-fn decoded<T: serde::de::DeserializeOwned>(path: &Path, backbone: Option<[u8; 32]>) -> Result<(Header, T)> {
-    let (header, payload) = file::load(path, backbone)?;
-    let value = match postcard::take_from_bytes(&payload) {
-        Ok((value, [])) => Ok(value),
+/// `value` as the payload of a record.
+///
+/// # Errors
+/// `InvalidArgument` if `value` cannot be serialised.
+pub fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    postcard::to_allocvec(value)
+        .map_err(|e| err!(InvalidArgument, "state that postcard cannot express").caused_by(e))
+}
+
+/// The value of a record that was read, as [`Slots::load`] gives it.
+///
+/// # Errors
+/// `Mismatch` for another type of state.
+pub fn decoded<T: DeserializeOwned>((header, payload): (Header, Vec<u8>)) -> Result<(Header, T)> {
+    match postcard::take_from_bytes(&payload) {
+        Ok((value, [])) => Ok((header, value)),
         Ok((_, rest)) => Err(err!(Mismatch, "intact, but {} bytes are of {OTHER}", rest.len())),
         Err(e) => Err(err!(Mismatch, "intact, but of {OTHER}").caused_by(e)),
-    };
-    value.map(|value| (header, value)).at(|| path.display().to_string())
+    }
 }
 
 const OTHER: &str = "another kind of state; load it with the program version that wrote it";
