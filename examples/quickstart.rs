@@ -47,7 +47,7 @@ fn main() -> perennial::Result<()> {
     }
 
     let path = std::env::temp_dir().join("perennial-quickstart.state");
-    store::save(&path, learner.backbone_sha256(), learner.tasks().len() as u64, learner.state())?;
+    store::save(&path, learner.backbone_sha256(), learner.state().commits, learner.state())?;
     let (_, state): (_, State) = store::load(&path, backbone.sha256())?;
     println!("stored {} KiB in {}", state.bytes() / 1024, path.display());
 

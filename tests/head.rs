@@ -1,9 +1,11 @@
 //! Heads: against numpy and scikit-learn (`tests/golden/head_golden.py`), and the promises of the trait.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use ndarray::{Array2, Axis, array, s};
+use ndarray::{Array1, Array2, Axis, array, s};
 use perennial::ErrorKind;
-use perennial::head::{Better, ClassMeans, Head, Lda, Lift, Linear, MAX_CLASSES, Novelty, Ridge, Vectors};
+use perennial::head::{
+    Better, ClassMeans, Head, Lda, Left, Lift, Linear, MAX_CLASSES, Mda, Novelty, Ridge, Vectors,
+};
 use perennial::linalg::gaussian;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -177,37 +179,40 @@ fn a_forgotten_class_leaves_other_means_bit_identical() {
     assert_eq!(fitted(ClassMeans::new(8), &x.select(Axis(0), &others), &labels), head);
 }
 
-/// Second-order heads forget by subtraction: what is left is what was never shown the rows, up to rounding.
+/// Heads whose sums mix all classes: the class is not answered, others score what they did, and what is left is said.
 #[test]
-fn forgotten_rows_leave_no_trace() {
+fn shared_sums_keep_a_spread_and_nothing_else() {
     let ((x, labels), (test, _)) = (blobs(8, 300), blobs(9, 40));
-    let (kept, gone) = (x.slice(s![..200, ..]).to_owned(), x.slice(s![200.., ..]));
     macro_rules! check {
-        ($make:expr, $name:literal) => {{
-            let never = fitted($make, &kept, &labels[..200]).scores(test.view()).unwrap();
+        ($make:expr, $left:expr, $name:literal) => {{
             let mut head = fitted($make, &x, &labels);
-            let with = head.scores(test.view()).unwrap();
-            head.forget_rows(gone, &labels[200..]).unwrap();
+            let before = head.scores(test.view()).unwrap();
+            assert_eq!(head.forget(3).unwrap(), $left, $name);
             head.solve().unwrap();
-            let without = head.scores(test.view()).unwrap();
-            let far = |a: &Array2<f32>| {
-                a.iter()
-                    .zip(&never)
-                    .filter(|(_, n)| n.is_finite())
-                    .fold(0.0_f32, |w, (a, n)| w.max((a - n).abs()))
-            };
-            println!("{}: with {:e}, forgotten {:e}", $name, far(&with), far(&without));
-            assert!(far(&without) < 1e-3 * far(&with), $name);
-            let none = vec![5; gone.nrows()];
-            assert_eq!(head.forget_rows(gone, &none).unwrap_err().kind(), ErrorKind::NotFound);
+            let after = head.scores(test.view()).unwrap();
+            assert_eq!(after.dim(), before.dim(), $name);
+            assert!(after.column(3).iter().all(|&s| s == f32::NEG_INFINITY), $name);
+            for class in [0, 4, 9] {
+                let (old, new) = (before.column(class), after.column(class));
+                match $left {
+                    Left::Rounded => close(&old.to_owned(), &new.to_owned()),
+                    _ => assert_eq!(old, new, $name),
+                }
+            }
+            assert_eq!(head.forget(3).unwrap_err().kind(), ErrorKind::NotFound);
+            assert_eq!(head.forget(2).unwrap_err().kind(), ErrorKind::NotFound);
         }};
     }
-    check!(ClassMeans::new(8), "means");
-    check!(Ridge::new(8, Lift::Identity), "ridge");
-    check!(Lda::new(8), "lda");
-    let mut ridge = fitted(Ridge::new(8, Lift::random_relu(40, 1)), &x, &labels);
-    assert_eq!(ridge.forget(3).unwrap_err().kind(), ErrorKind::Unsupported);
-    assert_eq!(ridge.forget(2).unwrap_err().kind(), ErrorKind::NotFound);
+    check!(Ridge::new(8, Lift::Identity), Left::Spread, "ridge");
+    check!(Ridge::new(8, Lift::random_relu(40, 1)), Left::Spread, "random features");
+    check!(Ridge::rounded(8, Lift::random_relu(40, 1), 0.01), Left::Spread, "rounded");
+    check!(Mda::new(8), Left::Spread, "mixture discriminants");
+    check!(Lda::new(8), Left::Rounded, "lda");
+}
+
+fn close(a: &Array1<f32>, b: &Array1<f32>) {
+    let scale = a.iter().fold(1.0_f32, |w, x| w.max(x.abs()));
+    assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4 * scale), "{a} {b}");
 }
 
 #[test]

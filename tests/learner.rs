@@ -252,7 +252,7 @@ fn rollback_returns_every_bit() {
 }
 
 fn save(learner: &Learner, path: &Path) {
-    store::save(path, learner.backbone_sha256(), learner.tasks().len() as u64, learner.state()).unwrap();
+    store::save(path, learner.backbone_sha256(), learner.state().commits, learner.state()).unwrap();
 }
 
 #[test]

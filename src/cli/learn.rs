@@ -1,6 +1,6 @@
 //! `perennial learn`: a folder of pictures as one task.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -11,9 +11,9 @@ use super::options::{Adapt, Pixels, Train};
 use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::learner::{Learner, State, Step, TaskReport};
-use crate::store;
+use crate::store::Place;
 
 /// Options of `learn`.
 #[derive(clap::Args)]
@@ -27,9 +27,9 @@ pub struct Args {
     /// Name of the task
     #[arg(long)]
     task: String,
-    /// The learner's state; made if it does not exist, and replaced only when all went well
+    /// The learner's state, a file or partition:PATH; made if it does not exist, and replaced only when all went well
     #[arg(long)]
-    state: PathBuf,
+    state: Place,
     /// Strategy of a new state; an existing one goes on as it was
     #[arg(long, default_value = "perennial")]
     strategy: String,
@@ -58,7 +58,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         crate::bail!(
             InvalidArgument,
             "{} already holds a task {:?} with {} classes; choose another name",
-            args.state.display(),
+            args.state,
             task.name,
             task.classes.len()
         );
@@ -67,8 +67,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let steps = learn(global, args, &mut learner, &data, &preprocess)?;
     let report = learner.end_task()?;
     learner.commit()?;
-    let tasks = learner.tasks().len() as u64;
-    store::save(&args.state, learner.backbone_sha256(), tasks, learner.state())?;
+    let state = learner.state();
+    args.state.save(learner.backbone_sha256(), state.commits, state)?;
     let names: Vec<&str> = learner.tasks().iter().map(|task| task.name.as_str()).collect();
     print(global, args, &report, &names, &steps, data.skipped.len())
 }
@@ -83,15 +83,11 @@ fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
         .settings(settings)
         .budget(args.train.budget());
     let builder = args.train.with_vectors(builder)?;
-    match args.state.exists() {
-        true => builder.resume(load(&args.state, sha256)?).build(),
-        false => builder.build(),
+    match args.state.load::<State>(Some(sha256)) {
+        Ok((_, state)) => builder.resume(state).build(),
+        Err(e) if e.kind() == ErrorKind::NotFound => builder.build(),
+        Err(e) => Err(e),
     }
-}
-
-/// The state in `path`.
-pub fn load(path: &Path, backbone: [u8; 32]) -> Result<State> {
-    store::load(path, backbone).map(|(_, state)| state)
 }
 
 fn learn(
@@ -155,6 +151,6 @@ fn print(
     if let Some(certificate) = &report.certificate {
         println!("  {}", certificate.explain(tasks));
     }
-    println!("  state {} KiB in {}", report.state_bytes / 1024, args.state.display());
+    println!("  state {} KiB in {}", report.state_bytes / 1024, args.state);
     Ok(())
 }

@@ -9,6 +9,8 @@ mod convert;
 mod demo;
 mod embedded;
 mod eval;
+mod forget;
+mod format;
 mod inspect;
 mod learn;
 mod options;
@@ -67,8 +69,12 @@ enum Command {
     Learn(learn::Args),
     /// Classify pictures
     Predict(predict::Args),
-    /// Show what a state file holds
+    /// Show what a state holds
     State(state::Args),
+    /// Forget classes or a task
+    Forget(forget::Args),
+    /// Make a raw partition, or an image of one, ready for a state
+    Format(format::Args),
     /// Measure strategies on a data set, task after task
     Eval(Box<eval::Args>),
     /// One page and one table of finished runs
@@ -84,6 +90,7 @@ Examples:
   perennial compile vit_tiny.onnx --blocks 4 --rank 8 --out step/ --gradcheck
   perennial learn --backbone vit_tiny.onnx --data kitchen/ --task kitchen --state robot.state
   perennial predict --backbone vit_tiny.onnx --state robot.state cup.jpg
+  perennial forget --state robot.state --class Anna
   perennial eval --backbone vit_tiny.onnx --data cifar100:cifar/ --tasks 10 --strategy pegp
   perennial bench --backbone vit_tiny.onnx --threads 2";
 
@@ -116,6 +123,8 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Learn(args)) => learn::run(&global, &args),
         Some(Command::Predict(args)) => predict::run(&global, &args),
         Some(Command::State(args)) => state::run(&global, &args),
+        Some(Command::Forget(args)) => forget::run(&global, &args),
+        Some(Command::Format(args)) => format::run(&global, &args),
         Some(Command::Eval(args)) => eval::run(&global, &args),
         Some(Command::Compare(args)) => eval::compare(&global, &args),
         Some(Command::Bench(args)) => bench::run(&global, &args),

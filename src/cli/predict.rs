@@ -9,6 +9,7 @@ use super::{Global, options, show};
 use crate::data::{Dataset, Picture};
 use crate::error::Result;
 use crate::learner::{Learner, Prediction};
+use crate::store::Place;
 
 /// Options of `predict`.
 #[derive(clap::Args)]
@@ -16,9 +17,9 @@ pub struct Args {
     /// An ONNX file, or `default` for the embedded model
     #[arg(long)]
     backbone: PathBuf,
-    /// The learner's state
+    /// The learner's state, a file or partition:PATH
     #[arg(long)]
-    state: PathBuf,
+    state: Place,
     /// Pictures
     #[arg(required = true)]
     images: Vec<PathBuf>,
@@ -29,7 +30,7 @@ pub struct Args {
 /// Runs the command. An unreadable picture is reported and does not stop the others.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
     let backbone = options::backbone(global, &args.backbone)?;
-    let state = super::learn::load(&args.state, backbone.sha256())?;
+    let (_, state) = args.state.load(Some(backbone.sha256()))?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &Dataset::default())?;
     let learner = Learner::builder(backbone).engine(options::engine(global)?).resume(state).build()?;
     let mut pixels = vec![0.0; preprocess.output_len()?];

@@ -1,6 +1,4 @@
-//! `perennial state`: what a state file holds.
-
-use std::path::PathBuf;
+//! `perennial state`: what a state holds.
 
 use indicatif::HumanCount;
 use serde_json::json;
@@ -8,29 +6,30 @@ use serde_json::json;
 use super::{Global, show};
 use crate::error::Result;
 use crate::learner::State;
-use crate::store;
+use crate::store::Place;
 
 /// Options of `state`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A state file
-    file: PathBuf,
+    /// A state: a file, or partition:PATH
+    place: Place,
 }
 
 /// Runs the command. No backbone is needed.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let (header, state): (_, State) = store::inspect(&args.file)?;
+    let (header, state): (_, State) = args.place.load(None)?;
     let (parts, overlap) = (state.parts(), state.overlap()?);
     if global.json {
         let parts: serde_json::Map<_, _> = parts.iter().map(|(k, v)| ((*k).to_string(), json!(v))).collect();
         return show::json(&json!({
             "backbone_sha256": show::hex(&header.backbone), "strategy": state.strategy, "settings": state.settings,
-            "classes": state.classes, "tasks": state.tasks, "overlap": overlap, "bytes": parts,
+            "commits": state.commits, "classes": state.known().collect::<Vec<_>>(), "tasks": state.tasks, "overlap": overlap, "bytes": parts,
         }));
     }
     println!("backbone  {}", show::hex(&header.backbone));
     println!("strategy  {}, seed {}", state.strategy, state.settings.seed);
-    println!("classes   {}", state.classes.len());
+    println!("classes   {}", state.known().count());
+    println!("commits   {}", state.commits);
     for (i, task) in state.tasks.iter().enumerate() {
         let names: Vec<&str> = task.classes.iter().map(|&c| state.classes[c].as_str()).collect();
         println!("task {i:>3}  {:?}: {} images of {}", task.name, task.images, names.join(", "));

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{Head, Lda, Ridge, best_of};
+use super::{Head, Lda, Left, Ridge, best_of};
 use crate::error::Result;
 
 /// Rows that are held out after each observation.
@@ -75,8 +75,9 @@ impl Head for Better {
         self.ridge.classes()
     }
 
-    fn forget(&mut self, class: usize) -> Result<()> {
-        self.ridge.forget(class)
+    fn forget(&mut self, class: usize) -> Result<Left> {
+        self.fresh = None;
+        Ok(self.ridge.forget(class)?.max(self.lda.forget(class)?))
     }
 
     fn bytes(&self) -> usize {

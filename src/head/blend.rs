@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::{Evidence, log_softmax};
 use super::mda::{HeldOut, TEMPERATURES, temperature};
-use super::{Head, Mda, Ridge};
+use super::{Head, Left, Mda, Ridge};
 use crate::error::Result;
 
 /// Weights of the ridge that are tried; 0 leaves it silent.
@@ -110,8 +110,12 @@ impl Head for Blend {
         self.mda.classes()
     }
 
-    fn forget(&mut self, class: usize) -> Result<()> {
-        self.mda.forget(class)
+    fn forget(&mut self, class: usize) -> Result<Left> {
+        Ok(self.mda.forget(class)?.max(self.ridge.forget(class)?))
+    }
+
+    fn forget_occasion(&mut self, occasion: usize) {
+        self.mda.forget_occasion(occasion);
     }
 
     fn bytes(&self) -> usize {

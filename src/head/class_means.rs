@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::sums::{ClassSums, Rows};
-use super::{Head, check_batch, check_width, unsolved};
+use super::{Head, Left, check_batch, check_width, unsolved};
 use crate::error::Result;
 
 /// Score of class `c` for `x`: `cos(x, mean of c)`. The mean is of raw features and normalised after, which is what
@@ -23,15 +23,6 @@ impl ClassMeans {
     /// No class yet, for features of `width` (`E`).
     pub fn new(width: usize) -> Self {
         Self { classes: ClassSums::new(width), solved: None }
-    }
-
-    /// Takes rows out that were observed before, such as one picture of a person.
-    ///
-    /// # Errors
-    /// As [`Head::observe`], and `NotFound` when a class has fewer rows.
-    pub fn forget_rows(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
-        check_batch(self.classes.width(), features, labels)?;
-        self.classes.remove(features.mapv(f64::from).view(), labels)
     }
 
     /// Images seen of each class.
@@ -72,10 +63,10 @@ impl Head for ClassMeans {
         self.classes.classes()
     }
 
-    fn forget(&mut self, class: usize) -> Result<()> {
+    fn forget(&mut self, class: usize) -> Result<Left> {
         self.classes.drop_class(class)?;
         self.solved.iter_mut().for_each(|rows| rows.drop_class(class));
-        Ok(())
+        Ok(Left::Nothing)
     }
 
     fn bytes(&self) -> usize {

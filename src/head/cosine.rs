@@ -73,6 +73,13 @@ impl Cosine {
         self.gate += &gate.row(0);
     }
 
+    /// Leaves nothing of a class.
+    pub(super) fn forget(&mut self, class: usize) {
+        if class < self.weights.nrows() {
+            self.weights.row_mut(class).fill(0.0);
+        }
+    }
+
     /// Bytes of state.
     pub fn bytes(&self) -> usize {
         size_of::<f32>() * (self.weights.len() + self.gate.len() + 1) + size_of::<u64>()

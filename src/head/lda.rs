@@ -1,11 +1,11 @@
 //! Linear discriminant analysis with one shared covariance.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::metric::{Metric, Shrinkage};
 use super::sums::{ClassSums, masked};
-use super::{Head, check_batch, check_width, unsolved};
+use super::{Head, Left, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::PackedGram;
 
@@ -16,6 +16,8 @@ use crate::linalg::PackedGram;
 pub struct Lda {
     gram: PackedGram<f64>,
     classes: ClassSums,
+    /// Rows less classes that were forgotten, whose spread is still in the covariance.
+    dropped: u64,
     #[serde(skip)]
     solved: Option<Solved>,
 }
@@ -33,18 +35,7 @@ struct Solved {
 impl Lda {
     /// No class yet, for features of `width` (`E`).
     pub fn new(width: usize) -> Self {
-        Self { gram: PackedGram::new(width), classes: ClassSums::new(width), solved: None }
-    }
-
-    /// Takes rows out that were observed before. Exact up to rounding.
-    ///
-    /// # Errors
-    /// As [`Head::observe`], and `NotFound` when a class has fewer rows.
-    pub fn forget_rows(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
-        check_batch(self.classes.width(), features, labels)?;
-        let rows = features.mapv(f64::from);
-        self.classes.remove(rows.view(), labels)?;
-        self.gram.add_rows(rows.view(), -1.0)
+        Self { gram: PackedGram::new(width), classes: ClassSums::new(width), dropped: 0, solved: None }
     }
 
     /// The shrunk covariance and what it makes of the class means.
@@ -56,7 +47,7 @@ impl Lda {
             crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
         }
         self.gram.check()?;
-        Metric::new(self.gram.dense(), &self.classes, Shrinkage::Oracle)
+        Metric::new(self.gram.dense(), &self.classes, self.dropped, Shrinkage::Oracle)
     }
 
     /// Scores from `metric`, which is of these sums.
@@ -111,9 +102,16 @@ impl Head for Lda {
         self.classes.classes()
     }
 
-    /// Not possible from these sums: every class is in the shared covariance.
-    fn forget(&mut self, class: usize) -> Result<()> {
-        Err(self.classes.inseparable(class, "a shared covariance"))
+    /// How its rows lay about their mean stays in the shared covariance.
+    fn forget(&mut self, class: usize) -> Result<Left> {
+        let (sum, count) = self.classes.drop_class(class)?;
+        let mean = (sum / (count as f64).sqrt()).insert_axis(Axis(0));
+        self.gram.add_rows(mean.view(), -1.0)?;
+        self.dropped += count - 1;
+        if let Some(solved) = &mut self.solved {
+            solved.absent.push(class);
+        }
+        Ok(Left::Rounded)
     }
 
     fn bytes(&self) -> usize {

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 
-use super::{Head, check_batch, check_width};
+use super::{Head, Left, check_batch, check_width};
 use crate::error::Result;
 
 /// Score of class `c`: `x · W[c] + b[c]`. `W` and `b` are inputs of the joint graph and are trained there; this type
@@ -116,14 +116,14 @@ impl Head for Linear {
     }
 
     /// Zeroes the row. Other scores stay bit-identical; what other rows learned *against* this class stays in them.
-    fn forget(&mut self, class: usize) -> Result<()> {
+    fn forget(&mut self, class: usize) -> Result<Left> {
         match self.known.get_mut(class) {
             Some(known) if *known => *known = false,
             _ => crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes()),
         }
         self.weights.row_mut(class).fill(0.0);
         self.bias[class] = 0.0;
-        Ok(())
+        Ok(Left::Nothing)
     }
 
     fn bytes(&self) -> usize {

@@ -7,7 +7,7 @@ use super::background::Background;
 use super::evidence::{Evidence, log_softmax};
 use super::metric::{Metric, Shrinkage};
 use super::sums::{ClassSums, Rest};
-use super::{Head, check_batch, check_width, unsolved};
+use super::{Head, Left, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::RoundedGram;
 
@@ -44,6 +44,12 @@ pub struct Mda {
     owners: Vec<usize>,
     /// Observation from which every centre is.
     births: Vec<usize>,
+    /// Observations so far.
+    observations: usize,
+    /// Highest class index so far + 1.
+    classes: usize,
+    /// Rows less centres that were forgotten, whose spread is still in the scatter.
+    dropped: u64,
     /// Log-likelihood of held-out rows, by shrinkage and temperature.
     evidence: Evidence,
     /// Rows of the last observation, with their centres, until they were asked.
@@ -85,9 +91,8 @@ fn log_add(a: f64, b: f64) -> f64 {
     if high == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
 }
 
-/// `ln sum exp` of the columns of each group, `[n, groups]`; minus infinity for a group without any.
-fn gathered(scores: &Array2<f64>, groups: &[usize]) -> Array2<f64> {
-    let count = groups.iter().max().map_or(0, |most| most + 1);
+/// `ln sum exp` of the columns of each group, `[n, count]`; minus infinity for a group without any.
+fn gathered(scores: &Array2<f64>, groups: &[usize], count: usize) -> Array2<f64> {
     let mut out = Array2::from_elem((scores.nrows(), count), f64::NEG_INFINITY);
     for (row, mut out) in scores.rows().into_iter().zip(out.rows_mut()) {
         row.iter().zip(groups).for_each(|(&score, &group)| out[group] = log_add(out[group], score));
@@ -103,6 +108,9 @@ impl Mda {
             centres: ClassSums::resting(width, Rest::Half),
             owners: Vec::new(),
             births: Vec::new(),
+            observations: 0,
+            classes: 0,
+            dropped: 0,
             evidence: Evidence::new((1 + SHARES.len()) * TEMPERATURES),
             fresh: None,
             solved: None,
@@ -121,12 +129,12 @@ impl Mda {
     pub(super) fn scores_at(&self, features: ArrayView2<'_, f32>, temperature: f64) -> Result<Array2<f32>> {
         let solved = self.solved.as_ref().ok_or_else(unsolved)?;
         let scores = self.by_centre(features)? * (temperature / solved.temperature);
-        Ok(gathered(&scores, &self.owners).mapv(|x| x as f32))
+        Ok(gathered(&scores, &self.owners, self.classes).mapv(|x| x as f32))
     }
 
     /// Class scores of rows held out, at a temperature, `[n, classes]`.
     pub(super) fn scores_of(&self, held_out: &HeldOut, temperature: f64) -> Array2<f64> {
-        gathered(&held_out.distances.mapv(|d| -0.5 * temperature * d), &self.owners)
+        gathered(&held_out.distances.mapv(|d| -0.5 * temperature * d), &self.owners, self.classes)
     }
 
     /// Solves, and gives the rows of the last observation, held out; `None` where nothing came since the last time.
@@ -161,7 +169,7 @@ impl Mda {
 
     fn metric(&self, share: Option<f64>) -> Result<Metric> {
         let shrinkage = share.map_or(Shrinkage::Oracle, Shrinkage::Share);
-        Metric::within(self.scatter.gram().dense(), &self.centres, shrinkage)
+        Metric::within(self.scatter.gram().dense(), &self.centres, self.dropped, shrinkage)
     }
 
     /// Scores by centre, `[n, centres]`.
@@ -183,7 +191,8 @@ impl Mda {
             };
             let distances = metric.held_out(rows, centres)?;
             for (t, setting) in settings.enumerate() {
-                let scores = gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners);
+                let scores =
+                    gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners, self.classes);
                 // The only row of a class has no centre left when it is held out; it says nothing about shrinkage.
                 let asked = scores.rows().into_iter().zip(centres);
                 let asked = asked.filter(|(_, c)| self.centres.counts()[**c] > 1);
@@ -214,8 +223,9 @@ impl Head for Mda {
         }
         self.scatter.add_rows(centred.mapv(|x| x as f32).view())?;
         self.centres.add(rows.view(), &centres)?;
-        let birth = self.births.last().map_or(0, |last| last + 1);
-        self.births.extend(std::iter::repeat_n(birth, classes.len()));
+        self.births.extend(std::iter::repeat_n(self.observations, classes.len()));
+        self.observations += 1;
+        self.classes = classes.last().map_or(self.classes, |last| self.classes.max(last + 1));
         self.owners.extend(classes);
         let some: Vec<usize> = (0..labels.len()).step_by(labels.len().div_ceil(ASKED).max(1)).collect();
         let asked = some.iter().map(|&i| centres[i]).collect();
@@ -228,11 +238,11 @@ impl Head for Mda {
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        Ok(gathered(&self.by_centre(features)?, &self.owners).mapv(|x| x as f32))
+        Ok(gathered(&self.by_centre(features)?, &self.owners, self.classes).mapv(|x| x as f32))
     }
 
     fn occasions(&self, features: ArrayView2<'_, f32>) -> Result<Option<Array2<f32>>> {
-        let mut scores = gathered(&self.by_centre(features)?, &self.births);
+        let mut scores = gathered(&self.by_centre(features)?, &self.births, self.observations);
         for mut row in scores.rows_mut() {
             let total = row.iter().copied().fold(f64::NEG_INFINITY, log_add);
             row -= total;
@@ -252,25 +262,36 @@ impl Head for Mda {
     }
 
     fn classes(&self) -> usize {
-        self.owners.iter().max().map_or(0, |most| most + 1)
+        self.classes
     }
 
-    /// Not possible from these sums: every class is in the shared covariance.
-    fn forget(&mut self, class: usize) -> Result<()> {
-        match self.owners.contains(&class) {
-            true => Err(crate::err!(
-                Unsupported,
-                "a shared covariance cannot forget class {class} without its rows"
-            )),
-            false => Err(crate::err!(NotFound, "class {class} is not known; {} classes are", self.classes())),
+    /// Its centres go. How its rows lay about them stays in the shared covariance.
+    fn forget(&mut self, class: usize) -> Result<Left> {
+        let own: Vec<usize> = (0..self.owners.len()).filter(|&centre| self.owners[centre] == class).collect();
+        if own.is_empty() {
+            crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes());
         }
+        self.dropped += own.iter().map(|&centre| self.centres.counts()[centre] - 1).sum::<u64>();
+        self.centres.remove(&own);
+        for of in [&mut self.owners, &mut self.births] {
+            let mut centre = 0..;
+            of.retain(|_| centre.next().is_none_or(|centre| !own.contains(&centre)));
+        }
+        (self.fresh, self.solved) = (None, None);
+        self.strange.clear();
+        Ok(Left::Spread)
+    }
+
+    fn forget_occasion(&mut self, occasion: usize) {
+        self.births.iter_mut().filter(|birth| **birth > occasion).for_each(|birth| *birth -= 1);
+        self.observations -= 1;
     }
 
     fn bytes(&self) -> usize {
         self.scatter.bytes()
             + self.centres.bytes()
             + self.evidence.bytes()
-            + size_of::<usize>() * 2 * self.owners.len()
+            + size_of::<usize>() * (2 * self.owners.len() + 3)
     }
 }
 

@@ -34,18 +34,29 @@ pub(super) enum Shrinkage {
 }
 
 impl Metric {
-    /// From `Σ x xᵀ` and the class sums, of at least one row.
-    pub(super) fn new(gram: Array2<f64>, classes: &ClassSums, shrinkage: Shrinkage) -> Result<Self> {
+    /// From `Σ x xᵀ` and the class sums, of at least one row; `dropped` as for [`Metric::within`].
+    pub(super) fn new(
+        gram: Array2<f64>,
+        classes: &ClassSums,
+        dropped: u64,
+        shrinkage: Shrinkage,
+    ) -> Result<Self> {
         let means = means(classes);
-        Self::within(gram - classes.sums().t().dot(&means), classes, shrinkage)
+        Self::within(gram - classes.sums().t().dot(&means), classes, dropped, shrinkage)
     }
 
     /// From `Σ (x - μ)(x - μ)ᵀ`, with `μ` the mean of the row's class, and the class sums, of at least one row.
-    pub(super) fn within(scatter: Array2<f64>, classes: &ClassSums, shrinkage: Shrinkage) -> Result<Self> {
+    /// `dropped` are the rows, less one a class, that are in the scatter and of no class any more.
+    pub(super) fn within(
+        scatter: Array2<f64>,
+        classes: &ClassSums,
+        dropped: u64,
+        shrinkage: Shrinkage,
+    ) -> Result<Self> {
         let counts: Array1<f64> = classes.counts().iter().map(|&n| n as f64).collect();
         let means = means(classes);
         let present = counts.iter().filter(|&&n| n > 0.0).count() as f64;
-        let freedom = (counts.sum() - present).max(1.0);
+        let freedom = (counts.sum() - present + dropped as f64).max(1.0);
         let mut covariance = scatter / freedom;
         let kept = 1.0
             - match shrinkage {

@@ -81,6 +81,18 @@ use crate::error::Result;
 /// Largest class index + 1. A label beyond it is a mistake, not a class.
 pub const MAX_CLASSES: usize = 1 << 16;
 
+/// What a head that has forgotten a class still holds of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Left {
+    /// Nothing. Scores of other classes are what they were, to the bit.
+    Nothing,
+    /// How its rows lay about their mean, in one sum with those of all other classes, which their scores rest on: these are
+    /// what they were, to the bit.
+    Spread,
+    /// The same, and scores of other classes move by rounding, since its mean was taken out of that sum.
+    Rounded,
+}
+
 /// A classifier over feature rows `[n, E]`; classes are indices from 0, in any order of arrival.
 pub trait Head {
     /// Adds labelled features to the statistics.
@@ -127,11 +139,15 @@ pub trait Head {
     /// Highest class index observed + 1.
     fn classes(&self) -> usize;
 
-    /// Removes a class as if it had never been seen, where the statistics allow it.
+    /// Removes a class and says what is left of it. It is not answered any more; scores of other classes stay, see [`Left`],
+    /// also when the head is solved again.
     ///
     /// # Errors
-    /// `NotFound` for a class that is not known, `Unsupported` where other classes' statistics contain it.
-    fn forget(&mut self, class: usize) -> Result<()>;
+    /// `NotFound` for a class that is not known.
+    fn forget(&mut self, class: usize) -> Result<Left>;
+
+    /// Forgets that there was an observation, none of whose classes is left; later ones move down by one.
+    fn forget_occasion(&mut self, _occasion: usize) {}
 
     /// Bytes of statistics, which is what a record of the head takes.
     fn bytes(&self) -> usize;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lda::Lda;
 use super::metric::{Metric, fewer, rest};
-use super::{Head, unsolved};
+use super::{Head, Left, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, unit_rows};
 
@@ -84,6 +84,15 @@ impl Novelty {
     pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array1<f64>> {
         self.lda.check_observed(features, labels)?;
         Form::new(&self.lda)?.held_out(&unit_rows(features), labels)
+    }
+
+    /// Removes a class; see [`Head::forget`].
+    ///
+    /// # Errors
+    /// As [`Head::forget`].
+    pub fn forget(&mut self, class: usize) -> Result<Left> {
+        self.solved = None;
+        self.lda.forget(class)
     }
 
     /// Bytes of statistics.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
 use super::sums::{ClassSums, Rest, masked};
-use super::{Head, Lift, check_batch, check_width, unsolved};
+use super::{Head, Left, Lift, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul};
 
@@ -133,23 +133,6 @@ impl Ridge {
         }
     }
 
-    /// Takes rows out that were observed before. Exact up to rounding (1e-7 of the sums).
-    ///
-    /// # Errors
-    /// As [`Head::observe`], and `NotFound` when a class has fewer rows.
-    pub fn forget_rows(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
-        check_batch(self.features as usize, features, labels)?;
-        let phi = self.lifted(features)?;
-        self.classes.remove(phi.mapv(f64::from).view(), labels)?;
-        self.lambda = None;
-        match &mut self.gram {
-            Gram::Whole(gram) => gram.add_rows(phi.mapv(Sum::from).view(), -1.0),
-            Gram::Rounded { .. } => {
-                Err(crate::err!(Unsupported, "rounded sums cannot tell in which observation a row came"))
-            }
-        }
-    }
-
     /// The λ in use; `None` before a solve or after the sums have changed.
     pub fn lambda(&self) -> Option<f64> {
         self.lambda
@@ -257,9 +240,14 @@ impl Head for Ridge {
         self.classes.classes()
     }
 
-    /// Not possible from these sums: every class is in `G`, and keeping each class's part would cost `M²` a class.
-    fn forget(&mut self, class: usize) -> Result<()> {
-        Err(self.classes.inseparable(class, "a ridge"))
+    /// Its rows stay in `G`, as rows of no class; keeping each class's part would cost `M²` a class. λ stays, too.
+    fn forget(&mut self, class: usize) -> Result<Left> {
+        self.classes.drop_class(class)?;
+        if let Some((weights, absent)) = &mut self.weights {
+            weights.column_mut(class).fill(0.0);
+            absent.push(class);
+        }
+        Ok(Left::Spread)
     }
 
     fn bytes(&self) -> usize {

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::sums::{ClassSums, Rows};
-use super::{Head, check_batch, check_width, unsolved};
+use super::{Head, Left, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg;
 
@@ -99,10 +99,10 @@ impl Head for Sections {
         self.classes.classes()
     }
 
-    fn forget(&mut self, class: usize) -> Result<()> {
+    fn forget(&mut self, class: usize) -> Result<Left> {
         self.classes.drop_class(class)?;
         self.solved.iter_mut().for_each(|rows| rows.drop_class(class));
-        Ok(())
+        Ok(Left::Nothing)
     }
 
     fn bytes(&self) -> usize {

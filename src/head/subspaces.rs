@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 use serde::{Deserialize, Serialize};
 
 use super::sections::unit_parts;
-use super::{Head, MAX_CLASSES, check_batch, unsolved};
+use super::{Head, Left, MAX_CLASSES, check_batch, unsolved};
 use crate::error::Result;
 
 /// Weight of a space that is not the one in which a class was learned (EASE, arXiv 2403.12030).
@@ -145,7 +145,7 @@ impl Head for Subspaces {
         self.classes.iter().rposition(Option::is_some).map_or(0, |last| last + 1)
     }
 
-    fn forget(&mut self, class: usize) -> Result<()> {
+    fn forget(&mut self, class: usize) -> Result<Left> {
         if self.spaces() > 1 {
             crate::bail!(Unsupported, "means of other classes were completed with those of class {class}");
         }
@@ -153,7 +153,7 @@ impl Head for Subspaces {
             Some(known) if known.is_some() => *known = None,
             _ => crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes()),
         }
-        Ok(())
+        Ok(Left::Nothing)
     }
 
     fn bytes(&self) -> usize {

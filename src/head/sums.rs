@@ -1,7 +1,7 @@
 //! Per-class sums of rows.
 
 use half::f16;
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -144,41 +144,26 @@ impl ClassSums {
         Ok(())
     }
 
-    /// Takes rows out again.
-    ///
-    /// # Errors
-    /// `NotFound` when a class has fewer rows than are to be taken; nothing is then changed.
-    pub(super) fn remove(&mut self, rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<()> {
-        let mut left = self.counts.clone();
-        for &label in labels {
-            match left.get_mut(label) {
-                Some(count) if *count > 0 => *count -= 1,
-                _ => crate::bail!(NotFound, "class {label} has fewer rows than are to be forgotten"),
-            }
-        }
-        for (row, &label) in rows.rows().into_iter().zip(labels) {
-            let mut sum = self.sums.row_mut(label);
-            sum -= &row;
-        }
-        // An empty class is exactly empty, whatever rounding has left of it.
-        for label in (0..left.len()).filter(|&label| left[label] == 0) {
-            self.sums.row_mut(label).fill(0.0);
-        }
-        self.counts = left;
-        Ok(())
-    }
-
-    /// Drops a class; its index stays, without rows.
+    /// Drops a class and gives its sum and count; its index stays, without rows.
     ///
     /// # Errors
     /// `NotFound` when it has no rows.
-    pub(super) fn drop_class(&mut self, class: usize) -> Result<()> {
-        match self.counts.get_mut(class) {
-            Some(count) if *count > 0 => *count = 0,
+    pub(super) fn drop_class(&mut self, class: usize) -> Result<(Array1<f64>, u64)> {
+        let count = match self.counts.get_mut(class) {
+            Some(count) if *count > 0 => std::mem::take(count),
             _ => crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes()),
-        }
-        self.sums.row_mut(class).fill(0.0);
-        Ok(())
+        };
+        let mut row = self.sums.row_mut(class);
+        let sum = row.to_owned();
+        row.fill(0.0);
+        Ok((sum, count))
+    }
+
+    /// Drops classes with their indices; later ones move down.
+    pub(super) fn remove(&mut self, classes: &[usize]) {
+        let kept: Vec<usize> = (0..self.classes()).filter(|class| !classes.contains(class)).collect();
+        self.sums = self.sums.select(Axis(0), &kept);
+        self.counts = kept.iter().map(|&class| self.counts[class]).collect();
     }
 
     /// Indices without rows: gaps in the numbering and forgotten classes.
@@ -194,17 +179,6 @@ impl ClassSums {
             }
             None => Ok(()),
         }
-    }
-
-    /// Why a head whose other sums mix all classes cannot forget one.
-    pub(super) fn inseparable(&self, class: usize, head: &str) -> Error {
-        if self.counts.get(class).is_none_or(|&count| count == 0) {
-            return crate::err!(NotFound, "class {class} is not known; {} classes are", self.classes());
-        }
-        crate::err!(
-            Unsupported,
-            "{head} cannot forget class {class} without its rows; call forget_rows with its features, or use ClassMeans"
-        )
     }
 
     /// Bytes held.

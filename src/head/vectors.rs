@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::sums::masked;
-use super::{Head, check_batch, check_width};
+use super::{Head, Left, check_batch, check_width};
 use crate::error::Result;
 
 /// Rows of the head before it first doubles.
@@ -147,12 +147,12 @@ impl Head for Vectors {
     }
 
     /// The class is no longer answered; its vector stays for when it is met again.
-    fn forget(&mut self, class: usize) -> Result<()> {
+    fn forget(&mut self, class: usize) -> Result<Left> {
         match self.met.get_mut(class) {
             Some(met) if met.is_some() => *met = None,
             _ => crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes()),
         }
-        Ok(())
+        Ok(Left::Nothing)
     }
 
     fn bytes(&self) -> usize {

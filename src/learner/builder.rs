@@ -130,7 +130,10 @@ impl Builder {
         let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
         let slots = slots(&sites);
         let mut state = match state {
-            Some(state) if state.memory.slots == slots && state.summary == summary => solved(state)?,
+            Some(mut state) if state.memory.slots == slots && state.summary == summary => {
+                state.solve()?;
+                state
+            }
             Some(_) => {
                 crate::bail!(Mismatch, "the state was made for other adapted layers than this backbone has")
             }
@@ -241,15 +244,6 @@ pub fn slots(sites: &[Site]) -> Vec<SlotShape> {
     sites.iter().map(shape).collect()
 }
 
-/// A stored state holds sums; what predicts is solved for again.
-fn solved(mut state: State) -> Result<State> {
-    if let (Some(statistics), false) = (&mut state.statistics, state.tasks.is_empty()) {
-        statistics.head_mut().solve()?;
-    }
-    state.recognition.solve()?;
-    Ok(state)
-}
-
 fn fresh(
     strategy: &str,
     settings: Settings,
@@ -258,6 +252,7 @@ fn fresh(
 ) -> State {
     State {
         strategy: strategy.into(),
+        commits: 0,
         classes: Vec::new(),
         tasks: Vec::new(),
         memory: Memory::new(slots, settings.lora.rank),

@@ -18,6 +18,7 @@ mod closing;
 mod encoded;
 mod features;
 mod footprint;
+mod forgetting;
 mod goal;
 mod mixing;
 mod network;
@@ -42,6 +43,7 @@ pub use classifier::Statistics;
 pub use closing::TaskReport;
 pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};
+pub use forgetting::{Forgotten, Others, Residue};
 pub use prediction::{Prediction, Scored};
 pub use recognition::Recognition;
 pub use runner::Runner;
@@ -125,7 +127,7 @@ impl Learner {
         &self.state.settings
     }
 
-    /// Names of all classes met so far, the open task's included.
+    /// Names of all classes met so far, the open task's included; empty for one that was forgotten.
     pub fn classes(&self) -> &[String] {
         &self.state.classes
     }
@@ -228,6 +230,7 @@ impl Learner {
         match self.phase {
             Phase::Ended { .. } => {
                 self.phase = Phase::Idle;
+                self.state.commits += 1;
                 Ok(())
             }
             _ => Err(crate::err!(State, "nothing to commit; call end_task first")),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::TaskRecord;
 use super::signatures::Signatures;
 use crate::error::Result;
-use crate::head::{Head, Novelty};
+use crate::head::{Head, Left, Novelty};
 use crate::mixture::Overlap;
 use crate::signature::{Calibration, Certificate, Routing, Shortlist};
 
@@ -75,6 +75,20 @@ impl Recognition {
         let familiar: Vec<f64> = held_out.into_iter().filter(|x| x.is_finite()).map(|x| -x).collect();
         self.strangeness = Some(Strangeness { novelty, calibration: Calibration::new(&familiar, RECALL) });
         Ok(())
+    }
+
+    /// Drops what is of `class`, which was in `tasks`; says what stays.
+    pub fn forget(&mut self, class: usize, tasks: &[usize]) -> Result<(Left, bool)> {
+        let novelty = self.strangeness.as_mut().and_then(|s| s.novelty.as_mut());
+        let left = novelty.map_or(Ok(Left::Nothing), |novelty| novelty.forget(class))?;
+        let mut clean = true;
+        tasks.iter().for_each(|&task| clean &= self.signatures.forget(task, class));
+        Ok((left, clean))
+    }
+
+    /// Drops the signature of `task`.
+    pub fn forget_task(&mut self, task: usize) {
+        self.signatures.forget_task(task);
     }
 
     /// Makes a restored recognition ready.

@@ -30,6 +30,16 @@ impl Signatures {
         Ok(())
     }
 
+    /// Drops what is of `class` in the signature of `task`; `false` where some of it stays.
+    pub fn forget(&mut self, task: usize, class: usize) -> bool {
+        self.router.get_mut(task).is_none_or(|signature| signature.forget(class))
+    }
+
+    /// Drops the signature of `task`; later tasks move down by one.
+    pub fn forget_task(&mut self, task: usize) {
+        drop(self.router.remove(task));
+    }
+
     /// How far the newest task is from being taken for another, from its own images' features `[n, width]`, for an error
     /// of `eps`; `None` for the first task, which has no rival.
     pub fn certificate(&self, features: ArrayView2<'_, f32>, eps: f64) -> Result<Option<Certificate>> {

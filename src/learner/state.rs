@@ -31,7 +31,9 @@ pub struct State {
     pub strategy: String,
     /// Settings it was made with.
     pub settings: Settings,
-    /// Names of all classes, in the order they were met.
+    /// Changes so far that were kept: committed tasks and what was forgotten.
+    pub commits: u64,
+    /// Names of all classes, in the order they were met; empty for one that was forgotten.
     pub classes: Vec<String>,
     /// Finished tasks.
     pub tasks: Vec<TaskRecord>,
@@ -58,7 +60,12 @@ pub struct State {
 impl State {
     /// Index of the class `name`, if it is known.
     pub fn class(&self, name: &str) -> Option<usize> {
-        self.classes.iter().position(|c| c == name)
+        self.classes.iter().position(|c| c == name && !name.is_empty())
+    }
+
+    /// Names of the classes that are known, in the order they were met.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.classes.iter().map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// Bounds on how often signatures alone can take one task for another.
@@ -115,11 +122,24 @@ impl State {
         }
     }
 
-    /// Index of the class `name`, made known if it is new.
+    /// Index of the class `name`, made known if it is new: under an index that was freed, where there is one.
     pub(super) fn intern(&mut self, name: &str) -> usize {
-        self.class(name).unwrap_or_else(|| {
-            self.classes.push(name.into());
-            self.classes.len() - 1
-        })
+        if let Some(known) = self.class(name) {
+            return known;
+        }
+        let free = self.classes.iter().position(String::is_empty).unwrap_or(self.classes.len());
+        if free == self.classes.len() {
+            self.classes.push(String::new());
+        }
+        self.classes[free] = name.into();
+        free
+    }
+
+    /// Solves for what predicts: a record holds sums.
+    pub(super) fn solve(&mut self) -> Result<()> {
+        if let (Some(statistics), false) = (&mut self.statistics, self.tasks.is_empty()) {
+            statistics.head_mut().solve()?;
+        }
+        self.recognition.solve()
     }
 }

@@ -57,15 +57,22 @@ impl Learner {
         }
         self.task()?;
         self.check_encoded(images)?;
-        let before = self.state.classes.len();
-        let labels: Vec<usize> = labels.iter().map(|name| self.state.intern(name)).collect();
+        if labels.contains(&"") {
+            crate::bail!(InvalidArgument, "a class needs a name; an empty one stands for what was forgotten");
+        }
+        let (before, mut new) = (self.state.classes.len(), Vec::new());
+        let mut index = |name: &&str| {
+            new.extend(self.state.class(name).is_none().then(|| self.state.intern(name)));
+            self.state.intern(name)
+        };
+        let labels: Vec<usize> = labels.iter().map(&mut index).collect();
         match self.learn_rows(images, &labels) {
             Ok(steps) => {
                 self.task()?.cache.add(images, &labels);
                 Ok(steps)
             }
             Err(e) => {
-                self.unlearn_names(before);
+                self.unlearn_names(&new, before);
                 Err(e)
             }
         }
@@ -90,16 +97,17 @@ impl Learner {
         self.strategy.meet(&context, &mut self.state.memory, &moments)
     }
 
-    /// Takes the classes that came with a failed call out again.
-    fn unlearn_names(&mut self, before: usize) {
-        for class in before..self.state.classes.len() {
+    /// Takes the classes `new` that came with a failed call out again, of which there were `before`.
+    fn unlearn_names(&mut self, new: &[usize], before: usize) {
+        for &class in new {
             if let Some(head) = &mut self.state.training {
                 head.forget(class);
             }
+            self.state.classes[class].clear();
         }
         self.state.classes.truncate(before);
         if let Phase::Open { task, .. } = &mut self.phase {
-            task.classes.retain(|&class| class < before);
+            task.classes.retain(|class| !new.contains(class));
         }
     }
 

@@ -31,6 +31,16 @@ impl DpGmm {
         Self { posterior, lower_bound, n_iter, converged }
     }
 
+    /// Keeps the components `kept`, in that order; nothing of the others stays, also not in the prior's mean.
+    pub fn keep(&mut self, kept: &[usize]) {
+        let posterior = &mut self.posterior;
+        posterior.select(kept);
+        if let Some(mean) = posterior.means.mean_axis(Axis(0)) {
+            posterior.prior.mean = mean;
+        }
+        self.lower_bound = f64::NAN;
+    }
+
     /// Number of components kept.
     pub fn n_components(&self) -> usize {
         self.posterior.n_components()

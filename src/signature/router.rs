@@ -70,6 +70,11 @@ impl Router {
         (task < self.signatures.len()).then(|| self.signatures.remove(task))
     }
 
+    /// The signature of a task, to be changed.
+    pub fn get_mut(&mut self, task: usize) -> Option<&mut Signature> {
+        self.signatures.get_mut(task)
+    }
+
     /// The signatures, by task.
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use linfa::ParamGuard;
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, folds};
@@ -161,6 +161,8 @@ pub struct Signature {
     mixture: DpGmm,
     calibration: Calibration,
     classes: Vec<u32>,
+    /// Class of most of each component's samples.
+    owners: Vec<u32>,
     n: u32,
 }
 
@@ -196,12 +198,15 @@ impl Signature {
         let scores: Vec<f64> = held_out.iter().map(|&(_, score)| score).collect();
         let calibration = Calibration::new(&scores, params.recall);
         let mixture = params.mixture(features.z.view(), labels)?.rounded()?;
-        let classes: BTreeSet<u32> = labels.iter().map(|&c| u32::try_from(c).unwrap_or(u32::MAX)).collect();
+        let label = |&c: &usize| u32::try_from(c).unwrap_or(u32::MAX);
+        let classes: BTreeSet<u32> = labels.iter().map(label).collect();
+        let owners = owners(&mixture.responsibilities(&features.z), labels).iter().map(label).collect();
         let signature = Self {
             params: *params,
             mixture,
             calibration,
             classes: classes.into_iter().collect(),
+            owners,
             n: u32::try_from(n).unwrap_or(u32::MAX),
         };
         Ok((signature, held_out))
@@ -232,6 +237,18 @@ impl Signature {
         self.calibration
     }
 
+    /// Drops the components of a class. `false` where components were fitted across classes, so that others hold some of it.
+    pub fn forget(&mut self, class: usize) -> bool {
+        let own = |&j: &usize| self.owners[j] as usize != class;
+        let kept: Vec<usize> = (0..self.owners.len()).filter(own).collect();
+        if !kept.is_empty() {
+            self.mixture.keep(&kept);
+            self.owners = kept.iter().map(|&j| self.owners[j]).collect();
+        }
+        self.classes.retain(|&c| c as usize != class);
+        self.params.form == SignatureForm::ByClass
+    }
+
     /// Labels seen in this task, rising.
     pub fn classes(&self) -> &[u32] {
         &self.classes
@@ -244,8 +261,18 @@ impl Signature {
 
     /// Bytes of the stored numbers; the record around them adds a few dozen.
     pub fn bytes(&self) -> usize {
-        self.mixture.bytes() + size_of::<Calibration>() + 4 * self.classes.len()
+        self.mixture.bytes() + size_of::<Calibration>() + 4 * (self.classes.len() + self.owners.len())
     }
+}
+
+/// The class that has most of each component, by responsibilities `[n, K]`.
+fn owners(responsibilities: &Array2<f64>, labels: &[usize]) -> Vec<usize> {
+    let owner = |column: ArrayView1<'_, f64>| {
+        let mut shares: BTreeMap<usize, f64> = BTreeMap::new();
+        column.iter().zip(labels).for_each(|(r, &c)| *shares.entry(c).or_default() += r);
+        shares.into_iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(class, _)| class)
+    };
+    responsibilities.columns().into_iter().map(owner).collect()
 }
 
 /// Indices and scores of samples under mixtures that did not see them.

@@ -19,6 +19,7 @@
 //! | `file` | [`file::save`], [`file::load`]: atomic replacement in a file system |
 //! | `region` | [`Region`]: a stretch that is erased in sectors, on NOR flash or on a [`Medium`] |
 //! | `slots` | [`Slots`]: two places on a region, written in turn |
+//! | `place` | [`Place`]: a file or a partition, by name |
 //! | `partition` | [`Partition`]: a raw partition, or a file that stands for one |
 //!
 //! [`save`] and [`load`] do the same for any serde value, in postcard.
@@ -32,6 +33,7 @@
 pub mod file;
 mod medium;
 mod partition;
+mod place;
 pub mod record;
 mod region;
 mod slots;
@@ -43,6 +45,7 @@ use serde::de::DeserializeOwned;
 
 pub use medium::Medium;
 pub use partition::Partition;
+pub use place::Place;
 pub use record::Header;
 pub use region::{BLANK, Blocks, Nor, Region};
 pub use slots::{Slot, Slots};

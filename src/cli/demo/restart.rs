@@ -98,7 +98,7 @@ fn every_answer(stage: &Stage<'_>, learner: &Learner) -> Result<Vec<Prediction>>
 }
 
 fn saved(learner: &Learner, file: &Path) -> Result<Vec<u8>> {
-    store::save(file, learner.backbone_sha256(), learner.tasks().len() as u64, learner.state())?;
+    store::save(file, learner.backbone_sha256(), learner.state().commits, learner.state())?;
     std::fs::read(file).at(|| file.display().to_string())
 }
 

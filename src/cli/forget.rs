@@ -1,0 +1,57 @@
+//! `perennial forget`: classes or a task taken out of a state.
+
+use serde_json::json;
+
+use super::{Global, show};
+use crate::error::Result;
+use crate::learner::{Forgotten, Others, State};
+use crate::store::Place;
+
+/// Options of `forget`.
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["class", "task"])))]
+pub struct Args {
+    /// The learner's state: a file, or partition:PATH
+    #[arg(long)]
+    state: Place,
+    /// A class; may be given more than once
+    #[arg(long)]
+    class: Vec<String>,
+    /// A task, with all its classes
+    #[arg(long)]
+    task: Option<String>,
+}
+
+/// Runs the command. The state is replaced only when all was forgotten. No backbone is needed.
+pub fn run(global: &Global, args: &Args) -> Result<()> {
+    let (header, mut state): (_, State) = args.state.load(None)?;
+    let mut all: Vec<Forgotten> =
+        args.class.iter().map(|name| state.forget_class(name)).collect::<Result<_>>()?;
+    all.extend(args.task.iter().map(|name| state.forget_task(name)).collect::<Result<Vec<_>>>()?);
+    args.state.save(header.backbone, state.commits, &state)?;
+    let compacted = args.state.compact()?;
+    if global.json {
+        return show::json(
+            &json!({ "state": args.state, "forgotten": all, "older_states_erased": compacted }),
+        );
+    }
+    for Forgotten { classes, tasks, residues, others } in &all {
+        println!("forgot {}", classes.join(", "));
+        tasks.iter().for_each(|task| println!("  and with it task {task:?}"));
+        if residues.is_empty() {
+            println!("  nothing of it is left in the state");
+        }
+        residues.iter().for_each(|residue| println!("  left: {residue}"));
+        if *others != Others::Same {
+            println!("  scores of other classes: {others}");
+        }
+    }
+    match compacted {
+        true => println!("{}: no byte of older states is left", args.state),
+        false => println!(
+            "{}: replaced; the old file's bytes stay on its medium until something overwrites them (partition: does)",
+            args.state
+        ),
+    }
+    Ok(())
+}
