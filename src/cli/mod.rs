@@ -114,6 +114,10 @@ fn run(cli: Cli) -> Result<()> {
             .build_global()
             .map_err(|e| crate::err!(InvalidArgument, "--threads {threads}: {e}"))?;
     }
+    // A reader that stops reading (`| head`) ends the program quietly, but where it talks to processes that may end first.
+    if !matches!(command, Some(Command::Eval(_) | Command::Bench(_))) {
+        sigpipe::reset();
+    }
     match command {
         None => demo::run(&global, &demo::Args::default()),
         Some(Command::Demo(args)) => demo::run(&global, &args),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
@@ -11,7 +11,7 @@ use super::{Head, Left, Lift, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul};
 
-/// Rows lifted and summed at a time, which are one observation of rounded sums: bounds the f64 copy of `phi`.
+/// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
 const BLOCK: usize = 512;
 
 /// Width of the sums at rest.
@@ -45,18 +45,19 @@ pub struct Ridge {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Gram {
     Whole(PackedGram<Sum>),
-    /// Of rows less the mean of their observation, and the observations' own sums: the mean of random features is large, and
-    /// rounding what it makes of every entry would cost more than the ridge adds.
+    /// Of rows less a centre, the mean of the first ones, and their sum: the mean of random features is large, and rounding
+    /// what it makes of every entry would cost more than the ridge adds.
     Rounded {
         scatter: RoundedGram,
-        observations: ClassSums,
+        centre: Option<Array1<Sum>>,
+        /// Of rows less the centre.
+        sum: Array1<f64>,
     },
 }
 
 impl Gram {
     fn rounded(width: usize) -> Self {
-        let observations = ClassSums::resting(width, Rest::Narrow);
-        Self::Rounded { scatter: RoundedGram::new(width), observations }
+        Self::Rounded { scatter: RoundedGram::new(width), centre: None, sum: Array1::zeros(width) }
     }
 
     fn width(&self) -> usize {
@@ -70,41 +71,46 @@ impl Gram {
     fn sums(&self) -> Result<Cow<'_, PackedGram<Sum>>> {
         match self {
             Self::Whole(gram) => Ok(Cow::Borrowed(gram)),
-            Self::Rounded { scatter, observations } => {
+            Self::Rounded { scatter, centre, sum } => {
                 let mut gram = scatter.gram().clone();
-                let mut rows = observations.sums().mapv(|x| x as Sum);
-                for (mut row, &n) in rows.rows_mut().into_iter().zip(observations.counts()) {
-                    row /= (n.max(1) as Sum).sqrt();
+                if let Some(centre) = centre {
+                    // n c c' + s c' + c s' = (s + n c)(s + n c)' / n - s s' / n
+                    let n = scatter.rows() as f64;
+                    let row = |x: Array1<f64>| (x / n.sqrt()).mapv(|x| x as Sum).insert_axis(Axis(0));
+                    gram.add_rows(row(sum + &(centre.mapv(f64::from) * n)).view(), 1.0)?;
+                    gram.add_rows(row(sum.clone()).view(), -1.0)?;
                 }
-                gram.add_rows(rows.view(), 1.0)?;
                 Ok(Cow::Owned(gram))
             }
         }
     }
 
-    /// Adds the rows of one observation.
+    /// Adds rows.
     fn add_rows(&mut self, rows: ArrayView2<'_, Sum>) -> Result<()> {
         match self {
             Self::Whole(gram) => gram.add_rows(rows, 1.0),
-            Self::Rounded { scatter, observations } => {
+            Self::Rounded { scatter, centre, sum } => {
                 let Some(mean) = rows.mean_axis(Axis(0)) else { return Ok(()) };
-                scatter.add_rows((&rows - &mean).view())?;
-                observations.add(rows.mapv(f64::from).view(), &vec![observations.classes(); rows.nrows()])
+                let less = &rows - &*centre.get_or_insert(mean);
+                *sum += &less.mapv(f64::from).sum_axis(Axis(0));
+                scatter.add_rows(less.view())
             }
         }
     }
 
     fn settle(&mut self) {
-        if let Self::Rounded { scatter, observations } = self {
+        if let Self::Rounded { scatter, .. } = self {
             scatter.settle();
-            observations.settle();
         }
     }
 
     fn bytes(&self) -> usize {
         match self {
             Self::Whole(gram) => gram.bytes(),
-            Self::Rounded { scatter, observations } => scatter.bytes() + observations.bytes(),
+            Self::Rounded { scatter, centre, sum } => {
+                let centre = centre.as_ref().map_or(0, |c| size_of::<Sum>() * c.len());
+                scatter.bytes() + centre + size_of::<f64>() * sum.len()
+            }
         }
     }
 }

@@ -52,8 +52,7 @@ impl Forgotten {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Residue {
-    /// How its features lay about their mean, in sums over all classes that the classifier is solved from, and of random features
-    /// the sum over all images of its task.
+    /// How its features lay about their mean, in sums over all classes that the classifier is solved from.
     Spread,
     /// Centres, scales and directions of the feature space, fitted to the images of the first task.
     Space,
