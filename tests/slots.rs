@@ -64,7 +64,7 @@ impl ReadNorFlash for Chip {
     const READ_SIZE: usize = 4;
 
     fn read(&mut self, at: u32, into: &mut [u8]) -> std::result::Result<(), Off> {
-        assert!(at as usize % Self::READ_SIZE == 0 && into.len() % Self::READ_SIZE == 0);
+        assert!((at as usize).is_multiple_of(Self::READ_SIZE) && into.len().is_multiple_of(Self::READ_SIZE));
         into.copy_from_slice(&self.bytes[at as usize..at as usize + into.len()]);
         Ok(())
     }
@@ -79,7 +79,7 @@ impl NorFlash for Chip {
     const ERASE_SIZE: usize = SECTOR;
 
     fn erase(&mut self, from: u32, to: u32) -> std::result::Result<(), Off> {
-        assert!(from as usize % SECTOR == 0 && to as usize % SECTOR == 0);
+        assert!((from as usize).is_multiple_of(SECTOR) && (to as usize).is_multiple_of(SECTOR));
         let (done, result) = self.take((to - from) as usize);
         let (from, to) = (from as usize, to as usize);
         self.bytes[from..from + done].fill(store::BLANK);
@@ -93,7 +93,7 @@ impl NorFlash for Chip {
 
     fn write(&mut self, at: u32, bytes: &[u8]) -> std::result::Result<(), Off> {
         let at = at as usize;
-        assert!(at % WORD == 0 && bytes.len() % WORD == 0);
+        assert!(at.is_multiple_of(WORD) && bytes.len().is_multiple_of(WORD));
         let (done, result) = self.take(bytes.len());
         for (to, from) in self.bytes[at..].iter_mut().zip(&bytes[..done]) {
             assert_eq!(*to, store::BLANK, "a word is written once after an erase");
