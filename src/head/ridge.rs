@@ -2,17 +2,20 @@
 
 use std::borrow::Cow;
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
 use super::sums::{ClassSums, Rest, masked};
 use super::{Head, Left, Lift, check_batch, check_width, unsolved};
-use crate::error::Result;
-use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul};
+use crate::error::{Error, Result};
+use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul, svd_thin};
 
 /// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
 const BLOCK: usize = 512;
+
+/// Directions in which means of observations are kept apart from a rounded scatter.
+const BETWEEN: usize = 16;
 
 /// Width of the sums at rest.
 type Sum = f32;
@@ -45,19 +48,29 @@ pub struct Ridge {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Gram {
     Whole(PackedGram<Sum>),
-    /// Of rows less a centre, the mean of the first ones, and their sum: the mean of random features is large, and rounding
-    /// what it makes of every entry would cost more than the ridge adds.
+    /// Of rows less the mean of their observation, and what those means add: the mean of random features is large, and
+    /// rounding what it makes of every entry would cost more than the ridge adds.
     Rounded {
         scatter: RoundedGram,
-        centre: Option<Array1<Sum>>,
-        /// Of rows less the centre.
-        sum: Array1<f64>,
+        /// Rows `R` with `R' R = Σ n m m'`: orthogonal, the largest first, so that none is the mean of an observation.
+        between: Array2<Sum>,
     },
+}
+
+/// Rows that have the same `R' R` and are orthogonal, the longest first.
+fn orthogonal(rows: &Array2<Sum>) -> Result<Array2<Sum>> {
+    let found = svd_thin(rows.mapv(f64::from).view())?;
+    let lengths = Array1::from(found.values).insert_axis(Axis(1));
+    Ok((found.vt * lengths).mapv(|x| x as Sum))
+}
+
+fn odd(e: ndarray::ShapeError) -> Error {
+    crate::err!(Bug, "rows of different lengths: {e}")
 }
 
 impl Gram {
     fn rounded(width: usize) -> Self {
-        Self::Rounded { scatter: RoundedGram::new(width), centre: None, sum: Array1::zeros(width) }
+        Self::Rounded { scatter: RoundedGram::new(width), between: Array2::zeros((0, width)) }
     }
 
     fn width(&self) -> usize {
@@ -71,29 +84,29 @@ impl Gram {
     fn sums(&self) -> Result<Cow<'_, PackedGram<Sum>>> {
         match self {
             Self::Whole(gram) => Ok(Cow::Borrowed(gram)),
-            Self::Rounded { scatter, centre, sum } => {
+            Self::Rounded { scatter, between } => {
                 let mut gram = scatter.gram().clone();
-                if let Some(centre) = centre {
-                    // n c c' + s c' + c s' = (s + n c)(s + n c)' / n - s s' / n
-                    let n = scatter.rows() as f64;
-                    let row = |x: Array1<f64>| (x / n.sqrt()).mapv(|x| x as Sum).insert_axis(Axis(0));
-                    gram.add_rows(row(sum + &(centre.mapv(f64::from) * n)).view(), 1.0)?;
-                    gram.add_rows(row(sum.clone()).view(), -1.0)?;
-                }
+                gram.add_rows(between.view(), 1.0)?;
                 Ok(Cow::Owned(gram))
             }
         }
     }
 
-    /// Adds rows.
+    /// Adds the rows of one observation.
     fn add_rows(&mut self, rows: ArrayView2<'_, Sum>) -> Result<()> {
         match self {
             Self::Whole(gram) => gram.add_rows(rows, 1.0),
-            Self::Rounded { scatter, centre, sum } => {
+            Self::Rounded { scatter, between } => {
                 let Some(mean) = rows.mean_axis(Axis(0)) else { return Ok(()) };
-                let less = &rows - &*centre.get_or_insert(mean);
-                *sum += &less.mapv(f64::from).sum_axis(Axis(0));
-                scatter.add_rows(less.view())
+                scatter.add_rows((&rows - &mean).view())?;
+                let mean = (mean * (rows.nrows() as Sum).sqrt()).insert_axis(Axis(0));
+                *between = orthogonal(&concatenate(Axis(0), &[between.view(), mean.view()]).map_err(odd)?)?;
+                if between.nrows() > BETWEEN {
+                    let (kept, smallest) = between.view().split_at(Axis(0), BETWEEN);
+                    scatter.add_rows(smallest)?;
+                    *between = kept.to_owned();
+                }
+                Ok(())
             }
         }
     }
@@ -107,10 +120,7 @@ impl Gram {
     fn bytes(&self) -> usize {
         match self {
             Self::Whole(gram) => gram.bytes(),
-            Self::Rounded { scatter, centre, sum } => {
-                let centre = centre.as_ref().map_or(0, |c| size_of::<Sum>() * c.len());
-                scatter.bytes() + centre + size_of::<f64>() * sum.len()
-            }
+            Self::Rounded { scatter, between } => scatter.bytes() + size_of::<Sum>() * between.len(),
         }
     }
 }

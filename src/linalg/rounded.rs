@@ -44,11 +44,6 @@ impl RoundedGram {
         self.gram.packed.iter_mut().for_each(|x| *x = f16::from_f32(*x / n).to_f32() * n);
     }
 
-    /// Rows so far.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
     fn count(&self) -> f32 {
         self.rows.max(1) as f32
     }
