@@ -16,7 +16,7 @@ use crate::error::{Context, Error, Result};
 pub enum Place {
     /// See [`super::file`].
     File(PathBuf),
-    /// See [`super::slots`].
+    /// See [`Slots`].
     Partition(PathBuf),
 }
 
