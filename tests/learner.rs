@@ -15,7 +15,7 @@ use perennial::adapter::{Blocks, Lora, Roles};
 use perennial::engine::{Data, Engine, Ports, Session, Tract};
 use perennial::graph::Graph;
 use perennial::head::Vectors;
-use perennial::learner::{Budget, Descent, Learner, Settings, State};
+use perennial::learner::{Budget, Crops, Descent, Learner, Settings, State, crop};
 use perennial::{ErrorKind, store, strategy};
 
 /// Share of fresh pictures of `tasks` that get their class.
@@ -439,12 +439,75 @@ fn images_encoded_for_another_strategy_are_refused_where_something_lacks() {
     let [of_deep, of_plain] = [&deep, &plain].map(|learner| learner.encode(images.view()).unwrap());
     for (learner, other) in [(&mut deep, of_plain), (&mut plain, of_deep)] {
         learner.begin_task("a").unwrap();
-        let error = learner.observe_encoded(&other, &labels).unwrap_err();
+        let error = learner.observe_encoded(&other.clone().into(), &labels).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
         learner.observe(images.view(), &labels).unwrap();
         learner.end_task().unwrap();
         learner.commit().unwrap();
         assert_eq!(learner.predict_encoded(&other).unwrap_err().kind(), ErrorKind::Mismatch);
+    }
+}
+
+/// A learner of four tasks from three pictures a class, each in so many crops.
+fn learned_in_crops(crops: Option<usize>) -> Learner {
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let mut learner = Learner::builder(backbone).settings(Settings { crops, ..settings() }).build().unwrap();
+    for task in 0..4 {
+        let (images, labels) = pictures(task, 3, task as u64);
+        learner.begin_task(&format!("task {task}")).unwrap();
+        learner.observe(images.view(), &labels).unwrap();
+        learner.epoch().unwrap();
+        learner.end_task().unwrap();
+        learner.commit().unwrap();
+    }
+    learner
+}
+
+#[test]
+fn a_thing_learned_in_crops_is_known_in_them() {
+    let right = |learner: &Learner, moved: usize| {
+        let of_task = |task| {
+            let (images, labels) = pictures(task, 20, 90 + task as u64);
+            let answers = learner.predict(crop(images.view(), moved).unwrap().view()).unwrap();
+            answers.iter().zip(&labels).filter(|(a, b)| a.name == **b).count()
+        };
+        (0..4).map(of_task).sum::<usize>()
+    };
+    let [whole, crops] = [Some(1), None].map(learned_in_crops);
+    assert_eq!((whole.crops(), crops.crops()), (1, 3), "the default learns in three crops");
+    let [of_whole, of_crops] = [&whole, &crops].map(|learner| right(learner, 1) + right(learner, 2));
+    println!("right of 320 in the windows: {of_crops} learned in crops, {of_whole} without");
+    println!("right of 160 in the same frame: {} and {}", right(&crops, 0), right(&whole, 0));
+    assert!(of_crops > of_whole + 40 && right(&crops, 0) + 8 > right(&whole, 0));
+    assert_eq!(bytes(&learned_in_crops(Some(3))), bytes(&crops), "what the default does can be asked for");
+}
+
+#[test]
+fn crops_of_one_task_come_in_one_number() {
+    let mut learner = learner("perennial");
+    let (images, labels) = pictures(0, 4, 1);
+    let in_crops = learner.encode_crops(images.view()).unwrap();
+    assert_eq!((in_crops.count(), in_crops.len()), (3, 8));
+    learner.begin_task("a").unwrap();
+    learner.observe_encoded(&in_crops, &labels).unwrap();
+    let error = learner.observe_encoded(&in_crops.clone().first(1), &labels).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    let uneven = vec![in_crops.whole().clone(), in_crops.whole().select(&[0])];
+    assert_eq!(Crops::new(uneven).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    learner.end_task().unwrap();
+    learner.commit().unwrap();
+
+    let mut other = self::learner("perennial");
+    other.begin_task("a").unwrap();
+    other.observe(images.view(), &labels).unwrap();
+    other.end_task().unwrap();
+    other.commit().unwrap();
+    assert_eq!(bytes(&other), bytes(&learner), "encoded before or on the way");
+    for crops in [0, 6] {
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let settings = Settings { crops: Some(crops), ..settings() };
+        let error = Learner::builder(backbone).settings(settings).build().err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     }
 }
 
@@ -705,7 +768,7 @@ fn a_stream_finds_its_tasks_by_itself() {
     for task in 0..3 {
         let (images, labels) = pictures(task, 60, task as u64);
         let encoded = stream.learner().encode(images.view()).unwrap();
-        turns.extend(stream.observe(&encoded, &labels).unwrap());
+        turns.extend(stream.observe(&encoded.into(), &labels).unwrap());
     }
     let (learner, last) = stream.finish().unwrap();
     let boundaries: Vec<_> = turns.iter().map(|t| t.boundary.unwrap()).collect();

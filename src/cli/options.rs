@@ -109,6 +109,10 @@ pub struct Train {
     /// Columns of a random-feature head
     #[arg(long, default_value_t = 2000)]
     pub random_features: usize,
+    /// Crops of a picture that is learned: the whole, and up to 4 corner windows of 9/10 of its sides [default: as the strategy
+    /// wants, 3 for perennial]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub crops: Option<u8>,
     /// Class vectors for NAME+vectors, such as text embeddings of the classes' names: a JSON object of name and list of
     /// numbers, as wide as the model's feature
     #[arg(long, value_name = "FILE")]
@@ -139,6 +143,7 @@ impl Train {
             descent: self.optimizer,
             learning_rate: self.learning_rate.unwrap_or(self.optimizer.usual_rate()),
             random_features: self.random_features,
+            crops: self.crops.map(usize::from),
             ..Settings::default()
         })
     }

@@ -9,19 +9,20 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayD};
 
-use super::cache::Cache;
+use super::cache::{Cache, seen};
 use super::encoder::{Encoder, Encodings};
 use super::rows::Rows;
 use crate::data::{Dataset, Identity, Preprocess, Skipped, Split};
 use crate::error::Result;
-use crate::learner::Encoded;
+use crate::learner::{Crops, Encoded};
 
 /// Images read at a time.
 const CHUNK: usize = 64;
 
 /// Encoded images by sample id.
 pub struct Bank {
-    images: Images,
+    /// Of every crop, the whole pictures first.
+    crops: Vec<Images>,
     /// Pictures that could not be read.
     pub skipped: Vec<Skipped>,
 }
@@ -32,35 +33,41 @@ enum Images {
 }
 
 impl Bank {
-    /// Encodes the samples `ids` of `split`. `progress` is told how many pictures each step finished.
+    /// Encodes the samples `ids` of `split` in so many crops. `progress` is told how many crops of pictures each step finished.
     ///
     /// # Errors
     /// As [`Encoder::over`].
     pub fn encode(
         encoder: &Encoder,
         of: (&Dataset, Split),
-        ids: &[usize],
+        (ids, crops): (&[usize], usize),
         preprocess: &Preprocess,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Self> {
-        let (mut all, mut place) = (None::<Encoded>, BTreeMap::new());
-        let skipped = encoder.over(of, ids, preprocess, progress, |ids, encodings| {
-            let start = place.len();
-            place.extend(ids.iter().enumerate().map(|(i, &id)| (id, start + i)));
-            match &mut all {
-                Some(all) => all.extend(&encodings.encoded()),
-                None => all = Some(encodings.encoded()),
-            }
-            Ok(())
-        })?;
-        Ok(Self { images: Images::Memory { all, place }, skipped })
+        let (mut bank, mut skipped) = (Vec::new(), Vec::new());
+        for crop in 0..crops {
+            let (mut all, mut place) = (None::<Encoded>, BTreeMap::new());
+            skipped = encoder.over(of, (ids, crop), preprocess, progress, |ids, encodings| {
+                let start = place.len();
+                place.extend(ids.iter().enumerate().map(|(i, &id)| (id, start + i)));
+                match &mut all {
+                    Some(all) => all.extend(&encodings.encoded()),
+                    None => all = Some(encodings.encoded()),
+                }
+                Ok(())
+            })?;
+            bank.push(Images::Memory { all, place });
+        }
+        Ok(Self { crops: bank, skipped })
     }
 
-    /// The samples whose `identities` a cache holds; the others count as unreadable.
-    pub fn cached(cache: &Cache, identities: &[Identity]) -> Self {
-        let found = |(id, identity): (usize, &Identity)| Some((id, cache.find(identity)?));
-        let place = identities.iter().enumerate().filter_map(found).collect();
-        Self { images: Images::Disk { place }, skipped: Vec::new() }
+    /// The samples whose `identities` a cache holds, in so many crops; the others count as unreadable.
+    pub fn cached(cache: &Cache, identities: &[Identity], crops: usize) -> Self {
+        let of = |crop| {
+            let found = |(id, identity): (usize, &Identity)| Some((id, cache.find(&seen(identity, crop))?));
+            Images::Disk { place: identities.iter().enumerate().filter_map(found).collect() }
+        };
+        Self { crops: (0..crops).map(of).collect(), skipped: Vec::new() }
     }
 
     /// The ids among `ids` that could be read, and their encoded images in the same order.
@@ -68,20 +75,43 @@ impl Bank {
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) where none could be read; `Corrupt` for a damaged cache.
     pub fn get(&self, ids: &[usize]) -> Result<(Vec<usize>, Encoded)> {
-        let known = |id: &usize| match &self.images {
-            Images::Memory { place, .. } => place.contains_key(id),
-            Images::Disk { place } => place.contains_key(id),
-        };
-        let known: Vec<usize> = ids.iter().copied().filter(known).collect();
-        let images = match &self.images {
-            Images::Memory { all: Some(all), place } if !known.is_empty() => {
-                Some(all.select(&known.iter().map(|id| place[id]).collect::<Vec<_>>()))
+        let known = self.known(ids);
+        Ok((known.clone(), self.crops[0].get(&known)?))
+    }
+
+    /// The same in every crop.
+    ///
+    /// # Errors
+    /// As [`Bank::get`].
+    pub fn crops(&self, ids: &[usize]) -> Result<(Vec<usize>, Crops)> {
+        let known = self.known(ids);
+        let each = self.crops.iter().map(|images| images.get(&known)).collect::<Result<_>>()?;
+        Ok((known, Crops::new(each)?))
+    }
+
+    /// Those among `ids` that could be read in every crop.
+    fn known(&self, ids: &[usize]) -> Vec<usize> {
+        ids.iter().copied().filter(|id| self.crops.iter().all(|images| images.holds(*id))).collect()
+    }
+}
+
+impl Images {
+    fn holds(&self, id: usize) -> bool {
+        match self {
+            Self::Memory { place, .. } => place.contains_key(&id),
+            Self::Disk { place } => place.contains_key(&id),
+        }
+    }
+
+    fn get(&self, ids: &[usize]) -> Result<Encoded> {
+        let images = match self {
+            Self::Memory { all: Some(all), place } if !ids.is_empty() => {
+                Some(all.select(&ids.iter().map(|id| place[id]).collect::<Vec<_>>()))
             }
-            Images::Memory { .. } => None,
-            Images::Disk { place } => read(&known.iter().map(|id| &place[id]).collect::<Vec<_>>())?,
+            Self::Memory { .. } => None,
+            Self::Disk { place } => read(&ids.iter().map(|id| &place[id]).collect::<Vec<_>>())?,
         };
-        let none = || crate::err!(NotFound, "no readable picture among {} samples", ids.len());
-        Ok((known, images.ok_or_else(none)?))
+        images.ok_or_else(|| crate::err!(NotFound, "no picture among the samples of a task could be read"))
     }
 }
 

@@ -21,6 +21,18 @@ use super::rows::{Rows, Writer};
 use crate::data::{Dataset, Identity, Preprocess, Skipped, Split};
 use crate::error::{Context, Result};
 
+/// Identity of a crop of a picture; the whole picture has the picture's own.
+pub fn seen(picture: &Identity, crop: usize) -> Identity {
+    match crop {
+        0 => *picture,
+        _ => Sha256::new()
+            .chain_update(picture)
+            .chain_update(format!("window {crop}, side 0.9"))
+            .finalize()
+            .into(),
+    }
+}
+
 /// Encoded pictures under one key.
 #[derive(Debug)]
 pub struct Cache {
@@ -77,14 +89,16 @@ impl Cache {
         self.files.first().map(|rows| (rows.row_bytes() * pictures) as u64)
     }
 
-    /// Those of the samples `ids` whose picture is not there, each picture once; `identities` are those of all samples.
-    pub fn missing(&self, ids: &[usize], identities: &[Identity]) -> Vec<usize> {
-        let mut seen = BTreeSet::new();
-        let new = |id: &usize| !self.place.contains_key(&identities[*id]) && seen.insert(identities[*id]);
+    /// Those of the samples `ids` of which a crop is not there, each picture once; `identities` are those of all samples.
+    pub fn missing(&self, ids: &[usize], identities: &[Identity], crop: usize) -> Vec<usize> {
+        let mut met = BTreeSet::new();
+        let new = |id: &usize| {
+            !self.place.contains_key(&seen(&identities[*id], crop)) && met.insert(identities[*id])
+        };
         ids.iter().copied().filter(new).collect()
     }
 
-    /// Encodes the samples `missing`, see [`Cache::missing`]. `progress` is told how many pictures each step finished. Returns what could
+    /// Encodes a crop of the samples `missing`, see [`Cache::missing`]. `progress` is told how many pictures each step finished. Returns what could
     /// not be read.
     ///
     /// # Errors
@@ -93,7 +107,7 @@ impl Cache {
         &mut self,
         encoder: &Encoder,
         (data, split): (&Dataset, Split),
-        (missing, identities): (&[usize], &[Identity]),
+        (missing, identities, crop): (&[usize], &[Identity], usize),
         preprocess: &Preprocess,
         progress: &mut dyn FnMut(usize),
     ) -> Result<Vec<Skipped>> {
@@ -101,12 +115,12 @@ impl Cache {
             return Ok(Vec::new());
         }
         let mut hash = Sha256::new();
-        missing.iter().for_each(|&at| hash.update(identities[at]));
+        missing.iter().for_each(|&at| hash.update(seen(&identities[at], crop)));
         let path = self.folder.join(format!("{}.rows", hex(&hash.finalize()[..8])));
         let mut writer = Writer::create(&path, self.key)?;
         let of = (data, split);
-        let skipped = encoder.over(of, missing, preprocess, progress, |ids, encodings| {
-            let of: Vec<Identity> = ids.iter().map(|&id| identities[id]).collect();
+        let skipped = encoder.over(of, (missing, crop), preprocess, progress, |ids, encodings| {
+            let of: Vec<Identity> = ids.iter().map(|&id| seen(&identities[id], crop)).collect();
             let Encodings { tokens, features, summary } = encodings;
             writer.push(&of, &tokens, features.view(), summary)
         })?;

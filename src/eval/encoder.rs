@@ -11,7 +11,7 @@ use crate::data::{Dataset, Preprocess, Skipped, Split};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::learner::{Encoded, Runner, Settings};
+use crate::learner::{Encoded, Runner, Settings, crop};
 
 /// Pictures decoded and encoded at a time.
 const CHUNK: usize = 64;
@@ -83,7 +83,7 @@ impl Encodings {
 }
 
 impl Encoder {
-    /// Encodes the samples `ids` of `split`, and gives them to `each` with the ids of those that could be read. `progress` is
+    /// Encodes one crop of the samples `ids` of `split`, and gives them to `each` with the ids of those that could be read. `progress` is
     /// told how many pictures each step finished. Returns what could not be read.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Encoder {
     pub fn over(
         &self,
         (data, split): (&Dataset, Split),
-        ids: &[usize],
+        (ids, index): (&[usize], usize),
         preprocess: &Preprocess,
         progress: &mut dyn FnMut(usize),
         mut each: impl FnMut(&[usize], Encodings) -> Result<()>,
@@ -107,7 +107,11 @@ impl Encoder {
             }
             let images = ArrayView4::from_shape((batch.ids.len(), c, h, w), &batch.pixels)
                 .map_err(|e| crate::err!(Shape, "preprocessed pictures do not fit the backbone: {e}"))?;
-            each(&batch.ids, self.encode(images)?)?;
+            let encodings = match index {
+                0 => self.encode(images)?,
+                _ => self.encode(crop(images, index)?.view())?,
+            };
+            each(&batch.ids, encodings)?;
         }
         Ok(skipped)
     }

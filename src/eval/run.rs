@@ -150,7 +150,8 @@ impl<'a> Run<'a> {
         let seed = learner.settings().seed;
         let mut ids: Vec<usize> = lessons.iter().flat_map(|l| &l.train).copied().collect();
         ids.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ t as u64));
-        let (ids, images) = self.course.train.get(&ids)?;
+        let (ids, images) = self.course.train.crops(&ids)?;
+        let images = images.first(learner.crops());
         let start = Instant::now();
         self.progress.trace.task_starts.push(self.progress.trace.loss.len());
         learner.begin_task(if lessons.len() > 1 { "all" } else { &lessons[0].name })?;
@@ -181,7 +182,8 @@ impl<'a> Run<'a> {
         for (t, task) in tasks.iter().enumerate() {
             let mut ids = task.train.clone();
             ids.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ t as u64));
-            let (ids, images) = self.course.train.get(&ids)?;
+            let (ids, images) = self.course.train.crops(&ids)?;
+            let images = images.first(stream.learner().crops());
             starts.push(truth.len() as u64);
             truth.extend(std::iter::repeat_n(t, ids.len()));
             let class = |&id: &usize| self.course.data.classes[self.course.class(Split::Train, id)].as_str();

@@ -10,7 +10,8 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use super::metric::{Metric, fewer, rest};
+use super::leaving::Everything;
+use super::metric::{Asked, Metric};
 use crate::error::Result;
 use crate::linalg::Cholesky;
 
@@ -63,39 +64,48 @@ impl Background {
         scores.map_axis(Axis(1), of)
     }
 
-    /// The same for rows that *were* observed, with these centres and held-out distances, as if they had not been: each is taken out of its centre and of `S`
-    /// of everything by rank-one updates, as [`Novelty`](super::Novelty) does it.
+    /// The same for pictures that *were* observed, with these centres and held-out distances, as if they had not been: each
+    /// is taken out of its centre and of `S` and `T` with all its crops.
     pub(super) fn held_out(
         &self,
         metric: &Metric,
-        rows: &Array2<f64>,
+        asked: &Asked<'_>,
         distances: &Array2<f64>,
         centres: &[usize],
     ) -> Result<Array1<f64>> {
         let nearest = distances.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
-        let products = rows.dot(&metric.weights);
-        let squares = metric.squares(rows)?;
-        let total = metric.counts.sum();
-        let rise = total / (total - 1.0).max(1.0);
         let mut out = nearest;
         for (i, &own) in centres.iter().enumerate() {
-            let (grown, alpha) = metric.leaving(own);
-            let x = products.row(i);
-            // Under S: |x - m|^2, |x - m_own|^2 and their product; then the same under T.
-            let along = x.dot(&self.shares);
-            let from_mean = squares[i] - 2.0 * along + self.mean_square;
-            let from_own = squares[i] - 2.0 * x[own] + self.squares[own];
-            let both = squares[i] - x[own] - along + self.to_mean[own];
-            let (u, v) = (self.spread(x), self.spread(x) - self.spread_of(metric, own));
-            let (cu, cv) = (self.inner.dot(&u), self.inner.dot(&v));
-            let (from_mean, from_own, both) =
-                (from_mean - u.dot(&cu), from_own - v.dot(&cv), both - u.dot(&cv));
-            // Without the row T is T + beta v v' - u u' / (N - 1) but for its scale; v is the row less its centre, u less m.
-            let beta = grown / total - alpha;
-            let square = from_mean - beta * both * both / rest(-beta * from_own);
-            out[i] -= fewer(total) * rise * rise * square / rest(rise / total * square);
+            let (total, share) = (metric.counts.sum(), metric.share());
+            let everything = Everything { total, share, stay: metric.staying(own, asked.crops) };
+            out[i] -= everything.square(&self.products(metric, asked, i, own))?;
         }
         Ok(out)
+    }
+
+    /// Products under `T^-1` of the crops of picture `i`, less the mean of all and less their centre.
+    fn products(&self, metric: &Metric, asked: &Asked<'_>, i: usize, own: usize) -> Array2<f64> {
+        let (g, dots, cross) = (asked.crops, asked.dots(i), asked.cross(i));
+        let along = cross.dot(&self.shares);
+        let inner = asked.less(&dots, &cross, own, self.squares[own]);
+        let of_centre = self.spread_of(metric, own);
+        let spread: Vec<Array1<f64>> = (0..2 * g)
+            .map(|a| match a < g {
+                true => self.spread(cross.row(a)),
+                false => self.spread(cross.row(a - g)) - &of_centre,
+            })
+            .collect();
+        Array2::from_shape_fn((2 * g, 2 * g), |(a, b)| {
+            let (low, high) = (a.min(b), a.max(b));
+            let under_s = match (low < g, high < g) {
+                (true, true) => dots[[low, high]] - along[low] - along[high] + self.mean_square,
+                (true, false) => {
+                    dots[[low, high - g]] - cross[[low, own]] - along[high - g] + self.to_mean[own]
+                }
+                _ => inner[[low - g, high - g]],
+            };
+            under_s - spread[a].dot(&self.inner.dot(&spread[b]))
+        })
     }
 
     /// `v` of a centre.

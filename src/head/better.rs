@@ -3,10 +3,10 @@
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::{Head, Lda, Left, Ridge, best_of};
+use super::{Head, Lda, Left, Ridge, asked, best_of};
 use crate::error::Result;
 
-/// Rows that are held out after each observation.
+/// Pictures that are held out after each observation.
 const ASKED: usize = 512;
 
 /// [`Ridge`] and [`Lda`] side by side. After each observation both are asked for the rows that came, each row held out of
@@ -21,7 +21,7 @@ pub struct Better {
     lda: Lda,
     /// Held-out rows that the ridge and the discriminants had right.
     right: [u64; 2],
-    /// Rows of the last observation, until they were asked.
+    /// Rows of the last observation, with the labels of their pictures, until they were asked.
     #[serde(skip)]
     fresh: Option<(Array2<f32>, Vec<usize>)>,
 }
@@ -46,11 +46,15 @@ impl Better {
 
 impl Head for Better {
     fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
-        self.ridge.observe(features, labels)?;
-        self.lda.observe(features, labels)?;
-        let some: Vec<usize> = (0..labels.len()).step_by(labels.len().div_ceil(ASKED).max(1)).collect();
-        let asked = some.iter().map(|&i| labels[i]).collect();
-        self.fresh = Some((features.select(Axis(0), &some), asked));
+        self.observe_crops(features, labels, 1)
+    }
+
+    fn observe_crops(&mut self, features: ArrayView2<'_, f32>, labels: &[usize], crops: usize) -> Result<()> {
+        self.ridge.observe_crops(features, labels, crops)?;
+        self.lda.observe_crops(features, labels, crops)?;
+        let (pictures, rows) = asked(labels.len(), crops, ASKED);
+        let asked = pictures.iter().map(|&i| labels[i]).collect();
+        self.fresh = Some((features.select(Axis(0), &rows), asked));
         Ok(())
     }
 
@@ -58,8 +62,11 @@ impl Head for Better {
         self.ridge.solve()?;
         self.lda.solve()?;
         if let Some((rows, labels)) = self.fresh.take() {
-            let answers =
-                [self.ridge.held_out(rows.view(), &labels)?, self.lda.held_out(rows.view(), &labels)?];
+            let crops = rows.nrows() / labels.len().max(1);
+            let answers = [
+                self.ridge.held_out(rows.view(), &labels, crops)?,
+                self.lda.held_out(rows.view(), &labels, crops)?,
+            ];
             for (right, scores) in self.right.iter_mut().zip(answers) {
                 *right += best_of(&scores).iter().zip(&labels).filter(|(a, b)| a == b).count() as u64;
             }

@@ -46,9 +46,10 @@ impl Blend {
         features.slice_move(s![.., ..width])
     }
 
-    /// Adds up how likely the rows of the last observation are, held out, under every temperature and weight.
+    /// Adds up how likely the pictures of the last observation are, held out, under every temperature and weight.
     fn weigh(&mut self, held_out: &HeldOut) -> Result<()> {
-        let ridge = self.ridge.held_out(self.narrow(held_out.rows.view()), &held_out.labels)?;
+        let rows = self.narrow(held_out.rows.view());
+        let ridge = self.ridge.held_out(rows, &held_out.labels, held_out.crops)?;
         self.evidence.observe();
         for t in 0..TEMPERATURES {
             let mda = self.mda.scores_of(held_out, temperature(t));
@@ -73,10 +74,13 @@ fn sum(mda: ArrayView1<'_, f64>, ridge: ArrayView1<'_, f32>, weight: f32) -> Arr
 
 impl Head for Blend {
     fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
+        self.observe_crops(features, labels, 1)
+    }
+
+    fn observe_crops(&mut self, features: ArrayView2<'_, f32>, labels: &[usize], crops: usize) -> Result<()> {
         let narrow = self.narrow(features);
-        self.mda.observe(features, labels)?;
-        self.ridge.observe(narrow, labels)?;
-        Ok(())
+        self.mda.observe_crops(features, labels, crops)?;
+        self.ridge.observe_crops(narrow, labels, crops)
     }
 
     fn solve(&mut self) -> Result<()> {

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::metric::{Metric, Shrinkage};
+use super::metric::{Asked, Metric, Shrinkage};
 use super::sums::{ClassSums, masked};
 use super::{Head, Left, check_batch, check_width, unsolved};
 use crate::error::Result;
@@ -61,13 +61,20 @@ impl Lda {
         });
     }
 
-    /// Scores `[n, classes]`, up to a constant a row, that observed rows would have if they had not been.
+    /// Scores `[n, classes]`, up to a constant a row, that `n` observed pictures would have if they had not been, from their rows as
+    /// [`Head::observe_crops`] takes them.
     ///
     /// # Errors
     /// As [`Head::solve`]; `Shape` on another width, `NotFound` for a label without rows.
-    pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array2<f32>> {
-        self.check_observed(features, labels)?;
-        let distances = self.metric()?.held_out(&features.mapv(f64::from), labels)?;
+    pub fn held_out(
+        &self,
+        features: ArrayView2<'_, f32>,
+        labels: &[usize],
+        crops: usize,
+    ) -> Result<Array2<f32>> {
+        self.check_observed(features, &labels.repeat(crops))?;
+        let (metric, rows) = (self.metric()?, features.mapv(f64::from));
+        let distances = metric.held_out(&Asked::new(&metric, &rows, crops)?, labels)?;
         Ok(distances.mapv(|d| (-0.5 * d) as f32))
     }
 

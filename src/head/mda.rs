@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::background::Background;
 use super::evidence::{Evidence, log_softmax};
-use super::metric::{Metric, Shrinkage};
+use super::metric::{Asked, Metric, Shrinkage};
 use super::sums::{ClassSums, Rest};
-use super::{Head, Left, check_batch, check_width, unsolved};
+use super::{Head, Left, asked, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::RoundedGram;
 
-/// Rows that are held out after each observation.
+/// Pictures that are held out after each observation.
 const ASKED: usize = 512;
 
 /// Shares of the identity in the covariance that are tried, beside the oracle's.
@@ -52,7 +52,7 @@ pub struct Mda {
     dropped: u64,
     /// Log-likelihood of held-out rows, by shrinkage and temperature.
     evidence: Evidence,
-    /// Rows of the last observation, with their centres, until they were asked.
+    /// Rows of the last observation, with the centres of their pictures, until they were asked.
     #[serde(skip)]
     fresh: Option<(Array2<f32>, Vec<usize>)>,
     #[serde(skip)]
@@ -62,11 +62,13 @@ pub struct Mda {
     strange: Vec<f64>,
 }
 
-/// Rows of the last observation, held out of everything.
+/// Pictures of the last observation, held out of everything.
 pub(super) struct HeldOut {
+    /// Their rows, as [`Head::observe_crops`] takes them.
     pub(super) rows: Array2<f32>,
     pub(super) labels: Vec<usize>,
-    /// Squared distances `[n, centres]` under the covariance that was chosen.
+    pub(super) crops: usize,
+    /// Squared distances `[pictures, centres]` under the covariance that was chosen.
     distances: Array2<f64>,
 }
 
@@ -132,12 +134,12 @@ impl Mda {
         Ok(gathered(&scores, &self.owners, self.classes).mapv(|x| x as f32))
     }
 
-    /// Class scores of rows held out, at a temperature, `[n, classes]`.
+    /// Class scores of pictures held out, at a temperature, `[n, classes]`.
     pub(super) fn scores_of(&self, held_out: &HeldOut, temperature: f64) -> Array2<f64> {
         gathered(&held_out.distances.mapv(|d| -0.5 * temperature * d), &self.owners, self.classes)
     }
 
-    /// Solves, and gives the rows of the last observation, held out; `None` where nothing came since the last time.
+    /// Solves, and gives the pictures of the last observation, held out; `None` where nothing came since the last time.
     pub(super) fn solve_and_hold_out(&mut self) -> Result<Option<HeldOut>> {
         if self.centres.total() == 0 {
             crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
@@ -153,10 +155,12 @@ impl Mda {
         let background = Background::new(&metric)?;
         let mut held_out = None;
         if let Some((rows, centres)) = asked {
-            let distances = metric.held_out(&rows, &centres)?;
-            self.strange = background.held_out(&metric, &rows, &distances, &centres)?.to_vec();
+            let crops = rows.nrows() / centres.len().max(1);
+            let asked = Asked::new(&metric, &rows, crops)?;
+            let distances = metric.held_out(&asked, &centres)?;
+            self.strange = background.held_out(&metric, &asked, &distances, &centres)?.to_vec();
             let labels = centres.iter().map(|&centre| self.owners[centre]).collect();
-            held_out = Some(HeldOut { rows: rows.mapv(|x| x as f32), labels, distances });
+            held_out = Some(HeldOut { rows: rows.mapv(|x| x as f32), labels, crops, distances });
         }
         let (means, weights) = (&metric.means, &metric.weights);
         let bias = (0..means.nrows())
@@ -182,6 +186,7 @@ impl Mda {
     /// Adds up how likely held-out rows are under every shrinkage and temperature.
     fn weigh(&mut self, rows: &Array2<f64>, centres: &[usize]) -> Result<()> {
         self.evidence.observe();
+        let crops = rows.nrows() / centres.len().max(1);
         for (i, share) in std::iter::once(None).chain(SHARES.map(Some)).enumerate() {
             let settings = i * TEMPERATURES..(i + 1) * TEMPERATURES;
             // Rounded sums are a covariance only with enough identity mixed in.
@@ -189,13 +194,13 @@ impl Mda {
                 settings.for_each(|setting| self.evidence.add(setting, f64::NAN));
                 continue;
             };
-            let distances = metric.held_out(rows, centres)?;
+            let distances = metric.held_out(&Asked::new(&metric, rows, crops)?, centres)?;
             for (t, setting) in settings.enumerate() {
                 let scores =
                     gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners, self.classes);
-                // The only row of a class has no centre left when it is held out; it says nothing about shrinkage.
+                // The only picture of a class has no centre left when it is held out; it says nothing about shrinkage.
                 let asked = scores.rows().into_iter().zip(centres);
-                let asked = asked.filter(|(_, c)| self.centres.counts()[**c] > 1);
+                let asked = asked.filter(|(_, c)| self.centres.counts()[**c] > crops as u64);
                 let log = asked.map(|(row, &centre)| log_softmax(row, self.owners[centre])).sum();
                 self.evidence.add(setting, log);
             }
@@ -206,8 +211,18 @@ impl Mda {
 
 impl Head for Mda {
     fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
-        check_batch(self.centres.width(), features, labels)?;
-        let mut classes = labels.to_vec();
+        self.observe_crops(features, labels, 1)
+    }
+
+    fn observe_crops(
+        &mut self,
+        features: ArrayView2<'_, f32>,
+        pictures: &[usize],
+        crops: usize,
+    ) -> Result<()> {
+        let labels = pictures.repeat(crops);
+        check_batch(self.centres.width(), features, &labels)?;
+        let mut classes = pictures.to_vec();
         classes.sort_unstable();
         classes.dedup();
         let first = self.owners.len();
@@ -227,9 +242,9 @@ impl Head for Mda {
         self.observations += 1;
         self.classes = classes.last().map_or(self.classes, |last| self.classes.max(last + 1));
         self.owners.extend(classes);
-        let some: Vec<usize> = (0..labels.len()).step_by(labels.len().div_ceil(ASKED).max(1)).collect();
+        let (some, rows) = asked(pictures.len(), crops, ASKED);
         let asked = some.iter().map(|&i| centres[i]).collect();
-        self.fresh = Some((features.select(Axis(0), &some), asked));
+        self.fresh = Some((features.select(Axis(0), &rows), asked));
         Ok(())
     }
 

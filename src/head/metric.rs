@@ -1,7 +1,8 @@
 //! Distances between rows and classes under one shrunk within-class covariance.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 
+use super::leaving::{self, Leaving, fewer};
 use super::sums::ClassSums;
 use crate::error::Result;
 use crate::linalg::Cholesky;
@@ -73,52 +74,52 @@ impl Metric {
         Ok(Self { means, counts, covariance, factor, weights, kept, freedom })
     }
 
-    /// `x' S⁻¹ x` of rows.
-    pub(super) fn squares(&self, rows: &Array2<f64>) -> Result<Array1<f64>> {
-        let applied = self.factor.solve(rows.t())?;
-        Ok(rows.rows().into_iter().zip(applied.columns()).map(|(x, s)| x.dot(&s)).collect())
-    }
-
     /// `S⁻¹`.
     pub(super) fn inverse(&self) -> Result<Array2<f64>> {
         self.factor.solve(Array2::eye(self.covariance.nrows()).view())
     }
 
-    /// Squared distances `[n, classes]` that rows which *were* observed would have to every class if they had not been;
+    /// Squared distances `[pictures, classes]` that rows which *were* observed would have to every class if they had not been;
     /// infinite to classes without (other) rows.
     ///
-    /// A row is taken out of its class mean and of `S` by the Sherman-Morrison formula, `S - α v vᵀ` with `v` the row less
-    /// its class mean, so nothing is fitted twice. The amount of shrinkage stays.
-    pub(super) fn held_out(&self, rows: &Array2<f64>, labels: &[usize]) -> Result<Array2<f64>> {
+    /// A picture is taken out of its class mean and of `S` with all its crops ([`Leaving`]), so nothing is fitted twice; its
+    /// first crop is asked. The amount of shrinkage stays.
+    pub(super) fn held_out(&self, asked: &Asked<'_>, labels: &[usize]) -> Result<Array2<f64>> {
         let between = self.means.dot(&self.weights);
-        let (cross, applied) = (rows.dot(&self.weights), self.factor.solve(rows.t())?);
-        let mut distances = Array2::from_elem(cross.dim(), f64::INFINITY);
+        let mut distances = Array2::from_elem((labels.len(), self.counts.len()), f64::INFINITY);
         for (i, mut distances) in distances.rows_mut().into_iter().enumerate() {
             let own = labels[i];
-            let (grown, alpha) = self.leaving(own);
-            let square = applied.column(i).dot(&rows.row(i));
-            let to_own = square - 2.0 * cross[[i, own]] + between[[own, own]];
-            let left = rest(alpha * to_own);
+            let (dots, cross) = (asked.dots(i), asked.cross(i));
+            let inner = asked.less(&dots, &cross, own, between[[own, own]]);
+            let stay = self.staying(own, asked.crops);
+            let leaving = Leaving::new(inner.view(), self.share(), stay)?;
+            let freedom = (asked.crops - usize::from(stay <= 0.0)) as f64;
+            let scale = fewer(self.freedom, freedom);
             for (c, distance) in distances.iter_mut().enumerate().filter(|(c, _)| self.counts[*c] > 0.0) {
-                let to = square - 2.0 * cross[[i, c]] + between[[c, c]];
-                let product = square - cross[[i, own]] - cross[[i, c]] + between[[own, c]];
-                *distance = match c == own {
-                    true if grown > 0.0 => grown * grown * to_own / left,
+                let square = match c == own {
+                    true if stay > 0.0 => leaving::to_rest(inner.view(), &leaving, stay),
                     true => continue,
-                    false => to + alpha / left * product * product,
+                    false => {
+                        let to = dots[[0, 0]] - 2.0 * cross[[0, c]] + between[[c, c]];
+                        let products =
+                            &dots.column(0) - &cross.column(c) - cross[[0, own]] + between[[own, c]];
+                        to + leaving.gains(products.view(), products.view())
+                    }
                 };
-                *distance *= fewer(self.freedom);
+                *distance = scale * square;
             }
         }
         Ok(distances)
     }
 
-    /// What a row of class `own` leaves behind: the factor on its deviation from the mean, which grows without it, and
-    /// `α`. Both are zero for the only row of a class: it is its own mean, and nothing of it is in `S`.
-    pub(super) fn leaving(&self, own: usize) -> (f64, f64) {
-        let n = self.counts[own];
-        let grown = if n > 1.0 { n / (n - 1.0) } else { 0.0 };
-        (grown, self.kept / self.freedom * grown)
+    /// What a row of the scatter counts in `S`.
+    pub(super) fn share(&self) -> f64 {
+        self.kept / self.freedom
+    }
+
+    /// Rows that stay of class `own` when so many leave.
+    pub(super) fn staying(&self, own: usize, leave: usize) -> f64 {
+        (self.counts[own] - leave as f64).max(0.0)
     }
 }
 
@@ -140,12 +141,49 @@ fn oracle(covariance: &Array2<f64>, freedom: f64) -> f64 {
     if denominator > 0.0 { (numerator / denominator).min(1.0) } else { 1.0 }
 }
 
-/// `1 - taken`, kept above zero.
-pub(super) fn rest(taken: f64) -> f64 {
-    (1.0 - taken).max(f64::EPSILON)
+/// Pictures that were observed, and what `S⁻¹` makes of their rows: the first crop of every picture, then the second of
+/// every one, and so on.
+pub(super) struct Asked<'a> {
+    rows: &'a Array2<f64>,
+    /// `S⁻¹ x`, `[E, rows]`.
+    applied: Array2<f64>,
+    /// `x' S⁻¹ μ`, `[rows, classes]`.
+    cross: Array2<f64>,
+    /// Rows a picture.
+    pub(super) crops: usize,
 }
 
-/// What one row less does to the inverse of a mean of squares.
-pub(super) fn fewer(n: f64) -> f64 {
-    (n - 1.0).max(1.0) / n
+impl<'a> Asked<'a> {
+    pub(super) fn new(metric: &Metric, rows: &'a Array2<f64>, crops: usize) -> Result<Self> {
+        let (applied, cross) = (metric.factor.solve(rows.t())?, rows.dot(&metric.weights));
+        Ok(Self { rows, applied, cross, crops })
+    }
+
+    fn row(&self, picture: usize, crop: usize) -> usize {
+        crop * (self.rows.nrows() / self.crops) + picture
+    }
+
+    /// `x_a' S⁻¹ x_b` of the crops of a picture.
+    pub(super) fn dots(&self, picture: usize) -> Array2<f64> {
+        let dot =
+            |(a, b)| self.rows.row(self.row(picture, a)).dot(&self.applied.column(self.row(picture, b)));
+        Array2::from_shape_fn((self.crops, self.crops), dot)
+    }
+
+    /// `x_a' S⁻¹ μ` of the crops of a picture, `[crops, classes]`.
+    pub(super) fn cross(&self, picture: usize) -> Array2<f64> {
+        self.cross.select(Axis(0), &(0..self.crops).map(|crop| self.row(picture, crop)).collect::<Vec<_>>())
+    }
+
+    /// `(x_a - μ)' S⁻¹ (x_b - μ)` with `μ` of class `own`, whose square under `S⁻¹` is given.
+    pub(super) fn less(
+        &self,
+        dots: &Array2<f64>,
+        cross: &Array2<f64>,
+        own: usize,
+        square: f64,
+    ) -> Array2<f64> {
+        let of = |(a, b)| dots[[a, b]] - cross[[a, own]] - cross[[b, own]] + square;
+        Array2::from_shape_fn(dots.dim(), of)
+    }
 }

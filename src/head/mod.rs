@@ -16,6 +16,7 @@
 //! | `mda` | [`Mda`]: a centre for every class and occasion, calibrated | `G [E, E]` in f32, `K` sums of `E` |
 //! | `background` | how far rows are from everything | |
 //! | `metric` | the covariance and its distances | |
+//! | `leaving` | statistics without a picture and all its crops | |
 //! | `better` | [`Better`]: ridge and discriminants, chosen by rows held out | both |
 //! | `evidence` | which setting held-out rows find likeliest | |
 //! | `blend` | [`Blend`]: `mda` on everything and `ridge` on some, added up as held-out rows would have it | both |
@@ -47,6 +48,7 @@ mod cosine;
 mod evidence;
 mod gcv;
 mod lda;
+mod leaving;
 mod lift;
 mod linear;
 mod mda;
@@ -101,6 +103,15 @@ pub trait Head {
     /// `Shape` on another width or number of labels, `InvalidArgument` on a label of [`MAX_CLASSES`] or more, `Numeric`
     /// on NaN or infinity. The statistics are then unchanged.
     fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()>;
+
+    /// The same of pictures in `crops` crops: the first crop of every picture, then the second of every one, and so on,
+    /// `[crops * n, E]` with `n` labels. Heads that ask rows held out take a picture out with all its crops.
+    ///
+    /// # Errors
+    /// As [`Head::observe`].
+    fn observe_crops(&mut self, features: ArrayView2<'_, f32>, labels: &[usize], crops: usize) -> Result<()> {
+        self.observe(features, &labels.repeat(crops))
+    }
 
     /// Makes [`Head::scores`] reflect everything observed.
     ///
@@ -182,6 +193,13 @@ fn check_batch(width: usize, features: ArrayView2<'_, f32>, labels: &[usize]) ->
         crate::bail!(Numeric, "a feature row is not finite; drop the image it came from");
     }
     Ok(())
+}
+
+/// At most `most` of `n` pictures in so many crops, evenly spread: which pictures, and the places of their rows.
+fn asked(n: usize, crops: usize, most: usize) -> (Vec<usize>, Vec<usize>) {
+    let pictures: Vec<usize> = (0..n).step_by(n.div_ceil(most).max(1)).collect();
+    let rows = (0..crops).flat_map(|crop| pictures.iter().map(move |i| crop * n + i)).collect();
+    (pictures, rows)
 }
 
 /// What every `scores` refuses.

@@ -1,10 +1,11 @@
 //! How strange a row is to every class known.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::lda::Lda;
-use super::metric::{Metric, fewer, rest};
+use super::leaving::Everything;
+use super::metric::{Asked, Metric};
 use super::{Head, Left, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, unit_rows};
@@ -77,7 +78,7 @@ impl Novelty {
     }
 
     /// Novelty that rows which *were* observed would have if they had not been; infinite for the only row of the only
-    /// class. Each is taken out of both covariances by rank-one updates; the amount of shrinkage stays.
+    /// class. Each is taken out of both covariances in closed form; the amount of shrinkage stays.
     ///
     /// # Errors
     /// As [`Novelty::solve`]; `Shape` on another width, `NotFound` for a label without rows.
@@ -124,23 +125,15 @@ impl Form {
     }
 
     fn held_out(&self, rows: &Array2<f64>, labels: &[usize]) -> Result<Array1<f64>> {
-        let nearest = self.metric.held_out(rows, labels)?;
-        let nearest = nearest.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
-        let from_all = |(row, &own): (ArrayView1<'_, f64>, &usize)| {
-            let (grown, alpha) = self.metric.leaving(own);
-            let (v, u) = (&row - &self.metric.means.row(own), &row - &self.centre);
-            self.without(&v, &u, grown / self.total - alpha)
-        };
-        Ok(nearest - rows.rows().into_iter().zip(labels).map(from_all).collect::<Array1<f64>>())
-    }
-
-    /// Squared distance to the mean of all other rows under their `T`, which is `T + β v vᵀ - u uᵀ / (N - 1)` but for its
-    /// scale, with `v` the row less its class mean and `u` the row less the mean of all.
-    fn without(&self, v: &Array1<f64>, u: &Array1<f64>, beta: f64) -> f64 {
-        let (qv, qu) = (self.background.dot(v), self.background.dot(u));
-        let product = u.dot(&qv);
-        let square = u.dot(&qu) - beta * product * product / rest(-beta * v.dot(&qv));
-        let grown = self.total / (self.total - 1.0).max(1.0);
-        fewer(self.total) * grown * grown * square / rest(grown / self.total * square)
+        let nearest = self.metric.held_out(&Asked::new(&self.metric, rows, 1)?, labels)?;
+        let mut out = nearest.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
+        for ((out, row), &own) in out.iter_mut().zip(rows.rows()).zip(labels) {
+            let parts = [&row - &self.centre, &row - &self.metric.means.row(own)];
+            let applied = parts.each_ref().map(|part| self.background.dot(part));
+            let products = Array2::from_shape_fn((2, 2), |(a, b)| parts[a].dot(&applied[b]));
+            let (share, stay) = (self.metric.share(), self.metric.staying(own, 1));
+            *out -= Everything { total: self.total, share, stay }.square(&products)?;
+        }
+        Ok(out)
     }
 }

@@ -9,7 +9,7 @@ use super::gcv::best_lambda;
 use super::sums::{ClassSums, Rest, masked};
 use super::{Head, Left, Lift, check_batch, check_width, unsolved};
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, PackedGram, RoundedGram, matmul, svd_thin};
+use crate::linalg::{Cholesky, PackedGram, RoundedGram, eigh, matmul, svd_thin};
 
 /// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
 const BLOCK: usize = 512;
@@ -62,6 +62,13 @@ fn orthogonal(rows: &Array2<Sum>) -> Result<Array2<Sum>> {
     let found = svd_thin(rows.mapv(f64::from).view())?;
     let lengths = Array1::from(found.values).insert_axis(Axis(1));
     Ok((found.vt * lengths).mapv(|x| x as Sum))
+}
+
+/// First row of `(I - H)⁻¹` of a symmetric `H` below `I`.
+fn first_of_rest(leverage: &Array2<f64>) -> Result<Array1<f64>> {
+    let found = eigh(leverage.view())?;
+    let rest = |(h, v): (&f64, &f64)| v / (1.0 - h).max(f64::from(f32::EPSILON));
+    Ok(found.vectors.dot(&found.values.iter().zip(found.vectors.row(0)).map(rest).collect::<Array1<f64>>()))
 }
 
 fn odd(e: ndarray::ShapeError) -> Error {
@@ -172,13 +179,19 @@ impl Ridge {
         size_of::<f64>() * m * (m + Cholesky::PANEL + 3 * c)
     }
 
-    /// Scores `[n, classes]` that observed rows would have if they had not been, λ staying:
-    /// `(s_c - h [c = own]) / (1 - h)` with the leverage `h = phiᵀ (G + λ I)⁻¹ phi`.
+    /// Scores `[n, classes]` that `n` observed pictures would have if they had not been, λ staying, from their rows as
+    /// [`Head::observe_crops`] takes them: the first row of `(I - H)⁻¹ (s - H y)` with scores `s` and targets `y` of a picture's
+    /// crops and their leverage `H = phi (G + λ I)⁻¹ phiᵀ`.
     ///
     /// # Errors
     /// `State` before [`Head::solve`], `Shape` on another width, `NotFound` for a label without rows.
-    pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array2<f32>> {
-        check_batch(self.features as usize, features, labels)?;
+    pub fn held_out(
+        &self,
+        features: ArrayView2<'_, f32>,
+        labels: &[usize],
+        crops: usize,
+    ) -> Result<Array2<f32>> {
+        check_batch(self.features as usize, features, &labels.repeat(crops))?;
         self.classes.check_observed(labels)?;
         let (Some((weights, absent)), Some(random), Some(lambda)) =
             (&self.weights, &self.random, self.lambda)
@@ -186,13 +199,19 @@ impl Ridge {
             return Err(unsolved());
         };
         let phi = self.lift.apply(features, random.view())?;
-        let mut scores = matmul(phi.view(), weights.view())?;
+        let fitted = matmul(phi.view(), weights.view())?;
         let phi = phi.mapv(f64::from);
         let solved = Cholesky::of_gram(self.gram.sums()?.as_ref(), lambda)?.solve(phi.t())?;
+        let mut scores = Array2::zeros((labels.len(), fitted.ncols()));
         for (i, &own) in labels.iter().enumerate() {
-            let leverage = phi.row(i).dot(&solved.column(i)) as f32;
-            scores[[i, own]] -= leverage;
-            scores.row_mut(i).mapv_inplace(|s| s / (1.0 - leverage).max(f32::EPSILON));
+            let row = |crop| crop * labels.len() + i;
+            let leverage = |(a, b)| phi.row(row(a)).dot(&solved.column(row(b)));
+            let leverage = Array2::from_shape_fn((crops, crops), leverage);
+            let first = first_of_rest(&leverage)?.mapv(|x| x as f32);
+            let targets = leverage.sum_axis(Axis(1)).mapv(|x| x as f32);
+            let mut scores = scores.row_mut(i);
+            (0..crops).for_each(|crop| scores.scaled_add(first[crop], &fitted.row(row(crop))));
+            scores[own] -= first.dot(&targets);
         }
         Ok(masked(scores, absent))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::crops::MOST_CROPS;
 use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
@@ -108,6 +109,7 @@ impl Builder {
         let backbone = backbone.named(&settings.named)?;
         let Choice { name, strategy, reading } = strategy::by_name(&strategy, settings.random_features)?;
         let strategy: Arc<dyn Strategy> = strategy.into();
+        settings.crops.get_or_insert(strategy.crops());
         let engine = match engine {
             Some(engine) => engine,
             None => crate::engine::by_name("tract", 1)?,
@@ -214,6 +216,9 @@ fn takes(strategy: &dyn Strategy, sites: &[Site]) -> Result<()> {
 fn check(settings: &mut Settings, backbone: &Backbone) -> Result<()> {
     if settings.batch == 0 || settings.micro == 0 {
         crate::bail!(InvalidArgument, "batch and micro must be at least 1");
+    }
+    if let Some(crops) = settings.crops.filter(|crops| !(1..=MOST_CROPS).contains(crops)) {
+        crate::bail!(InvalidArgument, "{crops} crops; a picture has 1 to {MOST_CROPS}");
     }
     if !(settings.learning_rate.is_finite() && settings.learning_rate > 0.0) {
         crate::bail!(InvalidArgument, "a learning rate of {} cannot work", settings.learning_rate);

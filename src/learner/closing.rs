@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use super::classifier::Statistics;
 use super::features::{self, Features, Scale};
 use super::runner::Runner;
-use super::{Encoded, Learner, Phase, TaskRecord, network};
+use super::{Crops, Encoded, Learner, Phase, TaskRecord, network};
 use crate::adapter::tap;
 use crate::error::Result;
 use crate::graph::{Emit, ValueId, rewrite};
@@ -71,8 +71,8 @@ impl Learner {
         }
     }
 
-    fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
-        let mut drift = Vec::new();
+    fn close(&mut self, context: &TaskContext, crops: &Crops, labels: &[usize]) -> Result<TaskReport> {
+        let (mut drift, images) = (Vec::new(), crops.whole());
         if self.strategy.adapts(context.index) {
             self.merge_twin(context, images, labels)?;
             let moments = self.moments(images, self.strategy.wants())?;
@@ -85,12 +85,14 @@ impl Learner {
         let routed = matches!(self.reading.view, View::Routed(_));
         // Images of a task that has a network of its own pass that one only.
         let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
-        let features = features::extract(&self.networks[read..], self.reading.view, images)?;
+        let extract = |images| features::extract(&self.networks[read..], self.reading.view, images);
+        let features = crops.each().iter().map(extract).collect::<Result<Vec<_>>>()?;
         self.learn_statistics(&features, labels)?;
-        if let (true, [own]) = (routed, &features.adapted[..]) {
+        let whole = &features[0];
+        if let (true, [own]) = (routed, &whole.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
         }
-        let space = self.state.space(self.reading.view, &features)?;
+        let space = self.state.space(self.reading.view, whole)?;
         let head = self.state.statistics.as_ref().map(Statistics::head);
         self.state.recognition.learn(space.view(), labels, seed, head)?;
         let certificate = self.state.recognition.certificate(space.view())?;
@@ -149,13 +151,15 @@ impl Learner {
         Ok(Moments { inputs, hidden, anchors })
     }
 
-    fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
+    /// From the features of every crop, the whole pictures first.
+    fn learn_statistics(&mut self, crops: &[Features], labels: &[usize]) -> Result<()> {
         let Reading { classifier, view } = self.reading;
         if self.state.scales.is_empty() && view.is_scaled() {
-            let blocks = features.blocks(view, [&self.state.summary, &self.state.late]);
+            let blocks = crops[0].blocks(view, [&self.state.summary, &self.state.late]);
             self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
-        let rows = self.state.rows(view, features)?;
+        let rows: Vec<_> = crops.iter().map(|crop| self.state.rows(view, crop)).collect::<Result<_>>()?;
+        let rows = features::stacked(&rows)?;
         if self.state.statistics.is_none() {
             // The width of one network, of which there will be more.
             let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
@@ -164,7 +168,7 @@ impl Learner {
             self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
         }
         if let Some(statistics) = &mut self.state.statistics {
-            statistics.head_mut().observe(rows.view(), labels)?;
+            statistics.head_mut().observe_crops(rows.view(), labels, crops.len())?;
             statistics.head_mut().solve()?;
         }
         Ok(())

@@ -4,11 +4,16 @@
 //! signature need is its boundary tokens (f16), its frozen feature and the summary of its tokens. All are gone when the
 //! task ends.
 
+use std::sync::Arc;
+
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use super::Crops;
+use crate::error::Result;
 
 /// One encoded image.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +23,10 @@ struct Row {
     summary: Box<[f32]>,
 }
 
-/// Encoded images.
+/// Encoded images. Copies share them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    rows: Vec<Row>,
+    rows: Vec<Arc<Row>>,
     /// Shape of one image's boundary value: `[tokens, width]`, or a map with its channels first or last.
     shape: Vec<usize>,
 }
@@ -34,12 +39,7 @@ impl Encoded {
             frozen: f.iter().copied().collect(),
             summary: s.iter().copied().collect(),
         });
-        Self { rows: rows.collect(), shape: tokens.shape()[1..].to_vec() }
-    }
-
-    /// No images, of the same form.
-    pub fn empty_like(&self) -> Self {
-        Self { rows: Vec::new(), shape: self.shape.clone() }
+        Self { rows: rows.map(Arc::new).collect(), shape: tokens.shape()[1..].to_vec() }
     }
 
     /// Number of images.
@@ -73,6 +73,11 @@ impl Encoded {
     /// Adds the images of `other`.
     pub fn extend(&mut self, other: &Self) {
         self.rows.extend_from_slice(&other.rows);
+    }
+
+    /// Puts image `at` of `other` in the place of image `place`.
+    pub(super) fn put(&mut self, place: usize, other: &Self, at: usize) {
+        self.rows[place] = other.rows[at].clone();
     }
 
     /// Boundary tokens of the images at `indices`, `[n, ..]`.
@@ -140,7 +145,7 @@ impl Encoded {
 /// sample of the stream (reservoir sampling, Vitter 1985).
 #[derive(Clone, Debug)]
 pub struct Cache {
-    images: Option<Encoded>,
+    images: Option<Crops>,
     labels: Vec<usize>,
     limit: usize,
     seen: usize,
@@ -154,26 +159,29 @@ impl Cache {
     }
 
     /// Adds images; some are left out when the limit is reached.
-    pub fn add(&mut self, images: &Encoded, labels: &[usize]) {
+    ///
+    /// # Errors
+    /// As [`Crops::extend`].
+    pub fn add(&mut self, images: &Crops, labels: &[usize]) -> Result<()> {
         let capacity = (self.limit / images.row_bytes().max(1)).max(1);
-        let kept = self.images.get_or_insert_with(|| images.empty_like());
-        for (row, &label) in images.rows.iter().zip(labels) {
+        let kept = self.images.get_or_insert_with(|| images.select(&[]));
+        let free = capacity.saturating_sub(kept.len()).min(images.len());
+        kept.extend(&images.select(&(0..free).collect::<Vec<_>>()))?;
+        self.labels.extend(&labels[..free]);
+        self.seen += free;
+        for (i, &label) in labels.iter().enumerate().skip(free) {
             self.seen += 1;
-            if kept.rows.len() < capacity {
-                kept.rows.push(row.clone());
-                self.labels.push(label);
-                continue;
-            }
             let place = self.rng.gen_range(0..self.seen);
             if place < capacity {
-                kept.rows[place] = row.clone();
+                kept.put(place, images, i);
                 self.labels[place] = label;
             }
         }
+        Ok(())
     }
 
     /// The images kept.
-    pub fn images(&self) -> Option<&Encoded> {
+    pub fn images(&self) -> Option<&Crops> {
         self.images.as_ref()
     }
 

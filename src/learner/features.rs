@@ -76,6 +76,12 @@ fn beside(blocks: &[&Array2<f32>]) -> Result<Array2<f32>> {
     concatenate(Axis(1), &views).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
 }
 
+/// Rows of every crop, one crop after the other.
+pub fn stacked(crops: &[Array2<f32>]) -> Result<Array2<f32>> {
+    let crops: Vec<_> = crops.iter().map(Array2::view).collect();
+    concatenate(Axis(0), &crops).map_err(|e| crate::err!(Bug, "crops of different widths: {e}"))
+}
+
 /// Centre and scale of one block of features, fixed by the first task.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scale {

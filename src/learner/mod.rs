@@ -15,6 +15,7 @@
 mod builder;
 mod classifier;
 mod closing;
+mod crops;
 mod encoded;
 mod features;
 mod footprint;
@@ -52,6 +53,7 @@ pub use signatures::Signatures;
 pub use state::{State, TaskRecord};
 pub use stream::{Closed, Stream};
 
+pub use crops::{Crops, MOST_CROPS, crop};
 pub use trainer::{Batch, Extent, Step, Trainer};
 
 use crate::adapter::{Site, cut};
@@ -127,6 +129,11 @@ impl Learner {
         &self.state.settings
     }
 
+    /// Crops in which a picture is learned.
+    pub fn crops(&self) -> usize {
+        self.state.settings.crops.unwrap_or(1)
+    }
+
     /// Names of all classes met so far, the open task's included; empty for one that was forgotten.
     pub fn classes(&self) -> &[String] {
         &self.state.classes
@@ -171,18 +178,29 @@ impl Learner {
 
     /// Learns from labelled images, `[n, channels, height, width]`, preprocessed: one optimizer step for every
     /// [`Settings::batch`] of them where the strategy adapts. Their boundary tokens are kept, within the
-    /// budget, for [`Learner::epoch`] and [`Learner::end_task`].
+    /// budget, for [`Learner::epoch`] and [`Learner::end_task`], in every crop.
     ///
     /// # Errors
     /// [`State`](crate::ErrorKind::State) outside a task, [`Shape`](crate::ErrorKind::Shape) for images of
     /// another size, [`Numeric`](crate::ErrorKind::Numeric) for NaN or an exploding loss. A call that failed
     /// changed nothing, not even by the steps before the one that failed.
     pub fn observe(&mut self, images: ArrayView4<'_, f32>, labels: &[&str]) -> Result<Vec<Step>> {
-        let encoded = self.encode(images)?;
-        self.observe_encoded(&encoded, labels)
+        self.observe_encoded(&self.encode_crops(images)?, labels)
     }
 
-    /// The images after the frozen network; what [`Learner::observe`] and [`Learner::predict`] start from.
+    /// The images after the frozen network, in [`Learner::crops`] crops; what [`Learner::observe`] starts from.
+    ///
+    /// # Errors
+    /// As [`Learner::encode`].
+    pub fn encode_crops(&self, images: ArrayView4<'_, f32>) -> Result<Crops> {
+        let each = |index| match index {
+            0 => self.encode(images),
+            _ => self.encode(crop(images, index)?.view()),
+        };
+        Crops::new((0..self.crops()).map(each).collect::<Result<_>>()?)
+    }
+
+    /// The images after the frozen network; what [`Learner::predict`] starts from.
     ///
     /// # Errors
     /// [`Shape`](crate::ErrorKind::Shape) for images of another size,

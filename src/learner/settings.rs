@@ -41,6 +41,9 @@ pub struct Settings {
     pub clip: f32,
     /// Columns of a random-feature head.
     pub random_features: usize,
+    /// Crops of a picture that is learned: 1, the picture itself, to [`MOST_CROPS`](super::MOST_CROPS); `None` for as many as
+    /// the strategy wants.
+    pub crops: Option<usize>,
 }
 
 impl Default for Settings {
@@ -56,6 +59,7 @@ impl Default for Settings {
             weight_decay: 0.0,
             clip: 1.0,
             random_features: 2000,
+            crops: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use std::borrow::BorrowMut;
 use crate::error::Result;
 use crate::signature::stream::{Boundary, Segmenter, SegmenterParams, Verdict};
 
-use super::{Encoded, Learner, TaskReport};
+use super::{Crops, Learner, TaskReport};
 
 /// A learner, owned or borrowed, on a stream without announced tasks.
 pub struct Stream<L> {
@@ -32,10 +32,10 @@ pub struct Stream<L> {
     names: Vec<String>,
 }
 
-/// Encoded images with their labels.
+/// Encoded images, in their crops, with their labels.
 #[derive(Default)]
 struct Samples {
-    images: Option<Encoded>,
+    images: Option<Crops>,
     labels: Vec<String>,
 }
 
@@ -44,12 +44,8 @@ impl Samples {
         self.labels.len()
     }
 
-    fn push(&mut self, image: &Encoded, label: &str) {
-        match &mut self.images {
-            Some(images) => images.extend(image),
-            None => self.images = Some(image.clone()),
-        }
-        self.labels.push(label.into());
+    fn push(&mut self, image: &Crops, label: &str) -> Result<()> {
+        self.append(&Self { images: Some(image.clone()), labels: vec![label.into()] })
     }
 
     /// Takes the first `n` out.
@@ -62,14 +58,15 @@ impl Samples {
         taken
     }
 
-    fn append(&mut self, other: &Self) {
+    fn append(&mut self, other: &Self) -> Result<()> {
         if let Some(images) = other.images.as_ref().filter(|i| !i.is_empty()) {
             match &mut self.images {
-                Some(own) => own.extend(images),
+                Some(own) => own.extend(images)?,
                 None => self.images = Some(images.clone()),
             }
         }
         self.labels.extend_from_slice(&other.labels);
+        Ok(())
     }
 }
 
@@ -108,7 +105,7 @@ impl<L: BorrowMut<Learner>> Stream<L> {
     ///
     /// # Errors
     /// As [`Learner::observe_encoded`] and [`Learner::end_task`].
-    pub fn observe(&mut self, images: &Encoded, labels: &[&str]) -> Result<Vec<Closed>> {
+    pub fn observe(&mut self, images: &Crops, labels: &[&str]) -> Result<Vec<Closed>> {
         if images.len() != labels.len() {
             crate::bail!(InvalidArgument, "{} images, {} labels", images.len(), labels.len());
         }
@@ -119,8 +116,8 @@ impl<L: BorrowMut<Learner>> Stream<L> {
         Ok(closed)
     }
 
-    fn sample(&mut self, image: &Encoded, label: &str) -> Result<Option<Closed>> {
-        let features = image.recognisable();
+    fn sample(&mut self, image: &Crops, label: &str) -> Result<Option<Closed>> {
+        let features = image.whole().recognisable();
         let width = features.ncols();
         let segmenter = match &mut self.segmenter {
             Some(segmenter) => segmenter,
@@ -132,7 +129,7 @@ impl<L: BorrowMut<Learner>> Stream<L> {
         let boundary = segmenter.observe(features.row(0), Some(class))?;
         let calm = !segmenter.is_watching() || segmenter.statistic().0 == 0.0;
         self.seen += 1;
-        self.held.push(image, label);
+        self.held.push(image, label)?;
         match boundary {
             Some(boundary) if boundary.verdict != Verdict::Same => self.turn(boundary).map(Some),
             Some(_) => self.release(self.held.len()).map(|()| None),
@@ -145,7 +142,7 @@ impl<L: BorrowMut<Learner>> Stream<L> {
     /// The first `n` samples held belong to the open task.
     fn release(&mut self, n: usize) -> Result<()> {
         let samples = self.held.take(n);
-        self.ready.append(&samples);
+        self.ready.append(&samples)?;
         let batch = self.learner().settings().batch.max(1);
         match self.ready.len() >= batch {
             true => self.learn(self.ready.len() / batch * batch),

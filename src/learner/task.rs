@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::encoded::Cache;
 use super::trainer::{Batch, Before, Step, Trainer};
-use super::{Encoded, Learner, Phase};
+use super::{Crops, Encoded, Learner, Phase};
 use crate::error::Result;
 use crate::strategy::{Strategy, TaskContext, Wants};
 
@@ -51,12 +51,13 @@ impl Learner {
     /// # Errors
     /// As [`Learner::observe`], and [`Mismatch`](crate::ErrorKind::Mismatch) for images that a learner of another strategy
     /// encoded without what this one reads.
-    pub fn observe_encoded(&mut self, images: &Encoded, labels: &[&str]) -> Result<Vec<Step>> {
+    pub fn observe_encoded(&mut self, images: &Crops, labels: &[&str]) -> Result<Vec<Step>> {
         if images.len() != labels.len() {
             crate::bail!(InvalidArgument, "{} images, {} labels", images.len(), labels.len());
         }
         self.task()?;
-        self.check_encoded(images)?;
+        images.each().iter().try_for_each(|crop| self.check_encoded(crop))?;
+        self.check_crops(images)?;
         if labels.contains(&"") {
             crate::bail!(InvalidArgument, "a class needs a name; an empty one stands for what was forgotten");
         }
@@ -66,15 +67,20 @@ impl Learner {
             self.state.intern(name)
         };
         let labels: Vec<usize> = labels.iter().map(&mut index).collect();
-        match self.learn_rows(images, &labels) {
-            Ok(steps) => {
-                self.task()?.cache.add(images, &labels);
-                Ok(steps)
-            }
+        match self.learn_rows(images.whole(), &labels) {
+            Ok(steps) => self.task()?.cache.add(images, &labels).map(|()| steps),
             Err(e) => {
                 self.unlearn_names(&new, before);
                 Err(e)
             }
+        }
+    }
+
+    /// Refuses pictures in another number of crops than the open task has.
+    fn check_crops(&mut self, images: &Crops) -> Result<()> {
+        match self.task()?.cache.images() {
+            Some(kept) => kept.select(&[]).extend(&images.select(&[])),
+            None => Ok(()),
         }
     }
 
@@ -111,14 +117,16 @@ impl Learner {
         }
     }
 
-    /// One more pass over the images kept of the open task, shuffled by the seed.
+    /// One more pass over the images kept of the open task, shuffled by the seed, each in the crop whose turn it is.
     ///
     /// # Errors
     /// As [`Learner::observe`].
     pub fn epoch(&mut self) -> Result<Vec<Step>> {
         let task = self.task()?;
         let epoch = task.epochs + 1;
-        let Some(images) = task.cache.images().cloned() else { return Ok(Vec::new()) };
+        let Some(images) = task.cache.images().map(|kept| kept.turn(epoch as usize).clone()) else {
+            return Ok(Vec::new());
+        };
         let labels = task.cache.labels().to_vec();
         let order = self.order(labels.len(), epoch)?;
         let steps = self.train(&images, &labels, &order)?;

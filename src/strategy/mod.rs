@@ -135,6 +135,11 @@ pub trait Strategy: Debug + Send + Sync {
     /// The classifier, and the features that it reads, unless the caller asks for another.
     fn reading(&self) -> Reading;
 
+    /// Crops of a picture that is learned, unless the caller says otherwise: 1 is the picture itself.
+    fn crops(&self) -> usize {
+        1
+    }
+
     /// What a task minimises.
     fn goal(&self) -> Goal {
         Goal::Linear

@@ -67,6 +67,9 @@ pub const NAMES: [&str; 23] = [
     "joint",
 ];
 
+/// Crops of a picture in which the default learns it: the picture and two windows (ARCHITECTURE.md says what they buy).
+const CROPS: usize = 3;
+
 /// A strategy and how its features are read.
 #[derive(Debug)]
 pub struct Choice {
@@ -134,10 +137,11 @@ fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
         "ntk-lite" => Box::new(Ntk::default()),
         "perennial" => {
             let blend = Classifier::Blend { features: random_features };
-            Box::new(Unprotected::first("perennial", reading(blend, View::Deep)))
+            Box::new(Unprotected::first("perennial", reading(blend, View::Deep)).in_crops(CROPS))
         }
         "perennial-compact" => {
-            Box::new(Unprotected::first("perennial-compact", reading(Classifier::Centres, View::Near)))
+            let centres = reading(Classifier::Centres, View::Near);
+            Box::new(Unprotected::first("perennial-compact", centres).in_crops(CROPS))
         }
         "proteus" => Box::new(Proteus::new(ranpac)),
         _ => crate::bail!(

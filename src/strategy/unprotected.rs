@@ -14,6 +14,8 @@ pub struct Unprotected {
     reading: Reading,
     /// Tasks that adapt the network; later ones leave it alone.
     tasks: usize,
+    /// Crops of a picture that is learned.
+    crops: usize,
 }
 
 impl Unprotected {
@@ -21,12 +23,17 @@ impl Unprotected {
     /// classes come as one task.
     pub fn always(name: &'static str) -> Self {
         let reading = Reading { classifier: Classifier::Linear, view: View::Adapted };
-        Self { name, reading, tasks: usize::MAX }
+        Self { name, reading, tasks: usize::MAX, crops: 1 }
     }
 
     /// Adapts on the first task, then never again.
     pub fn first(name: &'static str, reading: Reading) -> Self {
-        Self { name, reading, tasks: 1 }
+        Self { name, reading, tasks: 1, crops: 1 }
+    }
+
+    /// The same, learning every picture in so many crops.
+    pub fn in_crops(self, crops: usize) -> Self {
+        Self { crops, ..self }
     }
 }
 
@@ -47,6 +54,10 @@ impl Strategy for Unprotected {
 
     fn reading(&self) -> Reading {
         self.reading
+    }
+
+    fn crops(&self) -> usize {
+        self.crops
     }
 
     fn adapts(&self, index: usize) -> bool {

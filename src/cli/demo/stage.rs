@@ -50,7 +50,7 @@ impl<'a> Stage<'a> {
         let bar = show::bar(global, data.train.len() + data.test.len(), "frozen network");
         let encode = |split: Split| {
             let ids: Vec<usize> = (0..data.samples(split).len()).collect();
-            Bank::encode(&encoder, (&data, split), &ids, &preprocess, &mut |n| bar.inc(n as u64))
+            Bank::encode(&encoder, (&data, split), (&ids, 1), &preprocess, &mut |n| bar.inc(n as u64))
         };
         let (train, test) = (encode(Split::Train)?, encode(Split::Test)?);
         bar.finish_and_clear();

@@ -32,19 +32,23 @@ impl Setup<'_> {
         let (trunk, mut cache) = self.cache()?;
         let mut plan = Vec::new();
         for (split, identities) in [Split::Train, Split::Test].into_iter().zip(&self.identities) {
-            plan.push((split, identities, cache.missing(&self.needed(split, jobs)?, identities)));
+            let needed = self.needed(split, jobs)?;
+            for crop in 0..self.most_crops(split, jobs)? {
+                plan.push((split, crop, identities, cache.missing(&needed, identities, crop)));
+            }
         }
-        let count: usize = plan.iter().map(|(_, _, missing)| missing.len()).sum();
+        let count: usize = plan.iter().map(|(_, _, _, missing)| missing.len()).sum();
         if count == 0 {
             return Ok(());
         }
         let encoder = trunk.compile(self.engine.as_ref())?;
         let bar = show::bar(self.global, count, "frozen network");
-        let parts =
-            plan.iter().flat_map(|(split, ids, missing)| missing.chunks(FILE).map(|m| (*split, *ids, m)));
-        for (split, identities, missing) in parts {
+        let parts = plan
+            .iter()
+            .flat_map(|(split, crop, ids, missing)| missing.chunks(FILE).map(|m| (*split, *crop, *ids, m)));
+        for (split, crop, identities, missing) in parts {
             let of = (&self.data, split);
-            let new = (missing, identities.as_slice());
+            let new = (missing, identities.as_slice(), crop);
             let skipped = cache.fill(&encoder, of, new, &self.preprocess, &mut |n| bar.inc(n as u64))?;
             skipped.iter().for_each(|skipped| eprintln!("{skipped}"));
             if !self.global.json && !std::io::stderr().is_terminal() {
@@ -60,6 +64,12 @@ impl Setup<'_> {
             );
         }
         Ok(())
+    }
+
+    /// The most crops of a picture of `split` that any of `jobs` learns; what is only predicted is seen whole.
+    fn most_crops(&self, split: Split, jobs: &[Job]) -> Result<usize> {
+        let each = jobs.iter().filter(|_| split == Split::Train).map(|job| self.crops(job));
+        Ok(each.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or(1))
     }
 
     /// Samples that any of `jobs` needs.
@@ -84,18 +94,20 @@ impl Setup<'_> {
         if !self.args.no_cache_dir {
             let (_, cache) = self.cache()?;
             let [train, test] = &self.identities;
-            return Ok((Bank::cached(&cache, train), Bank::cached(&cache, test)));
+            let [seen, asked] = [self.most_crops(Split::Train, jobs)?, self.most_crops(Split::Test, jobs)?];
+            return Ok((Bank::cached(&cache, train, seen), Bank::cached(&cache, test, asked)));
         }
         let encoder = Trunk::new(&self.backbone, &self.settings(0)?)?.compile(self.engine.as_ref())?;
         let needed = [self.needed(Split::Train, jobs)?, self.needed(Split::Test, jobs)?];
-        let (total, mut done) = (needed[0].len() + needed[1].len(), 0);
-        let mut encode = |split, ids: &[usize]| {
-            Bank::encode(&encoder, (&self.data, split), ids, &self.preprocess, &mut |n| {
+        let crops = [self.most_crops(Split::Train, jobs)?, self.most_crops(Split::Test, jobs)?];
+        let (total, mut done) = (crops[0] * needed[0].len() + crops[1] * needed[1].len(), 0);
+        let mut encode = |split, ids: &[usize], crops| {
+            Bank::encode(&encoder, (&self.data, split), (ids, crops), &self.preprocess, &mut |n| {
                 done += n;
                 progress(done, total);
             })
         };
-        let banks = (encode(Split::Train, &needed[0])?, encode(Split::Test, &needed[1])?);
+        let banks = (encode(Split::Train, &needed[0], crops[0])?, encode(Split::Test, &needed[1], crops[1])?);
         banks.0.skipped.iter().chain(&banks.1.skipped).for_each(|skipped| eprintln!("{skipped}"));
         Ok(banks)
     }

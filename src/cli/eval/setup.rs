@@ -13,6 +13,7 @@ use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::eval::{ClassOrder, EvalResult, Plan, Provenance, Scenario, ScenarioKind, Told};
 use crate::learner::{Builder, Learner, Settings};
+use crate::strategy;
 
 /// Pictures a step of `--online`.
 const ONLINE_BATCH: usize = 10;
@@ -113,6 +114,15 @@ impl<'a> Setup<'a> {
         self.args.train.with_vectors(builder)
     }
 
+    /// Crops in which a picture is learned.
+    pub fn crops(&self, job: &Job) -> Result<usize> {
+        let settings = self.settings(job.seed)?;
+        match settings.crops {
+            Some(crops) => Ok(crops),
+            None => Ok(strategy::by_name(&job.strategy, settings.random_features)?.strategy.crops()),
+        }
+    }
+
     /// SHA-256 of the backbone.
     pub fn backbone_sha256(&self) -> [u8; 32] {
         self.backbone.sha256()
@@ -140,6 +150,7 @@ impl<'a> Setup<'a> {
             ("learning_rate", settings.learning_rate.to_string()),
             ("random_features", train.random_features.to_string()),
             ("class_vectors", vectors),
+            ("crops", self.crops(job)?.to_string()),
             ("cache_mib", train.cache.to_string()),
             ("tasks", self.args.tasks.clone()),
             ("boundaries", if self.args.task_free { "found" } else { "announced" }.into()),
