@@ -1,5 +1,7 @@
 //! Class means in sections of the feature that are trusted differently.
 
+use std::collections::BTreeSet;
+
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use serde::{Deserialize, Serialize};
 
@@ -14,31 +16,103 @@ use crate::linalg;
 /// score of class c = sum_s m_s cos(z[s], mu_c[s])
 /// ```
 ///
-/// over sections `s` of equal width. Weights fall with how far a section drifts: 1 for the frozen network, 0.3 for the mean
-/// of the adapters, 0.1 for the newest. Weights and lengths are folded into the means, so a score is one product.
+/// over sections `s` of equal width. Weights fall with how far a section drifts; see [`Weighing`]. Weights and lengths are folded into the
+/// means, so a score is one product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sections {
-    weights: Vec<f32>,
+    weighing: Weighing,
     classes: ClassSums,
     #[serde(skip)]
     solved: Option<Rows>,
 }
 
+/// How sections are trusted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Weighing {
+    /// Constants `m_s`: published are 1 for the frozen network, 0.3 for the mean of the adapters, 0.1 for the newest.
+    Given(Vec<f32>),
+    /// `m_s = 1 / (1 + d_s)`, where `d_s` is how far the mean prototype has moved at most since it was made.
+    ///
+    /// Every task moves rows of length 1 by a distance that is measured on its own images ([`Sections::drift`]); those of earlier classes
+    /// are gone, and the triangle inequality adds the steps up.
+    Drift(Vec<f64>),
+}
+
 impl Sections {
-    /// No class yet, for `weights.len()` sections side by side, of `width` (`E`) together.
+    /// No class yet, for sections of constant weight side by side, of `width` (`E`) together.
     pub fn new(width: usize, weights: &[f32]) -> Self {
-        Self { weights: weights.to_vec(), classes: ClassSums::new(width), solved: None }
+        Self::weighed(width, Weighing::Given(weights.to_vec()))
+    }
+
+    /// The same for `sections` weighed by their drift.
+    pub fn drifting(width: usize, sections: usize) -> Self {
+        Self::weighed(width, Weighing::Drift(vec![0.0; sections]))
+    }
+
+    fn weighed(width: usize, weighing: Weighing) -> Self {
+        Self { weighing, classes: ClassSums::new(width), solved: None }
+    }
+
+    /// What sections count.
+    pub fn weights(&self) -> Vec<f32> {
+        match &self.weighing {
+            Weighing::Given(weights) => weights.clone(),
+            Weighing::Drift(drift) => drift.iter().map(|d| (1.0 / (1.0 + d)) as f32).collect(),
+        }
     }
 
     fn section(&self) -> usize {
-        (self.classes.width() / self.weights.len().max(1)).max(1)
+        let count = match &self.weighing {
+            Weighing::Given(weights) => weights.len(),
+            Weighing::Drift(drift) => drift.len(),
+        };
+        (self.classes.width() / count.max(1)).max(1)
     }
 
-    /// Means of the classes learned so far, `[classes, E]`, each of length 1.
+    /// Whether it wants to know how far prototypes move.
+    pub fn drifts(&self) -> bool {
+        matches!(self.weighing, Weighing::Drift(_))
+    }
+
+    /// Counts a step: the distance between the class means, of length 1, of the same images before and after a task, by
+    /// section and averaged over classes. To be called before new classes are observed.
+    ///
+    /// # Errors
+    /// `Shape` on rows of another width or number.
+    pub fn drift(
+        &mut self,
+        before: ArrayView2<'_, f32>,
+        after: ArrayView2<'_, f32>,
+        labels: &[usize],
+    ) -> Result<()> {
+        let section = self.section();
+        let means = |rows: ArrayView2<'_, f32>| -> Result<Array2<f32>> {
+            let mut sums = ClassSums::new(self.classes.width());
+            check_batch(sums.width(), rows, labels)?;
+            sums.add(rows.mapv(f64::from).view(), labels)?;
+            let mut means = sums.sums().mapv(|x| x as f32);
+            unit_parts(means.view_mut(), section);
+            Ok(means)
+        };
+        let moved = means(after)? - means(before)?;
+        let classes = labels.iter().collect::<BTreeSet<_>>().len().max(1) as f64;
+        if let Weighing::Drift(drift) = &mut self.weighing {
+            for (drift, part) in drift.iter_mut().zip(moved.axis_chunks_iter(Axis(1), section)) {
+                let far = part.rows().into_iter().map(|row| f64::from(row.dot(&row)).sqrt());
+                *drift += far.sum::<f64>() / classes;
+            }
+        }
+        Ok(())
+    }
+
+    /// The classes learned so far.
+    pub fn known(&self) -> Vec<usize> {
+        (0..self.classes.classes()).filter(|&c| self.classes.counts()[c] > 0).collect()
+    }
+
+    /// Their means, `[classes, E]`, each of length 1.
     pub fn prototypes(&self) -> Array2<f32> {
-        let known: Vec<usize> =
-            (0..self.classes.classes()).filter(|&c| self.classes.counts()[c] > 0).collect();
-        let sums = self.classes.sums().select(Axis(0), &known).mapv(|x| x as f32);
+        let sums = self.classes.sums().select(Axis(0), &self.known()).mapv(|x| x as f32);
         linalg::unit_rows(sums.view()).mapv(|x| x as f32)
     }
 
@@ -71,7 +145,14 @@ pub(super) fn unit_parts(mut rows: ArrayViewMut2<'_, f32>, width: usize) {
 impl Head for Sections {
     fn observe(&mut self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
         check_batch(self.classes.width(), features, labels)?;
-        self.classes.add(features.mapv(f64::from).view(), labels)
+        let before = self.known().len();
+        self.classes.add(features.mapv(f64::from).view(), labels)?;
+        let share = before as f64 / self.known().len().max(1) as f64;
+        if let Weighing::Drift(drift) = &mut self.weighing {
+            // New classes have not moved.
+            drift.iter_mut().for_each(|d| *d *= share);
+        }
+        Ok(())
     }
 
     fn solve(&mut self) -> Result<()> {
@@ -80,7 +161,7 @@ impl Head for Sections {
         }
         let (width, mut means) = (self.section(), self.classes.sums().mapv(|x| x as f32));
         unit_parts(means.view_mut(), width);
-        for (mut part, &weight) in means.axis_chunks_iter_mut(Axis(1), width).zip(&self.weights) {
+        for (mut part, weight) in means.axis_chunks_iter_mut(Axis(1), width).zip(self.weights()) {
             part *= weight;
         }
         self.solved = Some(Rows::new(means, &self.classes));
@@ -106,7 +187,11 @@ impl Head for Sections {
     }
 
     fn bytes(&self) -> usize {
-        self.classes.bytes() + size_of::<f32>() * self.weights.len()
+        self.classes.bytes()
+            + match &self.weighing {
+                Weighing::Given(weights) => size_of_val(weights.as_slice()),
+                Weighing::Drift(drift) => size_of_val(drift.as_slice()),
+            }
     }
 }
 
@@ -140,6 +225,27 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// methods.md 2.10: weights fall with the measured drift, of which new classes have none.
+    #[test]
+    fn sections_that_drift_count_less() {
+        let mut head = Sections::drifting(4, 2);
+        let rows = ndarray::array![[1.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 1.0]];
+        head.observe(rows.view(), &[0, 1]).unwrap();
+        assert_eq!(head.weights(), [1.0, 1.0]);
+        // The first section grows, which is no drift; of the second, one of two classes turns by a right angle.
+        let before = ndarray::array![[2.0, 0.0, 1.0, 0.0], [2.0, 0.0, 3.0, 0.0], [0.0, 1.0, 0.0, 1.0]];
+        let after = ndarray::array![[5.0, 0.0, 0.0, 1.0], [5.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, 1.0]];
+        head.drift(before.view(), after.view(), &[2, 2, 3]).unwrap();
+        let step = 2.0f32.sqrt() / 2.0;
+        assert!((head.weights()[1] - 1.0 / (1.0 + step)).abs() < 1e-6 && head.weights()[0] == 1.0);
+        // Two classes more: half of all have moved.
+        head.observe(after.view(), &[2, 2, 3]).unwrap();
+        assert!((head.weights()[1] - 1.0 / (1.0 + step / 2.0)).abs() < 1e-6);
+        head.solve().unwrap();
+        let scores = head.scores(rows.view()).unwrap();
+        assert!((scores[[0, 0]] - 1.0 - head.weights()[1]).abs() < 1e-6, "{scores}");
     }
 
     #[test]

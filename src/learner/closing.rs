@@ -72,10 +72,11 @@ impl Learner {
     }
 
     fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
-        let mut drift = Vec::new();
+        let (mut drift, mut found) = (Vec::new(), None);
         if self.strategy.adapts(context.index) {
             self.merge_twin(context, images, labels)?;
             let moments = self.moments(images, self.strategy.wants())?;
+            found = self.rows_found(images)?;
             self.strategy.end(context, &mut self.state.memory, &moments)?;
             self.state.adapted = true;
             drift = self.drift(&moments)?;
@@ -86,7 +87,7 @@ impl Learner {
         // Images of a task that has a network of its own pass that one only.
         let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
         let features = features::extract(&self.networks[read..], self.reading.view, images)?;
-        self.learn_statistics(&features, labels)?;
+        self.learn_statistics(&features, labels, found)?;
         if let (true, [own]) = (routed, &features.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
         }
@@ -149,7 +150,25 @@ impl Learner {
         Ok(Moments { inputs, hidden, anchors })
     }
 
-    fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
+    /// What the classifier would have read of the open task's images before the task, where it weighs by the difference.
+    fn rows_found(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
+        let Phase::Open { before, .. } = &self.phase else { return Ok(None) };
+        let asks = matches!(&before.statistics, Some(Statistics::Sections(sections)) if sections.drifts());
+        if !(asks && before.adapted) {
+            return Ok(None);
+        }
+        // The networks are still those that the task found.
+        let features = features::extract(&self.networks, self.reading.view, images)?;
+        before.rows(self.reading.view, &features).map(Some)
+    }
+
+    /// Teaches the classifier; `found` are the same images before the task.
+    fn learn_statistics(
+        &mut self,
+        features: &Features,
+        labels: &[usize],
+        found: Option<Array2<f32>>,
+    ) -> Result<()> {
         let Reading { classifier, view } = self.reading;
         if self.state.scales.is_empty() && view.is_scaled() {
             let blocks = features.blocks(view, [&self.state.summary, &self.state.late]);
@@ -162,6 +181,9 @@ impl Learner {
             let nearest = self.state.summary.first().copied().unwrap_or(0);
             let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
             self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
+        }
+        if let (Some(Statistics::Sections(sections)), Some(found)) = (&mut self.state.statistics, found) {
+            sections.drift(found.view(), rows.view(), labels)?;
         }
         if let Some(statistics) = &mut self.state.statistics {
             statistics.head_mut().observe(rows.view(), labels)?;

@@ -22,6 +22,7 @@ mod forgetting;
 mod goal;
 mod mixing;
 mod network;
+mod passes;
 mod prediction;
 mod recognition;
 mod routing;
