@@ -4,7 +4,7 @@
 //! mean <- mean t/(t+1) + newest/(t+1)          the arithmetic mean of the adapters at the ends of tasks
 //! z    = [frozen | mean | newest]              one shared prefix, two suffixes
 //! loss = Views (joint) + lambda |newest - found|^2
-//! score of class c = sum_s cos(z[s], mu_c[s]) / (1 + drift_s)
+//! score of class c = sum_s m_s cos(z[s], mu_c[s]),   m_s = max(0, 1 - drift_s / distance of neighbouring prototypes)
 //! ```
 //!
 //! The `ntk-lite` of methods.md 2.10: both families of adapters in one pass, adapters in the last blocks only, a diagonal gate
