@@ -271,6 +271,7 @@ fn five_tasks_in_one_learner_are_five_restarts() {
         "lae",
         "ease",
         "ntk-lite",
+        "ntk-faithful",
         "proteus",
     ];
     for name in names {

@@ -31,8 +31,8 @@ pub(super) fn join(graph: Graph, part: &Part, meeting: &Meeting, sharing: Sharin
         let met = emit.reshape(met, &shape)?;
         let all = emit.concat(&[meeting.scores, met], -1)?;
         let weights = emit.op("Softmax", &[all], &[("axis", (axis as i64).into())])?;
-        seen = Some(run(emit, weights, own, own + count)?);
-        run(emit, weights, 0, own)
+        seen = Some(emit.columns(weights, own, own + count)?);
+        emit.columns(weights, 0, own)
     })?;
     let seen = seen.ok_or_else(|| crate::err!(Bug, "tokens were given no weight"))?;
     rewrite::splice(graph, meeting.answer, |emit, answer| {
@@ -171,18 +171,11 @@ fn narrow(emit: &mut Emit<'_>, layer: &Layer, v: ValueId) -> Result<ValueId> {
         return Ok(v);
     }
     if let Some(columns) = layer.columns.range() {
-        return run(emit, v, columns.start, columns.end);
+        return emit.columns(v, columns.start, columns.end);
     }
     let columns: Vec<i64> = (0..layer.columns.len()).map(|i| layer.columns.at(i) as i64).collect();
     let (columns, axis) = (emit.constant(Tensor::ints(&columns)), emit.shape(v)?.rank() as i64 - 1);
     emit.op("Gather", &[v, columns], &[("axis", axis.into())])
-}
-
-/// `v[.., start..end]`.
-fn run(emit: &mut Emit<'_>, v: ValueId, start: usize, end: usize) -> Result<ValueId> {
-    let axis = emit.shape(v)?.rank() - 1;
-    let [start, end, axis] = [start, end, axis].map(|x| emit.constant(Tensor::ints(&[x as i64])));
-    emit.op("Slice", &[v, start, end, axis], &[])
 }
 
 fn last(emit: &Emit<'_>, v: ValueId) -> Result<usize> {

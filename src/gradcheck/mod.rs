@@ -95,14 +95,17 @@ pub fn sample(port: &Port, batch: usize, rng: &mut ChaCha8Rng) -> Result<Data> {
     let mut normal =
         |scale: f32| ArrayD::from_shape_fn(shape.clone(), |_| rng.sample::<f32, _>(StandardNormal) * scale);
     Ok(match port.name.as_str() {
-        "labels" => Data::I64(ArrayD::from_shape_fn(shape, |i| (i[0] % 3) as i64)),
+        "labels" | "prototype_labels" => Data::I64(ArrayD::from_shape_fn(shape, |i| (i[0] % 3) as i64)),
+        "places" => Data::I64(ArrayD::from_shape_fn(shape, |i| i[0] as i64)),
         "class_mask" => Data::F32(ArrayD::from_shape_fn(shape, |i| f32::from(i[0] < 5))),
         "sample_weights" => Data::F32(ArrayD::from_elem(shape, 1.0 / batch as f32)),
         name if name.ends_with(".lora_a") || name.ends_with(".lora_b") => {
             let width = shape.last().copied().unwrap_or(1) as f32;
             Data::F32(normal(width.powf(-0.5)))
         }
-        name if name.starts_with("head_") => Data::F32(normal(0.1)),
+        // Rows of about length 1.
+        "prototypes" => Data::F32(normal((shape.last().copied().unwrap_or(1) as f32).powf(-0.5))),
+        name if name.starts_with("head_") || name.starts_with("fusion_") => Data::F32(normal(0.1)),
         _ => Data::F32(normal(1.0)),
     })
 }

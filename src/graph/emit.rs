@@ -208,6 +208,13 @@ impl<'g> Emit<'g> {
         self.op("Unsqueeze", &[a, axes], &[])
     }
 
+    /// Columns `start..end`: of the last axis.
+    pub fn columns(&mut self, a: ValueId, start: usize, end: usize) -> Result<ValueId> {
+        let axis = self.shape(a)?.rank() - 1;
+        let [start, end, axis] = [start, end, axis].map(|x| self.constant(Tensor::ints(&[x as i64])));
+        self.op("Slice", &[a, start, end, axis], &[])
+    }
+
     /// Joined along `axis`.
     pub fn concat(&mut self, parts: &[ValueId], axis: i64) -> Result<ValueId> {
         self.op("Concat", parts, &[("axis", axis.into())])

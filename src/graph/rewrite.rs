@@ -140,6 +140,38 @@ fn copy(graph: &Graph, node: &Node, new: &mut Graph, map: &mut BTreeMap<ValueId,
     Ok(())
 }
 
+/// Puts `other` beside what `graph` computes and returns where its values are now. Inputs of one name become one input, constants
+/// of one name one constant; other values get names of their own. The outputs of `graph` stay.
+///
+/// # Errors
+/// `Shape` if dtype or shape of an input of `other` are unknown.
+pub fn beside(graph: &mut Graph, other: &Graph) -> Result<BTreeMap<ValueId, ValueId>> {
+    let mut map = BTreeMap::new();
+    for &v in &other.inputs {
+        let name = &other.value(v).name;
+        let known = graph.find(name).filter(|v| graph.inputs.contains(v));
+        let here = match known {
+            Some(here) => here,
+            None => graph.add_input(name, other.dtype(v)?, other.shape(v)?.clone()),
+        };
+        map.insert(v, here);
+    }
+    for (&v, tensor) in other.constants() {
+        let name = &other.value(v).name;
+        let known = graph.find(name).filter(|&v| graph.constant(v) == Some(tensor));
+        map.insert(v, known.unwrap_or_else(|| graph.add_constant(name, tensor.clone())));
+    }
+    for node in other.nodes() {
+        copy(other, node, graph, &mut map)?;
+        // Engines want names of nodes to be unique, too; those of values are.
+        let name = node.output().ok().and_then(|v| map.get(&v)).map(|&v| graph.value(v).name.clone());
+        if let (Some(copied), Some(name)) = (graph.nodes_mut().last_mut(), name) {
+            copied.name = name;
+        }
+    }
+    Ok(map)
+}
+
 /// Sorts the nodes so that each stands after the producers of its operands. What is in order stays as it
 /// is; a node that stands too late moves directly before the first that needs it.
 ///

@@ -21,7 +21,7 @@
 //! | `evidence` | which setting held-out rows find likeliest | |
 //! | `blend` | [`Blend`]: `mda` on everything and `ridge` on some, added up as held-out rows would have it | both |
 //! | `linear` | [`Linear`]: weights that the joint graph trains | `W [capacity, E]` |
-//! | `cosine`, `training` | [`Cosine`], [`TrainingHead`]: rows that last for a task, and what the joint graph trains | |
+//! | `cosine`, `fusion`, `training` | [`Cosine`], [`Fusion`], [`TrainingHead`]: rows that last for a task, and what the joint graph trains | |
 //! | `vectors` | [`Vectors`]: vectors that the caller gives, such as embeddings of class names | `V [C, E]` |
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
 //! | `sums` | per-class sums and counts | |
@@ -46,6 +46,7 @@ mod blend;
 mod class_means;
 mod cosine;
 mod evidence;
+mod fusion;
 mod gcv;
 mod lda;
 mod leaving;
@@ -67,13 +68,14 @@ pub use better::Better;
 pub use blend::Blend;
 pub use class_means::ClassMeans;
 pub use cosine::Cosine;
+pub use fusion::Fusion;
 pub use lda::Lda;
 pub use lift::Lift;
 pub use linear::Linear;
 pub use mda::Mda;
 pub use novelty::Novelty;
 pub use ridge::Ridge;
-pub use sections::Sections;
+pub use sections::{Sections, Weighing};
 pub use subspaces::Subspaces;
 pub use training::TrainingHead;
 pub use vectors::Vectors;

@@ -54,20 +54,16 @@ impl TrainingHead {
     pub fn count(&self) -> usize {
         match self {
             Self::Linear(_) => 2,
-            Self::Cosine(_) => 3,
+            Self::Cosine(h) => h.parameters().len(),
             Self::Given(_) => 0,
         }
     }
 
     /// The parameters as the joint graph takes them, or what stands in their place.
     pub fn inputs(&self) -> Vec<ArrayD<f32>> {
-        let flat = |m: Array2<f32>| m.remove_axis(Axis(0)).into_dyn();
         match self {
             Self::Linear(h) => vec![h.weights().to_owned().into_dyn(), h.bias().to_owned().into_dyn()],
-            Self::Cosine(h) => {
-                let [weights, scale, gate] = h.parameters();
-                vec![weights.into_dyn(), flat(scale), flat(gate)]
-            }
+            Self::Cosine(h) => h.inputs(),
             Self::Given(h) => vec![h.weights().into_dyn()],
         }
     }
@@ -76,7 +72,7 @@ impl TrainingHead {
     pub fn parameters(&self) -> Vec<Array2<f32>> {
         match self {
             Self::Linear(h) => vec![h.weights().to_owned(), h.bias().to_owned().insert_axis(Axis(0))],
-            Self::Cosine(h) => h.parameters().into(),
+            Self::Cosine(h) => h.parameters(),
             Self::Given(_) => Vec::new(),
         }
     }
@@ -94,7 +90,9 @@ impl TrainingHead {
                 let mut now = h.bias_mut();
                 now += &(&bias.row(0) * mask);
             }
-            (Self::Cosine(h), [weights, scale, gate]) => h.add([&(weights * &by_row), scale, gate]),
+            (Self::Cosine(h), [weights, scale, fusion @ ..]) => {
+                h.add(&(weights * &by_row), scale, fusion)?;
+            }
             (Self::Given(_), []) => {}
             _ => crate::bail!(Bug, "{} deltas for a training head", deltas.len()),
         }

@@ -12,12 +12,15 @@
 //! The loss is a weighted *sum*: with weights `1 / batch` the gradients of micro-batches add up to the
 //! gradient of the batch, and a padded row with weight 0 contributes nothing.
 //!
-//! [`Views`] is another objective over the same rows. Knows nothing about optimizers, strategies or engines.
+//! [`Views`] and [`Branches`] are other objectives over the same rows. Knows nothing about optimizers, strategies or engines.
 
+mod branches;
+mod contrast;
 mod manifest;
 mod rows;
 mod views;
 
+pub use branches::{Branches, Terms};
 pub use manifest::{Manifest, PortInfo};
 pub use views::Views;
 
@@ -46,6 +49,8 @@ pub enum Objective {
     Linear,
     /// Cross-entropy of a cosine head on several views, and distance from old prototypes.
     Views(Views),
+    /// The same over the features of two branches, as released.
+    Branches(Branches),
     /// Cross-entropy of a linear head, or of given vectors, and the distance to features that another network gave, of length 1:
     /// `weight mean_j (z / |z| - beside)_j^2`.
     Twin {
@@ -73,20 +78,27 @@ pub fn joint(graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
     minimising(&Objective::Linear, graph, slots, capacity)
 }
 
-/// The same for any objective. Inputs are in the order tokens, labels, class_mask, sample_weights, what else the objective
+/// The same for any objective; that of two branches starts from two outputs. Inputs are in the order tokens, labels, class_mask, sample_weights, what else the objective
 /// reads, what it trains, adapters; outputs are loss, logits and the gradients of what is trained.
 ///
 /// # Errors
 /// As [`joint`].
 pub fn minimising(objective: &Objective, mut graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
-    let [features] = graph.outputs[..] else {
-        crate::bail!(InvalidArgument, "a joint graph starts from a graph with one output, the features");
-    };
+    let branches = if matches!(objective, Objective::Branches(_)) { 2 } else { 1 };
+    if graph.outputs.len() != branches {
+        crate::bail!(
+            InvalidArgument,
+            "a joint graph starts from a graph whose outputs are the features of {branches} passes"
+        );
+    }
+    let outputs = graph.outputs.clone();
+    let features = outputs[0];
     let tokens = graph.inputs[0];
     let rows = Rows::add(&mut graph, tokens, features, capacity)?;
     let Head { logits, loss, data, trained } = match objective {
         Objective::Linear => linear(&mut graph, features, &rows)?,
         Objective::Views(views) => views.append(&mut graph, features, &rows)?,
+        Objective::Branches(two) => two.append(&mut graph, [features, outputs[1]], &rows)?,
         Objective::Twin { weight, given } => twin(&mut graph, features, &rows, *weight, *given)?,
         Objective::Given { scale } => given(&mut graph, features, &rows, *scale)?,
     };

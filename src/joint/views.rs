@@ -33,8 +33,8 @@ pub struct Views {
     pub temperature: f32,
 }
 
-/// Keeps a square root's slope finite at zero.
-const TINY: f64 = 1e-12;
+/// Keeps the slope of a square root or a logarithm finite at zero.
+pub(super) const TINY: f64 = 1e-12;
 
 /// Rows of length 1.
 pub(super) fn unit(emit: &mut Emit<'_>, z: ValueId) -> Result<ValueId> {
@@ -91,9 +91,12 @@ impl Views {
         let logits = logits[1];
         if let Some([prototypes, directions]) = old {
             emit.set_scope("old");
-            let terms =
-                [self.away(&mut emit, fused, prototypes)?, self.inside(&mut emit, fused, directions)?];
-            for term in terms {
+            let terms = [
+                (away(&mut emit, fused, prototypes, self.temperature)?, self.dissimilarity),
+                (inside(&mut emit, fused, directions)?, self.orthogonality),
+            ];
+            for (term, factor) in terms {
+                let term = emit.scale(term, f64::from(factor))?;
                 let term = weighted(&mut emit, term, common.sample_weights)?;
                 loss = emit.add(loss, term)?;
             }
@@ -108,21 +111,29 @@ impl Views {
             [prototypes, graph.add_input("subspace", float, Shape::fixed(&[whole, self.directions]))]
         })
     }
+}
 
-    /// `eta logsumexp_c(cos(z, mu_c) / tau)`, `[N, 1]`; `z` and `mu` have rows of length 1.
-    fn away(&self, emit: &mut Emit<'_>, z: ValueId, prototypes: ValueId) -> Result<ValueId> {
-        let prototypes = emit.swap(prototypes)?;
-        let cosine = emit.matmul(z, prototypes)?;
-        let scores = emit.scale(cosine, 1.0 / f64::from(self.temperature))?;
-        let sum = autodiff::loss::log_sum_exp(emit, scores)?;
-        emit.scale(sum, f64::from(self.dissimilarity))
-    }
+/// `logsumexp_c(cos(z, mu_c) / tau)`, `[N, 1]`; `z` and `mu` have rows of length 1.
+pub(super) fn away(
+    emit: &mut Emit<'_>,
+    z: ValueId,
+    prototypes: ValueId,
+    temperature: f32,
+) -> Result<ValueId> {
+    let prototypes = emit.swap(prototypes)?;
+    let cosine = emit.matmul(z, prototypes)?;
+    let scores = emit.scale(cosine, 1.0 / f64::from(temperature))?;
+    autodiff::loss::log_sum_exp(emit, scores)
+}
 
-    /// `nu |U^T z|^2`, `[N, 1]`.
-    fn inside(&self, emit: &mut Emit<'_>, z: ValueId, directions: ValueId) -> Result<ValueId> {
-        let inside = emit.matmul(z, directions)?;
-        let square = emit.mul(inside, inside)?;
-        let sum = emit.reduce_sum(square, &[1], true)?;
-        emit.scale(sum, f64::from(self.orthogonality))
-    }
+/// `|U^T z|^2`, `[N, 1]`.
+pub(super) fn inside(emit: &mut Emit<'_>, z: ValueId, directions: ValueId) -> Result<ValueId> {
+    let inside = emit.matmul(z, directions)?;
+    let square = emit.mul(inside, inside)?;
+    emit.reduce_sum(square, &[1], true)
+}
+
+/// Sum of all entries of a matrix.
+pub(super) fn total(emit: &mut Emit<'_>, x: ValueId) -> Result<ValueId> {
+    emit.reduce_sum(x, &[0, 1], false)
 }

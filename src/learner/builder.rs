@@ -86,11 +86,12 @@ impl Builder {
     /// # Errors
     /// As [`Builder::build`], but for the engine's.
     pub fn plan(self) -> Result<Footprint> {
-        let Self { backbone, mut settings, budget, .. } = self;
+        let Self { backbone, mut settings, budget, strategy, .. } = self;
         check(&mut settings, &backbone)?;
         let backbone = backbone.named(&settings.named)?;
         let parts = backbone.parts(settings.lora.blocks, settings.lora.roles)?;
-        Footprint::plan(&backbone, &parts.suffix, &parts.sites, &settings, &budget)
+        let goal = strategy::by_name(&strategy, settings.random_features)?.strategy.goal();
+        Footprint::plan(&backbone, &parts.suffix, &parts.sites, &settings, &budget, goal)
     }
 
     /// Compiles the frozen network and checks the plan against the budget.
@@ -116,7 +117,7 @@ impl Builder {
         };
         let Parts { mut trunk, summary, mut suffix, sites, .. } =
             backbone.parts(settings.lora.blocks, settings.lora.roles)?;
-        let footprint = Footprint::plan(&backbone, &suffix, &sites, &settings, &budget)?;
+        let footprint = Footprint::plan(&backbone, &suffix, &sites, &settings, &budget, strategy.goal())?;
         footprint.fits(&budget)?;
         let mut late = Vec::new();
         if reading.view == View::Deep && strategy.adapts(0) {

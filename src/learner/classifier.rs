@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::head::{Better, Blend, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
 use crate::strategy::Classifier;
 
-/// Weights of the frozen section, the mean and the newest (NTK-CL's beta, gamma and alpha).
-const SECTIONS: [f32; 3] = [1.0, 0.3, 0.1];
+/// Sections: of the frozen network, the mean of the adapters and the newest.
+pub const SECTIONS: usize = 3;
 
 /// Ridge parameter of a blend, as a share of the mean second moment of its random features.
 const RIDGE: f64 = 0.01;
@@ -38,7 +38,12 @@ impl Statistics {
         let ridge = |features| Ridge::new(width, Lift::random_relu(features as u32, seed));
         match classifier {
             Classifier::ClassMeans => Some(Self::Means(ClassMeans::new(width))),
-            Classifier::Sections => Some(Self::Sections(Sections::new(width, &SECTIONS))),
+            Classifier::Sections { weights: Some(weights) } => {
+                Some(Self::Sections(Sections::new(width, &weights)))
+            }
+            Classifier::Sections { weights: None } => {
+                Some(Self::Sections(Sections::drifting(width, SECTIONS)))
+            }
             Classifier::Subspaces => Some(Self::Subspaces(Subspaces::new(width))),
             Classifier::Ridge => Some(Self::Ridge(Ridge::new(width, Lift::Identity))),
             Classifier::RandomRidge { features } => Some(Self::Ridge(ridge(features))),

@@ -72,10 +72,11 @@ impl Learner {
     }
 
     fn close(&mut self, context: &TaskContext, crops: &Crops, labels: &[usize]) -> Result<TaskReport> {
-        let (mut drift, images) = (Vec::new(), crops.whole());
+        let (mut drift, mut found, images) = (Vec::new(), None, crops.whole());
         if self.strategy.adapts(context.index) {
             self.merge_twin(context, images, labels)?;
             let moments = self.moments(images, self.strategy.wants())?;
+            found = self.rows_found(images)?;
             self.strategy.end(context, &mut self.state.memory, &moments)?;
             self.state.adapted = true;
             drift = self.drift(&moments)?;
@@ -87,7 +88,7 @@ impl Learner {
         let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
         let extract = |images| features::extract(&self.networks[read..], self.reading.view, images);
         let features = crops.each().iter().map(extract).collect::<Result<Vec<_>>>()?;
-        self.learn_statistics(&features, labels)?;
+        self.learn_statistics(&features, labels, found)?;
         let whole = &features[0];
         if let (true, [own]) = (routed, &whole.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
@@ -151,24 +152,44 @@ impl Learner {
         Ok(Moments { inputs, hidden, anchors })
     }
 
-    /// From the features of every crop, the whole pictures first.
-    fn learn_statistics(&mut self, crops: &[Features], labels: &[usize]) -> Result<()> {
+    /// What the classifier would have read of the open task's images before the task, where it weighs by the difference.
+    fn rows_found(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
+        let Phase::Open { before, .. } = &self.phase else { return Ok(None) };
+        let asks = matches!(&before.statistics, Some(Statistics::Sections(sections)) if sections.drifts());
+        if !(asks && before.adapted) {
+            return Ok(None);
+        }
+        // The networks are still those that the task found.
+        let features = features::extract(&self.networks, self.reading.view, images)?;
+        before.rows(self.reading.view, &features).map(Some)
+    }
+
+    /// Teaches the classifier from the features of every crop, the whole pictures first; `found` are these before the task.
+    fn learn_statistics(
+        &mut self,
+        crops: &[Features],
+        labels: &[usize],
+        found: Option<Array2<f32>>,
+    ) -> Result<()> {
         let Reading { classifier, view } = self.reading;
         if self.state.scales.is_empty() && view.is_scaled() {
             let blocks = crops[0].blocks(view, [&self.state.summary, &self.state.late]);
             self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
         let rows: Vec<_> = crops.iter().map(|crop| self.state.rows(view, crop)).collect::<Result<_>>()?;
-        let rows = features::stacked(&rows)?;
         if self.state.statistics.is_none() {
             // The width of one network, of which there will be more.
-            let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
+            let width =
+                if classifier == Classifier::Subspaces { self.backbone.width } else { rows[0].ncols() };
             let nearest = self.state.summary.first().copied().unwrap_or(0);
             let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
             self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
         }
+        if let (Some(Statistics::Sections(sections)), Some(found)) = (&mut self.state.statistics, found) {
+            sections.drift(found.view(), rows[0].view(), labels)?;
+        }
         if let Some(statistics) = &mut self.state.statistics {
-            statistics.head_mut().observe_crops(rows.view(), labels, crops.len())?;
+            statistics.head_mut().observe_crops(features::stacked(&rows)?.view(), labels, crops.len())?;
             statistics.head_mut().solve()?;
         }
         Ok(())

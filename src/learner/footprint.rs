@@ -4,13 +4,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Budget, Settings};
-use crate::adapter::{Sharing, Site, inject};
+use super::goal::OLD_DIRECTIONS;
+use super::{Budget, Settings, passes};
+use crate::adapter::Site;
 use crate::backbone::Backbone;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::joint::joint;
+use crate::joint::{Branches, Objective, minimising};
 use crate::plan;
+use crate::strategy::Goal;
 
 /// One line of a footprint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,9 +43,10 @@ impl Footprint {
         sites: &[Site],
         settings: &Settings,
         budget: &Budget,
+        goal: Goal,
     ) -> Result<Self> {
         let threads = rayon::current_num_threads();
-        let (step, parameters) = step(suffix, sites, settings)?;
+        let (step, parameters) = step(suffix, sites, settings, goal)?;
         let forward = plan::peak(backbone.graph(), settings.micro)?;
         let widest = forward.max(step);
         let (all, behind) = (plan::weights(backbone.graph()), plan::weights(suffix));
@@ -108,11 +111,21 @@ impl Footprint {
     }
 }
 
-/// Peak of a training step, and its number of trainable parameters.
-fn step(suffix: &Graph, sites: &[Site], settings: &Settings) -> Result<(usize, usize)> {
-    let (graph, slots) = inject(suffix.clone(), sites, &settings.lora, Sharing::Shared)?;
-    let parameters = slots.iter().map(|s| settings.lora.rank * (s.inputs() + s.outputs())).sum();
-    let step = joint(graph, &slots, PLANNED_CLASSES)?;
+/// Peak of a training step, and its number of trainable parameters beside the head's rows.
+fn step(suffix: &Graph, sites: &[Site], settings: &Settings, goal: Goal) -> Result<(usize, usize)> {
+    let objective = match goal {
+        Goal::Branches(terms) => {
+            Objective::Branches(Branches { terms, prototypes: settings.batch, directions: OLD_DIRECTIONS })
+        }
+        // Views of one feature cost next to nothing beside the network.
+        Goal::Linear | Goal::Views { .. } => Objective::Linear,
+    };
+    let (graph, slots) = passes::injected(suffix, sites, &settings.lora, &objective)?;
+    let mut parameters = slots.iter().map(|s| settings.lora.rank * (s.inputs() + s.outputs())).sum();
+    let step = minimising(&objective, graph, &slots, PLANNED_CLASSES)?;
+    if let Some(fusion) = step.graph.find("fusion_weight") {
+        parameters += step.graph.shape(fusion)?.volume().known().unwrap_or(0);
+    }
     Ok((plan::peak(&step.graph, settings.micro)?, parameters))
 }
 

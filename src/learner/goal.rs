@@ -1,26 +1,26 @@
 //! What the open task trains towards: its head, its objective, its training step.
 
-use ndarray::{Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, Axis, concatenate};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
-use super::classifier::Statistics;
+use super::classifier::{SECTIONS, Statistics};
 use super::trainer::{Extent, Trainer};
 use super::{Encoded, Learner, features, network};
 use crate::engine::Data;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::head::{Cosine, Linear, TrainingHead};
-use crate::joint::{Objective, Views};
+use crate::head::{Cosine, Fusion, Linear, Sections, TrainingHead};
+use crate::joint::{Branches, Objective, Terms, Views};
 use crate::strategy::{Goal, View};
 
 /// Rows of the training head before it first doubles.
 const FIRST_CLASSES: usize = 16;
 
-/// Sections beside the one that is trained, where views are: the frozen one and that of the slow network.
-const BESIDE: usize = 2;
-
 /// Share of the old prototypes' energy that new features keep out of, and the most directions it may take (NTK-CL's 40).
 const OLD_ENERGY: f64 = 0.95;
-const OLD_DIRECTIONS: usize = 40;
+pub const OLD_DIRECTIONS: usize = 40;
 
 impl Learner {
     /// The training head: a linear one goes on, a cosine one begins anew but for its gate.
@@ -30,14 +30,16 @@ impl Learner {
             (Goal::Linear, None) => {
                 self.state.training = Some(TrainingHead::Linear(Linear::new(width, FIRST_CLASSES)));
             }
-            (Goal::Views { .. }, None) => {
-                let whole = (BESIDE + 1) * width;
-                self.state.training = Some(TrainingHead::Cosine(Cosine::new(whole, FIRST_CLASSES, seed)));
-            }
-            (Goal::Views { .. }, Some(TrainingHead::Cosine(head))) => head.refresh(FIRST_CLASSES, seed),
+            (_, Some(TrainingHead::Cosine(head))) => head.refresh(FIRST_CLASSES, seed),
+            (Goal::Views { .. }, None) => self.start_head(Fusion::gate(SECTIONS * width), seed),
+            (Goal::Branches(_), None) => self.start_head(Fusion::values(SECTIONS * width, seed), seed),
             _ => {}
         }
         Ok(())
+    }
+
+    fn start_head(&mut self, fusion: Fusion, seed: u64) {
+        self.state.training = Some(TrainingHead::Cosine(Cosine::new(fusion, FIRST_CLASSES, seed)));
     }
 
     /// What the open task minimises, and what it must know for that.
@@ -45,29 +47,76 @@ impl Learner {
         if let Some(TrainingHead::Given(vectors)) = &self.state.training {
             return Ok((Objective::Given { scale: vectors.scale() }, Vec::new()));
         }
-        let Goal::Views { dissimilarity, orthogonality, temperature } = self.strategy.goal() else {
-            return Ok((Objective::Linear, Vec::new()));
-        };
-        let mut data = Vec::new();
-        let (mut prototypes, mut directions) = (0, 0);
-        if let Some(Statistics::Sections(sections)) = &self.state.statistics {
-            let (means, subspace) = (sections.prototypes(), sections.subspace(OLD_ENERGY, OLD_DIRECTIONS)?);
-            (prototypes, directions) = (means.nrows(), subspace.ncols());
-            data.extend([means.into(), subspace.into()]);
+        match self.strategy.goal() {
+            Goal::Linear => Ok((Objective::Linear, Vec::new())),
+            Goal::Views { dissimilarity, orthogonality, temperature } => {
+                let mut data = Vec::new();
+                let (mut prototypes, mut directions) = (0, 0);
+                if let Some(sections) = self.sections() {
+                    let (means, subspace) =
+                        (sections.prototypes(), sections.subspace(OLD_ENERGY, OLD_DIRECTIONS)?);
+                    (prototypes, directions) = (means.nrows(), subspace.ncols());
+                    data.extend([means.into(), subspace.into()]);
+                }
+                let beside = (SECTIONS - 1) * self.backbone.width;
+                let views =
+                    Views { beside, prototypes, directions, dissimilarity, orthogonality, temperature };
+                Ok((Objective::Views(views), data))
+            }
+            Goal::Branches(terms) => self.branches(terms),
         }
-        let beside = BESIDE * self.backbone.width;
-        let views = Views { beside, prototypes, directions, dissimilarity, orthogonality, temperature };
-        Ok((Objective::Views(views), data))
     }
 
-    /// Sections of the feature that the open task does not train, `[n, BESIDE * width]`: frozen, and the first network.
+    /// Of the old classes at most one prototype for every row of a batch, drawn once a task; the 40 first directions of all.
+    fn branches(&self, terms: Terms) -> Result<(Objective, Vec<Data>)> {
+        let (s, index) = (&self.state.settings, self.state.tasks.len() as u64);
+        let mut data = Vec::new();
+        if terms.contrast {
+            data.push(Array1::from_iter(0..s.micro as i64).into());
+        }
+        let (mut prototypes, mut directions) = (0, 0);
+        if let Some(sections) = self.sections() {
+            let subspace = sections.subspace(1.0, OLD_DIRECTIONS)?;
+            let (means, known) = (sections.prototypes(), sections.known());
+            let mut some: Vec<usize> = (0..known.len()).collect();
+            some.shuffle(&mut ChaCha8Rng::seed_from_u64(s.seed ^ index << 32));
+            some.truncate(s.batch);
+            let labels: Array1<i64> = some.iter().map(|&i| known[i] as i64).collect();
+            (prototypes, directions) = (some.len(), subspace.ncols());
+            data.extend([means.select(Axis(0), &some).into(), labels.into(), subspace.into()]);
+        }
+        if let Some(TrainingHead::Cosine(head)) = &self.state.training {
+            data.extend(head.found().into_iter().map(Data::F32));
+        }
+        // The release sums its residual over the batch; weights of rows make a mean.
+        let rows = if terms.residual { s.batch as f32 } else { 1.0 };
+        let terms = Terms { orthogonality: terms.orthogonality * rows, ..terms };
+        Ok((Objective::Branches(Branches { terms, prototypes, directions }), data))
+    }
+
+    fn sections(&self) -> Option<&Sections> {
+        match &self.state.statistics {
+            Some(Statistics::Sections(sections)) => Some(sections),
+            _ => None,
+        }
+    }
+
+    /// Sections of the feature that the open task does not train: the frozen one, and those of the slow networks, which are
+    /// the first half of all. Frozen ones stand in for slow ones before there are any.
     pub(super) fn beside(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
-        let Some(TrainingHead::Cosine(_)) = &self.state.training else { return Ok(None) };
-        let slow = &self.networks[..self.networks.len().min(1)];
-        let features = features::extract(slow, View::Fused, images)?;
-        let slow = features.adapted.first().unwrap_or(&features.frozen);
-        let both = concatenate(Axis(1), &[features.frozen.view(), slow.view()]);
-        both.map(Some).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
+        let slow = match self.strategy.goal() {
+            _ if !matches!(self.state.training, Some(TrainingHead::Cosine(_))) => return Ok(None),
+            Goal::Branches(_) => 2,
+            _ => 1,
+        };
+        let networks = &self.networks[..self.networks.len().min(slow)];
+        let features = features::extract(networks, View::Fused, images)?;
+        let frozen = features.frozen.view();
+        let rows = (0..slow).map(|i| features.adapted.get(i).map_or(frozen, Array2::view));
+        let all: Vec<_> = [frozen].into_iter().chain(rows).collect();
+        concatenate(Axis(1), &all)
+            .map(Some)
+            .map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
     }
 
     /// The settled network, on which the open task trains.

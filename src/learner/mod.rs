@@ -23,6 +23,7 @@ mod forgetting;
 mod goal;
 mod mixing;
 mod network;
+mod passes;
 mod prediction;
 mod recognition;
 mod routing;

@@ -1,8 +1,10 @@
 //! The adapted suffix as predictions use it: one network, or several that share one compiled graph.
 //!
 //! One network has its adapters merged into its weights. Several differ in their adapters only, so the suffix is
-//! compiled once with adapters as inputs, padded to the largest rank, and every network brings its own.
+//! compiled once with adapters as inputs, padded to the largest rank, and every network brings its own; where networks use
+//! different sites, once for each set of sites.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayD, ArrayViewD, Ix2, s};
@@ -79,7 +81,7 @@ pub fn merged(suffix: &Graph, sites: &[Site], pairs: &[Option<Pair>], scaling: f
     Ok(graph)
 }
 
-/// Several networks over one graph.
+/// Several networks over one graph, or one for every set of sites that they use: an adapter of no rank is left out.
 fn shared(
     engine: &dyn Engine,
     suffix: &Graph,
@@ -97,16 +99,25 @@ fn shared(
         networks.iter().map(|pairs| pairs.iter().zip(sites).map(fit).collect()).collect::<Result<_>>()?;
     let rank = networks.iter().flatten().map(Pair::rank).max().unwrap_or(1).max(1);
     let lora = Lora { rank, alpha: state.settings.lora.scaling() * rank as f32, ..state.settings.lora };
-    let (graph, _) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
-    let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
     let (width, late) = (width(suffix, 0)?, late(suffix)?);
-    let network = |pairs: &Vec<Pair>| Network {
-        runner: runner.clone(),
-        adapters: pairs.iter().flat_map(|p| padded(p, rank)).collect(),
-        width,
-        late,
-    };
-    Ok(networks.iter().map(network).collect())
+    let mut compiled: BTreeMap<Vec<bool>, Arc<Runner>> = BTreeMap::new();
+    let mut all = Vec::with_capacity(networks.len());
+    for pairs in &networks {
+        let used: Vec<bool> = pairs.iter().map(|pair| pair.rank() > 0).collect();
+        let runner = match compiled.get(&used) {
+            Some(runner) => runner.clone(),
+            None => {
+                let some = sites.iter().zip(&used).filter(|(_, used)| **used);
+                let some: Vec<Site> = some.map(|(site, _)| site.clone()).collect();
+                let (graph, _) = inject(suffix.clone(), &some, &lora, Sharing::Shared)?;
+                let runner = Arc::new(Runner::new(engine, &graph, state.settings.micro)?);
+                compiled.entry(used).or_insert(runner).clone()
+            }
+        };
+        let adapters = pairs.iter().filter(|pair| pair.rank() > 0).flat_map(|p| padded(p, rank)).collect();
+        all.push(Network { runner, adapters, width, late });
+    }
+    Ok(all)
 }
 
 /// Width of output `i` of `suffix`.

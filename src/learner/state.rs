@@ -109,7 +109,7 @@ impl State {
     pub(super) fn rows(&self, view: View, features: &Features) -> Result<Array2<f32>> {
         let rows = features.view(view, &self.scales, [&self.summary, &self.late])?;
         match (view, &self.training) {
-            (View::Fused, Some(TrainingHead::Cosine(head))) => head.fuse(rows),
+            (View::Fused, Some(TrainingHead::Cosine(head))) => head.fusion().apply(rows),
             _ => Ok(rows),
         }
     }

@@ -8,8 +8,8 @@ use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use rayon::prelude::*;
 
 use super::runner::pad;
-use super::{Settings, mixing};
-use crate::adapter::{Lora, Sharing, Site, inject};
+use super::{Settings, mixing, passes};
+use crate::adapter::{Lora, Site};
 use crate::engine::{Data, Engine, Session};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -111,9 +111,7 @@ impl Trainer {
     ) -> Result<Self> {
         let rank = settings.lora.rank + extent.mixed;
         let lora = Lora { rank, alpha: settings.lora.scaling() * rank as f32, ..settings.lora };
-        let (mut graph, slots) = inject(suffix.clone(), sites, &lora, Sharing::Shared)?;
-        // Training reads the feature alone.
-        graph.outputs.truncate(1);
+        let (graph, slots) = passes::injected(suffix, sites, &lora, &extent.objective)?;
         let Joint { graph, capacity, .. } = minimising(&extent.objective, graph, &slots, head.capacity())?;
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;

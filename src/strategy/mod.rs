@@ -16,6 +16,7 @@
 //! | `lae` | a fast and a slow adapter |
 //! | `ease` | a network a task, features side by side |
 //! | `ntk` | a mean copy beside the newest adapters, read as sections |
+//! | `ntk_faithful` | the same in two branches, as released |
 //! | `proteus` | a unit pool, a network a task, routed |
 //!
 //! | primitive | holds |
@@ -36,6 +37,7 @@ mod inflora;
 mod lae;
 mod memory;
 mod ntk;
+mod ntk_faithful;
 mod olora;
 mod pair;
 mod pegp;
@@ -54,6 +56,7 @@ pub use inflora::InfLora;
 pub use lae::Lae;
 pub use memory::{Memory, SlotShape};
 pub use ntk::Ntk;
+pub use ntk_faithful::NtkFaithful;
 pub use olora::OLora;
 pub use pair::Pair;
 pub use pegp::{Mode, Pegp};
@@ -71,6 +74,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::Result;
+use crate::joint::Terms;
 use crate::subspace::SecondMoment;
 
 /// The task that begins or ends.
@@ -116,6 +120,9 @@ pub enum Goal {
         /// Temperature of the likeness.
         temperature: f32,
     },
+    /// The same over two branches, each a pass of its own, as released ([`joint::Branches`](crate::joint::Branches)): tokens that join an
+    /// attention are one, all other adapters the other. `networks` gives the slow ones of both first.
+    Branches(Terms),
 }
 
 /// A second, unprotected training of every task but the first, merged with the first one (methods.md 1.6).

@@ -26,14 +26,17 @@ pub enum View {
 }
 
 /// Which classifier predicts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Classifier {
     /// Cosine similarity to class means.
     ClassMeans,
     /// Cosine similarity to class means in the space of every network, old classes completed by similarity.
     Subspaces,
     /// Cosine similarity to class means in sections: frozen, mean of the adapters, newest.
-    Sections,
+    Sections {
+        /// What each counts; by measured drift where nothing is said.
+        weights: Option<[f32; 3]>,
+    },
     /// Ridge regression to one-hot targets.
     Ridge,
     /// Ridge regression on `relu(x W)` with `features` random columns.
@@ -106,7 +109,7 @@ impl View {
 }
 
 /// A classifier and what it reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// What predicts.
     pub classifier: Classifier,

@@ -21,6 +21,7 @@
 //! | `lae` | every task | a slow copy (arXiv 2303.10070) | linear, the surer of two |
 //! | `ease` | every task, a network each | nothing is shared (arXiv 2403.12030) | class means in every space |
 //! | `ntk-lite` | every task | a mean copy, distance from old prototypes (arXiv 2407.17120) | class means in sections |
+//! | `ntk-faithful` | every task, in two branches (`--roles parallel,prompt`) | the same as released, quirks included; four passes an image | class means in sections |
 //! | `proteus` | every task, a network each over a shared unit pool | nothing is overwritten (arXiv 2603.13235) | ridge on the network an image is routed to |
 //! | `perennial` | first task only | nothing moves after it | centres by class and task over several depths, and random-feature ridge |
 //! | `perennial-compact` | the same | the same | centres alone, over fewer depths: below 1 MB |
@@ -35,13 +36,13 @@
 //! the classes' names, and trains towards them: with a frozen strategy, zero-shot prediction.
 
 use super::{
-    Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, OLora, Pegp, Proteus, Reading, SdLora, Strategy,
-    Unprotected, View,
+    Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, NtkFaithful, OLora, Pegp, Proteus, Reading, SdLora,
+    Strategy, Unprotected, View,
 };
 use crate::error::Result;
 
 /// Names of all strategies.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 24] = [
     "ncm-frozen",
     "ridge-frozen",
     "lda-frozen",
@@ -61,6 +62,7 @@ pub const NAMES: [&str; 23] = [
     "pegp-shared-down",
     "pegp-merged",
     "ntk-lite",
+    "ntk-faithful",
     "proteus",
     "perennial",
     "perennial-compact",
@@ -135,6 +137,7 @@ fn hooks(name: &str, random_features: usize) -> Result<Box<dyn Strategy>> {
         "pegp-merged" => Box::new(Pegp::merged(reading(better, View::Beside))),
         "pegp-shared-down" => Box::new(Pegp::new(Mode::SharedDownOnly, reading(better, View::Beside))),
         "ntk-lite" => Box::new(Ntk::default()),
+        "ntk-faithful" => Box::new(NtkFaithful::default()),
         "perennial" => {
             let blend = Classifier::Blend { features: random_features };
             Box::new(Unprotected::first("perennial", reading(blend, View::Deep)).in_crops(CROPS))
