@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::eval::{self, Bank, Course, EvalResult, Plan, Scenario, Told, Trace, Trunk};
 use crate::learner::{Builder, Learner, Prediction, Settings};
 use crate::report::{GalleryRow, LossCurve, Report, Thumbnail};
+use crate::strategy;
 
 /// Seeds of the drawings, apart so that no test picture is learned from.
 const TRAIN_SEED: u64 = 1;
@@ -47,12 +48,13 @@ impl<'a> Stage<'a> {
         let (data, scenario) = draw(args, backbone.image()?)?;
         let preprocess = Pixels { preprocess: None }.resolve(global, &backbone, &args.backbone, &data)?;
         let encoder = Trunk::new(&backbone, &settings(global))?.compile(engine.as_ref())?;
-        let bar = show::bar(global, data.train.len() + data.test.len(), "frozen network");
-        let encode = |split: Split| {
+        let crops = crops(global)?;
+        let bar = show::bar(global, crops * data.train.len() + data.test.len(), "frozen network");
+        let encode = |split: Split, crops| {
             let ids: Vec<usize> = (0..data.samples(split).len()).collect();
-            Bank::encode(&encoder, (&data, split), (&ids, 1), &preprocess, &mut |n| bar.inc(n as u64))
+            Bank::encode(&encoder, (&data, split), (&ids, crops), &preprocess, &mut |n| bar.inc(n as u64))
         };
-        let (train, test) = (encode(Split::Train)?, encode(Split::Test)?);
+        let (train, test) = (encode(Split::Train, crops)?, encode(Split::Test, 1)?);
         bar.finish_and_clear();
         Ok(Self { global, args, backbone, engine, data, scenario, train, test })
     }
@@ -173,6 +175,11 @@ impl<'a> Stage<'a> {
 
 fn settings(global: &Global) -> Settings {
     Settings { lora: lora(), seed: global.seed, ..Settings::default() }
+}
+
+/// Crops in which the strategy that is shown learns a picture.
+fn crops(global: &Global) -> Result<usize> {
+    Ok(strategy::by_name(STRATEGY, settings(global).random_features)?.strategy.crops())
 }
 
 fn lora() -> Lora {
