@@ -53,8 +53,12 @@ pub mod strategy;
 
 pub mod learner;
 
+#[cfg(feature = "peft")]
+pub mod peft;
 pub mod store;
 
+#[cfg(feature = "bundle")]
+pub mod bundle;
 #[cfg(feature = "eval")]
 pub mod data;
 #[cfg(feature = "eval")]

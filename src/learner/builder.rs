@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ledger::Ledger;
 use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
@@ -23,6 +24,7 @@ pub struct Builder {
     budget: Budget,
     vectors: Option<Vectors>,
     state: Option<State>,
+    sharing: bool,
 }
 
 impl Builder {
@@ -35,6 +37,7 @@ impl Builder {
             budget: Budget::default(),
             vectors: None,
             state: None,
+            sharing: false,
         }
     }
 
@@ -73,6 +76,14 @@ impl Builder {
         self
     }
 
+    /// Whether every task that ends leaves a [`Lesson`](super::Lesson), which others can take over. Costs its statistics a
+    /// second time while the task is undecided.
+    #[must_use]
+    pub fn sharing(mut self, sharing: bool) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
     /// Goes on from a stored state, whose strategy and settings win over the ones set here.
     #[must_use]
     pub fn resume(mut self, state: State) -> Self {
@@ -99,7 +110,7 @@ impl Builder {
     /// [`Mismatch`](crate::ErrorKind::Mismatch) for a state of another backbone, and whatever the strategy,
     /// the sites or the engine refuse.
     pub fn build(self) -> Result<Learner> {
-        let Self { backbone, engine, mut strategy, mut settings, budget, vectors, state } = self;
+        let Self { backbone, engine, mut strategy, mut settings, budget, vectors, state, sharing } = self;
         if let Some(state) = &state {
             strategy.clone_from(&state.strategy);
             settings.clone_from(&state.settings);
@@ -159,6 +170,7 @@ impl Builder {
             budget,
             state,
             phase: Phase::Idle,
+            sharing,
         })
     }
 }
@@ -264,6 +276,7 @@ fn fresh(
         late,
         recognition: Recognition::default(),
         own: Signatures::default(),
+        ledger: Ledger::default(),
         settings,
     }
 }

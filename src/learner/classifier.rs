@@ -1,7 +1,9 @@
 //! The classifier that a strategy asks for, as one storable type.
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
 use crate::head::{Better, Blend, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
 use crate::strategy::Classifier;
 
@@ -52,6 +54,54 @@ impl Statistics {
                 Some(Self::Blend(Box::new(Blend::new(Mda::new(width), ridge, narrow))))
             }
             Classifier::Linear | Classifier::Given => None,
+        }
+    }
+
+    /// Adds statistics of rows that were seen elsewhere, of classes that are called `classes` here.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for statistics that are no sums over one network's features,
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) for those of another head, and as [`ClassMeans::absorb`].
+    pub fn absorb(&mut self, other: &Self, classes: &[usize]) -> Result<()> {
+        match (self, other) {
+            (Self::Means(own), Self::Means(other)) => own.absorb(other, classes),
+            (Self::Ridge(own), Self::Ridge(other)) => own.absorb(other, classes),
+            (Self::Discriminants(own), Self::Discriminants(other)) => own.absorb(other, classes),
+            (Self::Centres(own), Self::Centres(other)) => own.absorb(other, classes),
+            (Self::Blend(own), Self::Blend(other)) => own.absorb(other, classes),
+            (Self::Better(own), Self::Better(other)) => own.absorb(other, classes),
+            (Self::Sections(_) | Self::Subspaces(_), _) => Err(crate::err!(
+                Unsupported,
+                "class means over several networks are not those of another device's networks; use another strategy"
+            )),
+            _ => Err(crate::err!(Mismatch, "statistics of another classifier; both must be set up alike")),
+        }
+    }
+
+    /// Takes for what its rows say about settings what `after` heard of them and `before` had not.
+    pub(super) fn hear(&mut self, after: &Self, before: &Self) {
+        match (self, after, before) {
+            (Self::Centres(own), Self::Centres(after), Self::Centres(before)) => own.hear(after, before),
+            (Self::Blend(own), Self::Blend(after), Self::Blend(before)) => own.hear(after, before),
+            (Self::Better(own), Self::Better(after), Self::Better(before)) => own.hear(after, before),
+            // The others choose nothing by held-out rows.
+            _ => {}
+        }
+    }
+
+    /// Rows as they would be seen of every class, `per` each where the statistics know how rows lie, and the class of each; the same
+    /// for the same seed. `None` where they do not say where a class lies among features.
+    ///
+    /// # Errors
+    /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
+    pub fn imagined(&self, per: usize, seed: u64) -> Result<Option<(Array2<f32>, Vec<usize>)>> {
+        match self {
+            Self::Means(head) => Ok(Some(head.imagined())),
+            Self::Discriminants(head) => head.imagined(per, seed).map(Some),
+            Self::Centres(head) => head.imagined(per, seed).map(Some),
+            Self::Blend(head) => head.imagined(per, seed).map(Some),
+            Self::Better(head) => head.imagined(per, seed).map(Some),
+            Self::Sections(_) | Self::Subspaces(_) | Self::Ridge(_) => Ok(None),
         }
     }
 

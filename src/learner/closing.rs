@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use super::classifier::Statistics;
 use super::features::{self, Features, Scale};
 use super::runner::Runner;
-use super::{Encoded, Learner, Phase, TaskRecord, network};
+use super::{Encoded, Learner, Lesson, Phase, TaskRecord, network};
 use crate::adapter::tap;
 use crate::error::Result;
 use crate::graph::{Emit, ValueId, rewrite};
@@ -58,8 +58,8 @@ impl Learner {
         let saved = self.state.clone();
         let ended = self.close(&context, &images, &labels);
         match (ended, std::mem::replace(&mut self.phase, Phase::Idle)) {
-            (Ok(report), Phase::Open { before, .. }) => {
-                self.phase = Phase::Ended { before };
+            (Ok((report, lesson)), Phase::Open { before, .. }) => {
+                self.phase = Phase::Ended { before, lesson };
                 Ok(report)
             }
             (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),
@@ -71,7 +71,12 @@ impl Learner {
         }
     }
 
-    fn close(&mut self, context: &TaskContext, images: &Encoded, labels: &[usize]) -> Result<TaskReport> {
+    fn close(
+        &mut self,
+        context: &TaskContext,
+        images: &Encoded,
+        labels: &[usize],
+    ) -> Result<(TaskReport, Option<Box<Lesson>>)> {
         let mut drift = Vec::new();
         if self.strategy.adapts(context.index) {
             self.merge_twin(context, images, labels)?;
@@ -90,7 +95,7 @@ impl Learner {
         if let (true, [own]) = (routed, &features.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
         }
-        let space = self.state.space(self.reading.view, &features)?;
+        let space = self.state.space_rows(self.reading.view, &features)?;
         let head = self.state.statistics.as_ref().map(Statistics::head);
         self.state.recognition.learn(space.view(), labels, seed, head)?;
         let certificate = self.state.recognition.certificate(space.view())?;
@@ -98,7 +103,8 @@ impl Learner {
             // Nothing is trained any more, and something else predicts.
             self.state.training = None;
         }
-        self.record(labels, drift, certificate)
+        let lesson = self.draw_lesson(&features, labels)?;
+        Ok((self.record(labels, drift, certificate)?, lesson))
     }
 
     /// How far the open task has moved what adapters add to anchor rows of earlier tasks, by slot; then keeps its own rows.
@@ -150,24 +156,30 @@ impl Learner {
     }
 
     fn learn_statistics(&mut self, features: &Features, labels: &[usize]) -> Result<()> {
-        let Reading { classifier, view } = self.reading;
+        let view = self.reading.view;
         if self.state.scales.is_empty() && view.is_scaled() {
             let blocks = features.blocks(view, [&self.state.summary, &self.state.late]);
             self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
         let rows = self.state.rows(view, features)?;
         if self.state.statistics.is_none() {
-            // The width of one network, of which there will be more.
-            let width = if classifier == Classifier::Subspaces { self.backbone.width } else { rows.ncols() };
-            let nearest = self.state.summary.first().copied().unwrap_or(0);
-            let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
-            self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
+            self.state.statistics = self.empty_statistics(rows.ncols());
         }
         if let Some(statistics) = &mut self.state.statistics {
             statistics.head_mut().observe(rows.view(), labels)?;
             statistics.head_mut().solve()?;
         }
         Ok(())
+    }
+
+    /// Statistics of no image, for rows of `columns`; `None` where the training head is the classifier.
+    pub(super) fn empty_statistics(&self, columns: usize) -> Option<Statistics> {
+        let Reading { classifier, view } = self.reading;
+        // The width of one network, of which there will be more.
+        let width = if classifier == Classifier::Subspaces { self.backbone.width } else { columns };
+        let nearest = self.state.summary.first().copied().unwrap_or(0);
+        let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
+        Statistics::new(classifier, width, narrow, self.state.settings.seed)
     }
 
     fn record(
@@ -181,7 +193,7 @@ impl Learner {
         let (name, images) = (task.name.clone(), task.cache.seen());
         let classes: Vec<usize> = task.classes.iter().copied().collect();
         let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
-        self.state.tasks.push(TaskRecord { name: name.clone(), classes, images });
+        self.state.tasks.push(TaskRecord { name: name.clone(), classes, images, from: None });
         let protected = match self.strategy.wants().inputs {
             true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
             false => Vec::new(),
