@@ -15,7 +15,7 @@ const DOMAIN: &[u8] = b"perennial bundle";
 const HEAD: usize = 4 + 2 + 32 + 64 + 4;
 
 /// Largest file that is looked at, in bytes.
-pub const MAX_FILE: u64 = 256 << 20;
+pub const MAX_FILE: u64 = 64 << 20;
 
 /// What one task taught, and who says so. One that exists has a signature that holds.
 #[derive(Clone, Debug, PartialEq)]

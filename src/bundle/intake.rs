@@ -108,7 +108,7 @@ pub fn intake(state: &State, bundle: &Bundle, trust: &Trust, here: &Here, limits
         Some(trial) => trial.objection(limits),
         None if limits.untried => None,
         None => Some(format!(
-            "{} keeps no class where it lies, so nothing can be tried before it is taken; say that it shall be taken untried",
+            "{} does not keep how rows of a class lie, so nothing can be tried before it is taken; say that it shall be taken untried (--untried)",
             state.strategy
         )),
     };

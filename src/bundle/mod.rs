@@ -22,7 +22,7 @@
 //! | `content` | [`Content`]: what is signed, and its limits |
 //! | `file` | [`Bundle`]: bytes, signature, id |
 //! | `key` | keys, and whom to trust |
-//! | `intake` | [`intake`]: the checks before a bundle becomes part of a state |
+//! | `intake` | [`intake()`]: the checks before a bundle becomes part of a state |
 //! | `trial` | [`Trial`]: old classes asked before and after |
 //!
 //! Invariants: a state takes a bundle over whole or not at all; taking it over twice is taking it over once; the order in which

@@ -27,7 +27,7 @@ pub struct Limits {
     pub loss: f64,
     /// How many times as far out as any row of an old class rows of the new ones may lie.
     pub reach: f64,
-    /// Whether to take what cannot be tried, because the classifier does not know where classes lie.
+    /// Whether to take what cannot be tried, because the classifier does not know how rows of a class lie.
     pub untried: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct Taken {
 }
 
 impl Trial {
-    /// Asks both states, which are solved; `None` where the classifier does not know where classes lie.
+    /// Asks both states, which are solved; `None` where the classifier does not know how rows of a class lie.
     pub(super) fn run(before: &State, after: &State, lesson: &Lesson) -> Result<Option<Self>> {
         let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
         let per = (ALL_ROWS / before.known().count().max(1)).clamp(1, ROWS);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 
 use super::sums::ClassSums;
 use super::{Better, Blend, ClassMeans, Lda, MAX_CLASSES, Mda, Novelty, Ridge};
@@ -80,15 +80,6 @@ impl ClassSums {
 }
 
 impl ClassMeans {
-    /// The means themselves, which is all that is known of how rows lie, and their classes.
-    pub fn imagined(&self) -> (Array2<f32>, Vec<usize>) {
-        let counts = self.classes.counts();
-        let seen: Vec<usize> = (0..counts.len()).filter(|&class| counts[class] > 0).collect();
-        let mut means = self.classes.sums().select(Axis(0), &seen);
-        means.rows_mut().into_iter().zip(&seen).for_each(|(mut row, &class)| row /= counts[class] as f64);
-        (means.mapv(|x| x as f32), seen)
-    }
-
     /// Adds statistics of classes that are called `classes` here.
     ///
     /// # Errors

@@ -89,19 +89,18 @@ impl Statistics {
         }
     }
 
-    /// Rows as they would be seen of every class, `per` each where the statistics know how rows lie, and the class of each; the same
-    /// for the same seed. `None` where they do not say where a class lies among features.
+    /// Rows as they would be seen of every class, `per` for every centre, and the class of each; the same for the same seed. `None`
+    /// where the statistics do not say how rows of a class lie: means alone are always nearest to themselves.
     ///
     /// # Errors
     /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
     pub fn imagined(&self, per: usize, seed: u64) -> Result<Option<(Array2<f32>, Vec<usize>)>> {
         match self {
-            Self::Means(head) => Ok(Some(head.imagined())),
             Self::Discriminants(head) => head.imagined(per, seed).map(Some),
             Self::Centres(head) => head.imagined(per, seed).map(Some),
             Self::Blend(head) => head.imagined(per, seed).map(Some),
             Self::Better(head) => head.imagined(per, seed).map(Some),
-            Self::Sections(_) | Self::Subspaces(_) | Self::Ridge(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 

@@ -101,19 +101,27 @@ impl Learner {
         }
     }
 
-    /// Takes over a lesson, committed at once; see [`State::adopt`].
+    /// Goes on from `state`, another one of the same strategy, settings and adapted layers: this learner's own with a bundle
+    /// taken over, or one from its store.
     ///
     /// # Errors
-    /// As [`State::adopt`], and [`State`](crate::ErrorKind::State) while a task is open or undecided. Nothing is changed then.
-    pub fn adopt(&mut self, lesson: &Lesson, id: Digest) -> Result<()> {
+    /// [`State`](crate::ErrorKind::State) while a task is open or undecided; [`Mismatch`](crate::ErrorKind::Mismatch) for a state that
+    /// needs another learner; as [`State::solve`]. Nothing is changed then.
+    pub fn go_on_from(&mut self, mut state: State) -> Result<()> {
         if !matches!(self.phase, Phase::Idle) {
             crate::bail!(State, "a task is open or undecided; commit or roll back first");
         }
-        let mut state = self.state.clone();
-        state.adopt(lesson, id)?;
+        let of = |state: &State| (state.strategy.clone(), state.settings.clone(), state.memory.slots.clone());
+        if of(&state) != of(&self.state) || state.summary != self.state.summary {
+            crate::bail!(
+                Mismatch,
+                "a state of {} with its own settings; build a learner that resumes it",
+                state.strategy
+            );
+        }
         state.solve()?;
-        self.state = state;
-        Ok(())
+        let before = std::mem::replace(&mut self.state, state);
+        self.connect().inspect_err(|_| self.state = before)
     }
 
     /// The lesson of the open task, whose images have these features.

@@ -7,7 +7,7 @@
 //!                                                   base_model.model.<module>.lora_B.weight  [out, r]
 //! ```
 //!
-//! A module is named as the exporter of the ONNX file named it ([`named::module`]). PEFT adapts
+//! A module is named as the exporter of the ONNX file named it ([`module`](crate::adapter::named::module)). PEFT adapts
 //! whole layers. Where queries and values are columns of one layer, their adapters become one of that layer, exactly: A below A,
 //! and B placed at its columns beside B, with the ranks added up.
 //!

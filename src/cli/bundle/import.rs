@@ -36,7 +36,7 @@ pub struct Args {
     /// Largest share of right answers, in percent, that old classes may lose in the trial
     #[arg(long, default_value_t = 5.0, value_name = "PERCENT")]
     max_loss: f64,
-    /// Take what cannot be tried, under strategies that do not know where classes lie
+    /// Take what cannot be tried, under strategies that do not keep how pictures of a class lie (ncm, ridge, ranpac)
     #[arg(long)]
     untried: bool,
     #[command(flatten)]
