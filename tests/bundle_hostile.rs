@@ -81,7 +81,7 @@ impl World {
     fn attempt(&self, bytes: &[u8]) -> Result<bool, ErrorKind> {
         let before = NOW.load(Relaxed);
         PEAK.store(before, Relaxed);
-        let limits = Limits { loss: 1.0, reach: 1e6, untried: true };
+        let limits = Limits { loss: 1.0, reach: 1e6, nearness: 0.0, untried: true };
         let done = Bundle::from_bytes(bytes.to_vec())
             .and_then(|bundle| intake(&self.state, &bundle, &self.trust, &self.here, &limits));
         let used = PEAK.load(Relaxed).saturating_sub(before);

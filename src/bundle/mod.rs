@@ -1,6 +1,6 @@
 //! Tasks as signed files, which other devices can take over without trusting the way they came.
 //!
-//! Floor 7. A bundle holds what one task taught ([`Lesson`]): statistics of its classes and its signature, no image and no
+//! Floor 7. A bundle holds what one task taught ([`Lesson`](crate::learner::Lesson)): statistics of its classes and its signature, no image and no
 //! adapter. It is for learners that have everything else in common: backbone, preprocessing, and the
 //! [`Space`](crate::learner::Space) of features, which is compared by hash.
 //!
@@ -41,4 +41,4 @@ pub use content::{Content, Label};
 pub use file::{Bundle, MAX_FILE};
 pub use intake::{Here, Intake, Outcome, intake};
 pub use key::{PublicKey, SecretKey, Trust};
-pub use trial::{Limits, Taken, Trial};
+pub use trial::{Limits, Nearest, Taken, Trial};

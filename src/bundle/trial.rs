@@ -4,6 +4,13 @@
 //! old classes are answered by the state as it is and as it would be. A bundle that takes answers away from them (a class that lies where another lies,
 //! a spread that blurs all) shows here, however well it is signed.
 //!
+//! Centres of few rows lie apart even where their classes are one. So every new one is measured against the old ones of other
+//! names, in what two samples of one class would be apart:
+//!
+//! ```text
+//! nearness = |m - m'|^2 / ((1 / n + 1 / n') tr S)          1 on average for one class under two names
+//! ```
+//!
 //! Not seen: a bundle that teaches its own classes wrongly, and what real images do that no Gaussian does.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +24,8 @@ use crate::learner::{Lesson, State};
 /// Rows of a centre, and of all centres together.
 const ROWS: usize = 16;
 const ALL_ROWS: usize = 4096;
+/// Rows behind both centres from which on their distance says something.
+const SURE: u64 = 5;
 /// Everybody draws the same rows.
 const SEED: u64 = 0x7269_616c;
 
@@ -27,13 +36,15 @@ pub struct Limits {
     pub loss: f64,
     /// How many times as far out as any row of an old class rows of the new ones may lie.
     pub reach: f64,
+    /// How near a new class may lie to an old one of another name, in what two samples of one class are apart.
+    pub nearness: f64,
     /// Whether to take what cannot be tried, because the classifier does not know how rows of a class lie.
     pub untried: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { loss: 0.05, reach: 4.0, untried: false }
+        Self { loss: 0.05, reach: 4.0, nearness: 1.5, untried: false }
     }
 }
 
@@ -52,6 +63,19 @@ pub struct Trial {
     pub reach: f64,
     /// Old classes that would lose answers, the most first.
     pub taken: Vec<Taken>,
+    /// The new class and the old one of another name that lie nearest to each other, as far as both have rows enough to tell.
+    pub nearest: Option<Nearest>,
+}
+
+/// Two classes that may be one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Nearest {
+    /// The new class.
+    pub class: String,
+    /// The old class.
+    pub to: String,
+    /// Their distance, 1 being that of two samples of one class.
+    pub nearness: f64,
 }
 
 /// Answers that one class would lose to another.
@@ -93,6 +117,7 @@ impl Trial {
             own: share(of_own.iter().filter(|&&i| answers[i] == classes[i]).count(), of_own.len()),
             reach: farthest / near.max(f64::MIN_POSITIVE),
             taken: taken(after, &labels, &asked),
+            nearest: nearest(before, lesson),
         }))
     }
 
@@ -110,6 +135,14 @@ impl Trial {
                 100.0 * limits.loss
             ));
         }
+        let too_near = |n: &&Nearest| !n.nearness.is_finite() || n.nearness < limits.nearness;
+        if let Some(Nearest { class, to, nearness }) = self.nearest.as_ref().filter(too_near) {
+            return Some(format!(
+                "{class} lies where {to} lies ({nearness:.2} of what two samples of one class are apart, and {:.2} is the least): one \
+                 class under two names; ask its maker",
+                limits.nearness
+            ));
+        }
         (!self.reach.is_finite() || self.reach > limits.reach).then(|| {
             format!(
                 "its classes lie {:.1} times as far out as any known here, and {:.1} is the most; its features are not those of \
@@ -118,6 +151,25 @@ impl Trial {
             )
         })
     }
+}
+
+/// The nearest pair of a new class and an old one of another name.
+fn nearest(before: &State, lesson: &Lesson) -> Option<Nearest> {
+    let (old, new) = (before.statistics.as_ref()?.centres()?, lesson.statistics().centres()?);
+    let mut found: Option<Nearest> = None;
+    for ((own, &n), &class) in new.means.rows().into_iter().zip(&new.counts).zip(&new.classes) {
+        for ((other, &m), &known) in old.means.rows().into_iter().zip(&old.counts).zip(&old.classes) {
+            let (class, to) = (lesson.classes.get(class)?, before.classes.get(known)?);
+            let apart = &own - &other;
+            let one_class = (1.0 / n as f64 + 1.0 / m as f64) * old.spread;
+            let nearness = apart.dot(&apart) / one_class.max(f64::MIN_POSITIVE);
+            let nearer = found.as_ref().is_none_or(|f| nearness < f.nearness || nearness.is_nan());
+            if class != to && n.min(m) >= SURE && nearer {
+                found = Some(Nearest { class: class.clone(), to: to.clone(), nearness });
+            }
+        }
+    }
+    found
 }
 
 fn length(row: ArrayView1<'_, f32>) -> f64 {

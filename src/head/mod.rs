@@ -76,6 +76,7 @@ pub use ridge::Ridge;
 pub use sections::Sections;
 pub use subspaces::Subspaces;
 pub use training::TrainingHead;
+pub use union::Centres;
 pub use vectors::Vectors;
 
 use crate::error::Result;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 
 use super::sums::ClassSums;
 use super::{Better, Blend, ClassMeans, Lda, MAX_CLASSES, Mda, Novelty, Ridge};
@@ -63,7 +63,32 @@ pub(super) fn other_settings(what: &str) -> Error {
     crate::err!(Mismatch, "{what} of the statistics are not those here; both must come from one common state")
 }
 
+/// Where classes lie among features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Centres {
+    /// Means `[n, E]`.
+    pub means: Array2<f64>,
+    /// Rows behind each.
+    pub counts: Vec<u64>,
+    /// Class of each.
+    pub classes: Vec<usize>,
+    /// Mean squared distance of a row from its centre, unbiased: the trace of the covariance within.
+    pub spread: f64,
+}
+
 impl ClassSums {
+    /// Where classes lie, `owner` the class of each; `squares` are those of all rows about their centres, `dropped` rows among them of
+    /// none any more.
+    fn centres(&self, owner: impl Fn(usize) -> usize, squares: f64, dropped: u64) -> Centres {
+        let seen: Vec<usize> = (0..self.classes()).filter(|&i| self.counts()[i] > 0).collect();
+        let counts: Vec<u64> = seen.iter().map(|&i| self.counts()[i]).collect();
+        let mut means = self.sums().select(Axis(0), &seen);
+        means.rows_mut().into_iter().zip(&counts).for_each(|(mut row, &n)| row /= n as f64);
+        let freedom = (self.total() + dropped).saturating_sub(seen.len() as u64).max(1);
+        let classes = seen.into_iter().map(owner).collect();
+        Centres { means, counts, classes, spread: squares / freedom as f64 }
+    }
+
     /// Refuses sums that are not of rows of `width`, some for every class.
     pub(super) fn check_sums(&self, width: usize) -> Result<()> {
         let finite = self.sums().iter().all(|x| x.is_finite());
@@ -92,6 +117,14 @@ impl ClassMeans {
 }
 
 impl Lda {
+    /// Where classes lie.
+    pub fn centres(&self) -> Centres {
+        let sums = self.classes.sums();
+        let between = sums.rows().into_iter().zip(self.classes.counts());
+        let between: f64 = between.map(|(sum, &n)| sum.dot(&sum) / n.max(1) as f64).sum();
+        self.classes.centres(|class| class, self.gram.trace() - between, self.dropped)
+    }
+
     /// As [`Mda::imagined`].
     ///
     /// # Errors
@@ -143,6 +176,11 @@ impl Ridge {
 }
 
 impl Mda {
+    /// Where classes lie.
+    pub fn centres(&self) -> Centres {
+        self.centres.centres(|centre| self.owners[centre], self.scatter.gram().trace(), self.dropped)
+    }
+
     /// As [`ClassMeans::absorb`]; `other` has seen one observation, which becomes the newest here.
     ///
     /// # Errors
@@ -192,6 +230,11 @@ impl Mda {
 }
 
 impl Blend {
+    /// Where classes lie.
+    pub fn centres(&self) -> Centres {
+        self.mda.centres()
+    }
+
     /// As [`Mda::absorb`].
     ///
     /// # Errors
@@ -221,6 +264,11 @@ impl Blend {
 }
 
 impl Better {
+    /// Where classes lie.
+    pub fn centres(&self) -> Centres {
+        self.lda.centres()
+    }
+
     /// As [`ClassMeans::absorb`].
     ///
     /// # Errors

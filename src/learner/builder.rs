@@ -77,7 +77,7 @@ impl Builder {
     }
 
     /// Whether every task that ends leaves a [`Lesson`](super::Lesson), which others can take over. Costs its statistics a
-    /// second time while the task is undecided.
+    /// second time while the task is undecided. [`Builder::build`] refuses it under strategies whose statistics mean nothing elsewhere.
     #[must_use]
     pub fn sharing(mut self, sharing: bool) -> Self {
         self.sharing = sharing;
@@ -150,6 +150,9 @@ impl Builder {
             }
             None => fresh(&name, settings, slots, [summary, late]),
         };
+        if sharing {
+            state.strategy_shares()?;
+        }
         give(&mut state, reading.classifier, vectors, backbone.width()?)?;
         let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
         let backbone = Facts {

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::head::{Better, Blend, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
+use crate::head::{Better, Blend, Centres, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
 use crate::strategy::Classifier;
 
 /// Weights of the frozen section, the mean and the newest (NTK-CL's beta, gamma and alpha).
@@ -101,6 +101,17 @@ impl Statistics {
             Self::Blend(head) => head.imagined(per, seed).map(Some),
             Self::Better(head) => head.imagined(per, seed).map(Some),
             _ => Ok(None),
+        }
+    }
+
+    /// Where classes lie and how far rows lie from there; `None` where the statistics do not say.
+    pub fn centres(&self) -> Option<Centres> {
+        match self {
+            Self::Discriminants(head) => Some(head.centres()),
+            Self::Centres(head) => Some(head.centres()),
+            Self::Blend(head) => Some(head.centres()),
+            Self::Better(head) => Some(head.centres()),
+            _ => None,
         }
     }
 

@@ -93,7 +93,8 @@ impl Lesson {
 
 impl Learner {
     /// What the task that has just ended taught, where the learner was built with
-    /// [`Builder::sharing`](super::Builder::sharing); until it is committed or rolled back.
+    /// [`Builder::sharing`](super::Builder::sharing); until it is committed or rolled back. None after the first task, which
+    /// makes the space of all others.
     pub fn lesson(&self) -> Option<&Lesson> {
         match &self.phase {
             Phase::Ended { lesson, .. } => lesson.as_deref(),
@@ -127,7 +128,7 @@ impl Learner {
     /// The lesson of the open task, whose images have these features.
     pub(super) fn draw_lesson(&self, features: &Features, labels: &[usize]) -> Result<Option<Box<Lesson>>> {
         let Phase::Open { before, task } = &self.phase else { return Ok(None) };
-        if !self.sharing {
+        if !self.sharing || before.tasks.is_empty() {
             return Ok(None);
         }
         before.can_share()?;
@@ -147,6 +148,19 @@ impl State {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) with the reason where the strategy's statistics mean nothing elsewhere;
     /// [`State`](crate::ErrorKind::State) before the first task.
     pub fn can_share(&self) -> Result<()> {
+        self.strategy_shares()?;
+        if self.tasks.is_empty() {
+            crate::bail!(
+                State,
+                "nothing was learned yet, and the first task makes the space that devices must have in common; start from a copy \
+                 of their state"
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether statistics under this strategy mean something elsewhere.
+    pub(super) fn strategy_shares(&self) -> Result<()> {
         let Choice { strategy, reading, .. } =
             strategy::by_name(&self.strategy, self.settings.random_features)?;
         const OTHERS: &str = "use perennial, perennial-compact, ranpac-first or a frozen strategy";
@@ -160,13 +174,6 @@ impl State {
         }
         if matches!(reading.view, View::Routed(_)) || reading.classifier.is_training_head() {
             crate::bail!(Unsupported, "{} keeps no sums that could be added up; {OTHERS}", self.strategy);
-        }
-        if self.tasks.is_empty() {
-            crate::bail!(
-                State,
-                "nothing was learned yet, and the first task makes the space that devices must have in common; start from a copy \
-                 of their state"
-            );
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::options::Pixels;
 use super::super::{Global, options, show};
 use super::now;
-use crate::bundle::{Bundle, Here, Intake, Limits, Outcome, Trust, intake};
+use crate::bundle::{Bundle, Here, Intake, Limits, Nearest, Outcome, Trust, intake};
 use crate::data::Dataset;
 use crate::error::{Context, Result};
 use crate::learner::State;
@@ -36,6 +36,9 @@ pub struct Args {
     /// Largest share of right answers, in percent, that old classes may lose in the trial
     #[arg(long, default_value_t = 5.0, value_name = "PERCENT")]
     max_loss: f64,
+    /// How near a new class may lie to an old one of another name; 1 is how far apart two samples of one class are on average
+    #[arg(long, default_value_t = 1.5, value_name = "TIMES")]
+    min_apart: f64,
     /// Take what cannot be tried, under strategies that do not keep how pictures of a class lie (ncm, ridge, ranpac)
     #[arg(long)]
     untried: bool,
@@ -57,7 +60,12 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         now: now(),
         rename: args.rename.clone(),
     };
-    let limits = Limits { loss: args.max_loss / 100.0, untried: args.untried, ..Limits::default() };
+    let limits = Limits {
+        loss: args.max_loss / 100.0,
+        nearness: args.min_apart,
+        untried: args.untried,
+        ..Limits::default()
+    };
     let done = intake(&state, &bundle, &trust, &here, &limits).at(place)?;
     if let (Outcome::Taken(after), false) = (&done.outcome, args.dry_run) {
         args.state.save(here.backbone, after.commits, after.as_ref())?;
@@ -95,6 +103,11 @@ fn print(global: &Global, args: &Args, done: &Intake) -> Result<()> {
         100.0 * trial.after,
         100.0 * trial.own
     );
+    if let Some(Nearest { class, to, nearness }) = &trial.nearest {
+        println!(
+            "  {class} lies nearest to an old class, {to}: {nearness:.1} times what two samples of one class are apart"
+        );
+    }
     for taken in trial.taken.iter().take(5) {
         println!(
             "    {} would lose {:.1} % of its answers to {}",
