@@ -1,7 +1,7 @@
 //! Tasks as signed files, which other devices can take over without trusting the way they came.
 //!
-//! Floor 7. A bundle holds what one task taught ([`Lesson`](crate::learner::Lesson)): statistics of its classes and its signature, no image and no
-//! adapter. It is for learners that have everything else in common: backbone, preprocessing, and the
+//! Floor 7. A bundle holds what one task taught ([`Lesson`](crate::learner::Lesson)): statistics of its
+//! classes and its signature, no image and no adapter. It is for learners that have everything else in common: backbone, preprocessing, and the
 //! [`Space`](crate::learner::Space) of features, which is compared by hash.
 //!
 //! ```text
