@@ -24,7 +24,9 @@
 //! |---|---|
 //! | `tract` (default) | the pure-Rust engine |
 //! | `eval` | `data`, `eval`, `report`, `measure`: pictures and data sets, scenarios and metrics, the HTML report, speed and memory |
-//! | `cli` (default) | the `perennial` program, with both of the above |
+//! | `peft` | `peft`: adapters in the files of the PEFT library |
+//! | `bundle` | `bundle`: tasks as signed files |
+//! | `cli` (default) | the `perennial` program, with all of the above |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -53,8 +55,12 @@ pub mod strategy;
 
 pub mod learner;
 
+#[cfg(feature = "peft")]
+pub mod peft;
 pub mod store;
 
+#[cfg(feature = "bundle")]
+pub mod bundle;
 #[cfg(feature = "eval")]
 pub mod data;
 #[cfg(feature = "eval")]

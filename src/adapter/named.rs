@@ -64,6 +64,26 @@ pub fn names<'g>(graph: &'g Graph, linear: &Linear) -> Vec<&'g str> {
     names
 }
 
+/// Name of the layer's module in the program that it was exported from, such as `blocks.0.attn.qkv`: of its weight or bias, or
+/// the scope of its node. `None` where the exporter kept neither.
+pub fn module(graph: &Graph, linear: &Linear) -> Option<String> {
+    let names = names(graph, linear);
+    let parameter =
+        |n: &&str| n.strip_suffix(".weight").or_else(|| n.strip_suffix(".bias")).map(String::from);
+    names.iter().find_map(parameter).or_else(|| names.iter().find_map(|n| scope(n)))
+}
+
+/// `/blocks/blocks.0/attn/qkv/MatMul` as `blocks.0.attn.qkv`: a list and its element are two scopes and one module.
+fn scope(node: &str) -> Option<String> {
+    let parts: Vec<&str> = node.strip_prefix('/')?.split('/').collect();
+    let (_, scopes) = parts.split_last()?;
+    let is_list = |i: usize| {
+        scopes.get(i + 1).is_some_and(|next| next.strip_prefix(scopes[i]).is_some_and(|n| n.starts_with('.')))
+    };
+    let modules: Vec<&str> = (0..scopes.len()).filter(|&i| !is_list(i)).map(|i| scopes[i]).collect();
+    (!modules.is_empty()).then(|| modules.join("."))
+}
+
 /// Every linear layer between the images and `feature`, in execution order.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+use super::bundle::{self, Signing};
 use super::options::{Adapt, Pixels, Train};
 use super::{Global, options, show};
 use crate::backbone::Backbone;
@@ -39,6 +40,11 @@ pub struct Args {
     train: Train,
     #[command(flatten)]
     pixels: Pixels,
+    /// Write what the task taught as a bundle, for devices that have the first task in common; needs --key
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Of the bundle")]
+    signing: Signing,
 }
 
 /// Pictures decoded at a time.
@@ -63,9 +69,16 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
             task.classes.len()
         );
     }
+    let key = match &args.bundle {
+        Some(_) => learner.state().can_share().and_then(|()| args.signing.key()).map(Some)?,
+        None => None,
+    };
     learner.begin_task(&args.task)?;
-    let steps = learn(global, args, &mut learner, &data, &preprocess)?;
+    let steps = teach(global, &mut learner, &data, &preprocess, args.train.epochs)?;
     let report = learner.end_task()?;
+    if let (Some(path), Some(key)) = (&args.bundle, &key) {
+        args.signing.write(&learner, bundle::preprocessing(&preprocess)?, key, path)?;
+    }
     learner.commit()?;
     let state = learner.state();
     args.state.save(learner.backbone_sha256(), state.commits, state)?;
@@ -81,7 +94,8 @@ fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
         .engine(options::engine(global)?)
         .strategy(&args.strategy)
         .settings(settings)
-        .budget(args.train.budget());
+        .budget(args.train.budget())
+        .sharing(args.bundle.is_some());
     let builder = args.train.with_vectors(builder)?;
     match args.state.load::<State>(Some(sha256)) {
         Ok((_, state)) => builder.resume(state).build(),
@@ -90,16 +104,17 @@ fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
     }
 }
 
-fn learn(
+/// Shows the open task all pictures of `data`, `epochs` times.
+pub(super) fn teach(
     global: &Global,
-    args: &Args,
     learner: &mut Learner,
     data: &Dataset,
     preprocess: &Preprocess,
+    epochs: usize,
 ) -> Result<Vec<Step>> {
     let mut ids: Vec<usize> = (0..data.train.len()).collect();
     ids.shuffle(&mut ChaCha8Rng::seed_from_u64(global.seed ^ learner.tasks().len() as u64));
-    let bar = show::bar(global, ids.len() * args.train.epochs.max(1), &args.task);
+    let bar = show::bar(global, ids.len() * epochs.max(1), "learning");
     let mut steps = Vec::new();
     // Whole steps a chunk, so that only the last step of a task can be short.
     let chunk = CHUNK.next_multiple_of(learner.settings().batch);
@@ -110,7 +125,7 @@ fn learn(
         steps.extend(learner.observe(images, &labels)?);
         bar.inc(chunk.len() as u64);
     }
-    for _ in 1..args.train.epochs {
+    for _ in 1..epochs {
         steps.extend(learner.epoch()?);
         bar.inc(ids.len() as u64);
     }
@@ -150,6 +165,9 @@ fn print(
     println!("  signature of {} components", report.components);
     if let Some(certificate) = &report.certificate {
         println!("  {}", certificate.explain(tasks));
+    }
+    if let Some(path) = &args.bundle {
+        println!("  what it taught, signed, in {}", path.display());
     }
     println!("  state {} KiB in {}", report.state_bytes / 1024, args.state);
     Ok(())

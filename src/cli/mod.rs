@@ -4,13 +4,16 @@
 //! and make the exit status 1; `--json` replaces the text on stdout by one JSON document.
 
 mod bench;
+mod bundle;
 mod compile;
 mod convert;
 mod demo;
 mod embedded;
 mod eval;
+mod export;
 mod forget;
 mod format;
+mod import;
 mod inspect;
 mod learn;
 mod options;
@@ -66,15 +69,21 @@ enum Command {
     /// Store a model's weights in f16 or bf16: half the file
     Convert(convert::Args),
     /// Learn a folder of pictures as one task
-    Learn(learn::Args),
+    Learn(Box<learn::Args>),
     /// Classify pictures
     Predict(predict::Args),
     /// Show what a state holds
     State(state::Args),
     /// Forget classes or a task
     Forget(forget::Args),
+    /// Exchange tasks with other devices as signed files
+    Bundle(Box<bundle::Args>),
     /// Make a raw partition, or an image of one, ready for a state
     Format(format::Args),
+    /// Write learned adapters for PyTorch (PEFT), or the adapted model as ONNX
+    Export(export::Args),
+    /// Fold adapters of PyTorch (PEFT) into a model; several versions of one adapter become one
+    Import(import::Args),
     /// Measure strategies on a data set, task after task
     Eval(Box<eval::Args>),
     /// One page and one table of finished runs
@@ -91,6 +100,7 @@ Examples:
   perennial learn --backbone vit_tiny.onnx --data kitchen/ --task kitchen --state robot.state
   perennial predict --backbone vit_tiny.onnx --state robot.state cup.jpg
   perennial forget --state robot.state --class Anna
+  perennial bundle import cups.bundle --trust keys/ --backbone vit_tiny.onnx --state robot.state --dry-run
   perennial eval --backbone vit_tiny.onnx --data cifar100:cifar/ --tasks 10 --strategy pegp
   perennial bench --backbone vit_tiny.onnx --threads 2";
 
@@ -128,7 +138,10 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Predict(args)) => predict::run(&global, &args),
         Some(Command::State(args)) => state::run(&global, &args),
         Some(Command::Forget(args)) => forget::run(&global, &args),
+        Some(Command::Bundle(args)) => bundle::run(&global, &args),
         Some(Command::Format(args)) => format::run(&global, &args),
+        Some(Command::Export(args)) => export::run(&global, &args),
+        Some(Command::Import(args)) => import::run(&global, &args),
         Some(Command::Eval(args)) => eval::run(&global, &args),
         Some(Command::Compare(args)) => eval::compare(&global, &args),
         Some(Command::Bench(args)) => bench::run(&global, &args),

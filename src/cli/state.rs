@@ -32,7 +32,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     println!("commits   {}", state.commits);
     for (i, task) in state.tasks.iter().enumerate() {
         let names: Vec<&str> = task.classes.iter().map(|&c| state.classes[c].as_str()).collect();
-        println!("task {i:>3}  {:?}: {} images of {}", task.name, task.images, names.join(", "));
+        let from = task.from.map(|id| format!(", from bundle {id}")).unwrap_or_default();
+        println!("task {i:>3}  {:?}: {} images of {}{from}", task.name, task.images, names.join(", "));
     }
     if let Some((a, b, bound)) = overlap.worst_pair() {
         println!(

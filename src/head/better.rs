@@ -17,13 +17,13 @@ const ASKED: usize = 512;
 /// Omniglot 72.7 and 80.7 (`perennial eval --validate 0.2 --strategy ranpac-beside,lda-beside`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Better {
-    ridge: Ridge,
-    lda: Lda,
+    pub(super) ridge: Ridge,
+    pub(super) lda: Lda,
     /// Held-out rows that the ridge and the discriminants had right.
-    right: [u64; 2],
+    pub(super) right: [u64; 2],
     /// Rows of the last observation, with the labels of their pictures, until they were asked.
     #[serde(skip)]
-    fresh: Option<(Array2<f32>, Vec<usize>)>,
+    pub(super) fresh: Option<(Array2<f32>, Vec<usize>)>,
 }
 
 impl Better {

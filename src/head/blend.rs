@@ -22,11 +22,11 @@ const WEIGHTS: [f32; 8] = [0.0, 1.0, 2.0, 4.0, 6.0, 9.0, 13.0, 20.0];
 /// A linear rule under one covariance and pairwise interactions of features err on different images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Blend {
-    mda: Mda,
-    ridge: Ridge,
-    narrow: usize,
+    pub(super) mda: Mda,
+    pub(super) ridge: Ridge,
+    pub(super) narrow: usize,
     /// Log-likelihood of held-out rows, by temperature and weight.
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
 }
 
 impl Blend {

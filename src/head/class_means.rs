@@ -13,10 +13,10 @@ use crate::error::Result;
 /// The only head whose classes share nothing: forgetting one is exact and leaves all other scores bit-identical.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassMeans {
-    classes: ClassSums,
+    pub(super) classes: ClassSums,
     /// Unit means `[classes, E]`, and the classes without any.
     #[serde(skip)]
-    solved: Option<Rows>,
+    pub(super) solved: Option<Rows>,
 }
 
 impl ClassMeans {

@@ -3,6 +3,9 @@
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
+use super::union::MADE;
+use crate::error::Result;
+
 /// What a setting is worth under which rows are not likely at all, or whose statistics are none: more against it than any
 /// number of rows can say for it.
 const IMPOSSIBLE: f64 = -1e12;
@@ -40,6 +43,32 @@ impl Evidence {
     /// Adds what the rows of this observation say of one setting.
     pub(super) fn add(&mut self, setting: usize, log: f64) {
         self.logs[setting] += if log.is_finite() { log } else { IMPOSSIBLE };
+    }
+
+    /// What was added since it was `before`, as one observation.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        let own = |(&log, &before): (&f64, &f64)| if self.observations == 2 { log } else { log - before };
+        let logs = self.logs.iter().zip(&before.logs).map(own).map(|log| log.min(0.0)).collect();
+        Self { logs, observations: 1 }
+    }
+
+    /// Adds what the rows of one observation elsewhere said.
+    ///
+    /// # Errors
+    /// `Corrupt` for what are no log-likelihoods of these settings.
+    pub(super) fn absorb(&mut self, other: &Self) -> Result<()> {
+        let sound = |&log: &f64| (2.0 * IMPOSSIBLE..=0.0).contains(&log);
+        if other.logs.len() != self.logs.len() || other.observations != 1 || !other.logs.iter().all(sound) {
+            crate::bail!(
+                Corrupt,
+                "{} log-likelihoods for {} settings; {MADE}",
+                other.logs.len(),
+                self.logs.len()
+            );
+        }
+        self.observe();
+        self.logs.iter_mut().zip(&other.logs).for_each(|(own, log)| *own += log);
+        Ok(())
     }
 
     /// Bytes at rest.

@@ -14,17 +14,17 @@ use crate::linalg::PackedGram;
 /// but `S` and the number of rows. Classes count as equally likely: how often a camera saw one says little.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lda {
-    gram: PackedGram<f64>,
-    classes: ClassSums,
+    pub(super) gram: PackedGram<f64>,
+    pub(super) classes: ClassSums,
     /// Rows less classes that were forgotten, whose spread is still in the covariance.
-    dropped: u64,
+    pub(super) dropped: u64,
     #[serde(skip)]
-    solved: Option<Solved>,
+    pub(super) solved: Option<Solved>,
 }
 
 /// What scores are made of.
 #[derive(Clone, Debug, PartialEq)]
-struct Solved {
+pub(super) struct Solved {
     /// `S⁻¹ μ`, `[E, classes]`.
     weights: Array2<f32>,
     bias: Array1<f32>,

@@ -38,28 +38,28 @@ pub(super) const TEMPERATURES: usize = 17;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mda {
     /// Of rows less their centre: nothing cancels, however far from zero the centres lie.
-    scatter: RoundedGram,
-    centres: ClassSums,
+    pub(super) scatter: RoundedGram,
+    pub(super) centres: ClassSums,
     /// Class of every centre.
-    owners: Vec<usize>,
+    pub(super) owners: Vec<usize>,
     /// Observation from which every centre is.
-    births: Vec<usize>,
+    pub(super) births: Vec<usize>,
     /// Observations so far.
-    observations: usize,
+    pub(super) observations: usize,
     /// Highest class index so far + 1.
-    classes: usize,
+    pub(super) classes: usize,
     /// Rows less centres that were forgotten, whose spread is still in the scatter.
-    dropped: u64,
+    pub(super) dropped: u64,
     /// Log-likelihood of held-out rows, by shrinkage and temperature.
-    evidence: Evidence,
+    pub(super) evidence: Evidence,
     /// Rows of the last observation, with the centres of their pictures, until they were asked.
     #[serde(skip)]
-    fresh: Option<(Array2<f32>, Vec<usize>)>,
+    pub(super) fresh: Option<(Array2<f32>, Vec<usize>)>,
     #[serde(skip)]
-    solved: Option<Solved>,
+    pub(super) solved: Option<Solved>,
     /// Novelty of the rows of the last observation, held out; empty after decoding.
     #[serde(skip)]
-    strange: Vec<f64>,
+    pub(super) strange: Vec<f64>,
 }
 
 /// Pictures of the last observation, held out of everything.
@@ -74,7 +74,7 @@ pub(super) struct HeldOut {
 
 /// What scores are made of.
 #[derive(Clone, Debug, PartialEq)]
-struct Solved {
+pub(super) struct Solved {
     /// `T S^-1 m`, `[E, centres]`.
     weights: Array2<f32>,
     bias: Array1<f32>,
@@ -171,7 +171,7 @@ impl Mda {
         Ok(held_out)
     }
 
-    fn metric(&self, share: Option<f64>) -> Result<Metric> {
+    pub(super) fn metric(&self, share: Option<f64>) -> Result<Metric> {
         let shrinkage = share.map_or(Shrinkage::Oracle, Shrinkage::Share);
         Metric::within(self.scatter.gram().dense(), &self.centres, self.dropped, shrinkage)
     }

@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, Axis};
 use super::leaving::{self, Leaving, fewer};
 use super::sums::ClassSums;
 use crate::error::Result;
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, gaussian};
 
 /// `S`, its inverse, and what they make of the class means.
 pub(super) struct Metric {
@@ -72,6 +72,15 @@ impl Metric {
         let factor = Cholesky::new(covariance.view(), 0.0)?;
         let weights = factor.solve(means.t())?;
         Ok(Self { means, counts, covariance, factor, weights, kept, freedom })
+    }
+
+    /// `per` rows of `N(m, S)` for every class with rows, the same for the same seed, and their classes.
+    pub(super) fn draw(&self, per: usize, seed: u64) -> (Array2<f32>, Vec<usize>) {
+        let seen: Vec<usize> = (0..self.counts.len()).filter(|&class| self.counts[class] > 0.0).collect();
+        let classes: Vec<usize> = seen.iter().flat_map(|&class| std::iter::repeat_n(class, per)).collect();
+        let noise = gaussian(seed, classes.len(), self.means.ncols()).mapv(f64::from);
+        let rows = noise.dot(&self.factor.lower().t()) + self.means.select(Axis(0), &classes);
+        (rows.mapv(|x| x as f32), classes)
     }
 
     /// `S⁻¹`.

@@ -25,6 +25,7 @@
 //! | `vectors` | [`Vectors`]: vectors that the caller gives, such as embeddings of class names | `V [C, E]` |
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
 //! | `sums` | per-class sums and counts | |
+//! | `union` | statistics of rows that were seen elsewhere, added | |
 //!
 //! On frozen `vit_tiny` features, ten tasks of equally many classes, in percent and megabytes of state (command in
 //! `tests/head_parity.rs`; random features: mean of three seeds; standard error of an accuracy 1.0 and 1.4):
@@ -60,6 +61,7 @@ mod sections;
 mod subspaces;
 mod sums;
 mod training;
+mod union;
 mod vectors;
 
 use ndarray::{Array1, Array2, ArrayView2};
@@ -78,6 +80,7 @@ pub use ridge::Ridge;
 pub use sections::{Sections, Weighing};
 pub use subspaces::Subspaces;
 pub use training::TrainingHead;
+pub use union::Centres;
 pub use vectors::Vectors;
 
 use crate::error::Result;

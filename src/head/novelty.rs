@@ -22,14 +22,14 @@ use crate::linalg::{Cholesky, unit_rows};
 /// away what is unusual about an image in ways that no class depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Novelty {
-    lda: Lda,
+    pub(super) lda: Lda,
     #[serde(skip)]
-    solved: Option<Solved>,
+    pub(super) solved: Option<Solved>,
 }
 
 /// Both distances as one quadratic form: `xᵀ (S⁻¹ - T⁻¹) x + 2 xᵀ T⁻¹ m - mᵀ T⁻¹ m - 2 max_c score_c(x)`.
 #[derive(Clone, Debug, PartialEq)]
-struct Solved {
+pub(super) struct Solved {
     excess: Array2<f64>,
     linear: Array1<f64>,
     constant: f64,

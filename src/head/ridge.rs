@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
 use super::sums::{ClassSums, Rest, masked};
+use super::union::{MADE, check_gram, other_settings};
 use super::{Head, Left, Lift, check_batch, check_width, unsolved};
 use crate::error::{Error, Result};
 use crate::linalg::{Cholesky, PackedGram, RoundedGram, eigh, matmul, svd_thin};
@@ -28,25 +29,25 @@ type Sum = f32;
 /// λ cannot be chosen in f32.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ridge {
-    lift: Lift,
-    features: u32,
-    gram: Gram,
-    classes: ClassSums,
+    pub(super) lift: Lift,
+    pub(super) features: u32,
+    pub(super) gram: Gram,
+    pub(super) classes: ClassSums,
     /// λ over the mean of the diagonal of `G`, where it is not chosen.
-    share: Option<f64>,
+    pub(super) share: Option<f64>,
     /// λ of the last solve; `None` after the sums have changed.
-    lambda: Option<f64>,
+    pub(super) lambda: Option<f64>,
     /// The random matrix, redrawn after decoding.
     #[serde(skip)]
     random: Option<Array2<f32>>,
     /// `W: [M, classes]`, and the classes without rows.
     #[serde(skip)]
-    weights: Option<(Array2<f32>, Vec<usize>)>,
+    pub(super) weights: Option<(Array2<f32>, Vec<usize>)>,
 }
 
 /// The sum of outer products, as it rests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Gram {
+pub(super) enum Gram {
     Whole(PackedGram<Sum>),
     /// Of rows less the mean of their observation, and what those means add: the mean of random features is large, and
     /// rounding what it makes of every entry would cost more than the ridge adds.
@@ -69,6 +70,17 @@ fn first_of_rest(leverage: &Array2<f64>) -> Result<Array1<f64>> {
     let found = eigh(leverage.view())?;
     let rest = |(h, v): (&f64, &f64)| v / (1.0 - h).max(f64::from(f32::EPSILON));
     Ok(found.vectors.dot(&found.values.iter().zip(found.vectors.row(0)).map(rest).collect::<Array1<f64>>()))
+}
+
+/// Adds `means` to the rows between; the smallest beyond [`BETWEEN`] go into the scatter.
+fn add_means(scatter: &mut RoundedGram, between: &mut Array2<Sum>, means: &Array2<Sum>) -> Result<()> {
+    *between = orthogonal(&concatenate(Axis(0), &[between.view(), means.view()]).map_err(odd)?)?;
+    if between.nrows() > BETWEEN {
+        let (kept, smallest) = between.view().split_at(Axis(0), BETWEEN);
+        scatter.add_rows(smallest)?;
+        *between = kept.to_owned();
+    }
+    Ok(())
 }
 
 fn odd(e: ndarray::ShapeError) -> Error {
@@ -107,14 +119,28 @@ impl Gram {
                 let Some(mean) = rows.mean_axis(Axis(0)) else { return Ok(()) };
                 scatter.add_rows((&rows - &mean).view())?;
                 let mean = (mean * (rows.nrows() as Sum).sqrt()).insert_axis(Axis(0));
-                *between = orthogonal(&concatenate(Axis(0), &[between.view(), mean.view()]).map_err(odd)?)?;
-                if between.nrows() > BETWEEN {
-                    let (kept, smallest) = between.view().split_at(Axis(0), BETWEEN);
-                    scatter.add_rows(smallest)?;
-                    *between = kept.to_owned();
-                }
-                Ok(())
+                add_means(scatter, between, &mean)
             }
+        }
+    }
+
+    /// Adds what rows elsewhere added up to.
+    pub(super) fn absorb(&mut self, other: &Self) -> Result<()> {
+        match (self, other) {
+            (Self::Whole(own), Self::Whole(other)) => {
+                check_gram(own, other)?;
+                own.merge(other)
+            }
+            (Self::Rounded { scatter, between }, Self::Rounded { scatter: other, between: means }) => {
+                check_gram(scatter.gram(), other.gram())?;
+                let finite = means.iter().all(|x| x.is_finite());
+                if !finite || means.ncols() != scatter.gram().width() || means.nrows() > BETWEEN {
+                    crate::bail!(Corrupt, "{:?} means of random features; {MADE}", means.shape());
+                }
+                scatter.absorb(other)?;
+                add_means(scatter, between, means)
+            }
+            _ => Err(other_settings("sums")),
         }
     }
 

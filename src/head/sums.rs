@@ -4,6 +4,7 @@ use half::f16;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
+use super::union;
 use crate::error::{Error, Result};
 use crate::linalg::{from_halves, to_halves};
 
@@ -127,8 +128,8 @@ impl ClassSums {
         self.sums.view()
     }
 
-    /// Adds rows, which the caller has checked.
-    pub(super) fn add(&mut self, rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<()> {
+    /// Makes room for the classes of `labels`.
+    fn grow(&mut self, labels: &[usize]) -> Result<()> {
         let needed = labels.iter().map(|&l| l + 1).max().unwrap_or(0);
         if needed > self.classes() {
             let fresh = Array2::zeros((needed - self.classes(), self.width()));
@@ -136,6 +137,31 @@ impl ClassSums {
                 .map_err(|e| crate::err!(Bug, "growing class sums: {e}"))?;
             self.counts.resize(needed, 0);
         }
+        Ok(())
+    }
+
+    /// Adds sums that were made elsewhere, of classes that are called `classes` here.
+    pub(super) fn absorb(&mut self, other: &Self, classes: &[usize]) -> Result<()> {
+        union::check_places(other.classes(), classes)?;
+        other.check_sums(self.width())?;
+        self.grow(classes)?;
+        for ((row, &count), &class) in other.sums.rows().into_iter().zip(&other.counts).zip(classes) {
+            let mut sum = self.sums.row_mut(class);
+            sum += &row;
+            self.counts[class] = self.counts[class].saturating_add(count);
+        }
+        Ok(())
+    }
+
+    /// Adds classes behind one's own.
+    pub(super) fn append(&mut self, other: &Self) -> Result<()> {
+        let first = self.classes();
+        self.absorb(other, &(first..first + other.classes()).collect::<Vec<_>>())
+    }
+
+    /// Adds rows, which the caller has checked.
+    pub(super) fn add(&mut self, rows: ArrayView2<'_, f64>, labels: &[usize]) -> Result<()> {
+        self.grow(labels)?;
         for (row, &label) in rows.rows().into_iter().zip(labels) {
             let mut sum = self.sums.row_mut(label);
             sum += &row;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::crops::MOST_CROPS;
+use super::ledger::Ledger;
 use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
@@ -24,6 +25,7 @@ pub struct Builder {
     budget: Budget,
     vectors: Option<Vectors>,
     state: Option<State>,
+    sharing: bool,
 }
 
 impl Builder {
@@ -36,6 +38,7 @@ impl Builder {
             budget: Budget::default(),
             vectors: None,
             state: None,
+            sharing: false,
         }
     }
 
@@ -74,6 +77,14 @@ impl Builder {
         self
     }
 
+    /// Whether every task that ends leaves a [`Lesson`](super::Lesson), which others can take over. Costs its statistics a
+    /// second time while the task is undecided. [`Builder::build`] refuses it under strategies whose statistics mean nothing elsewhere.
+    #[must_use]
+    pub fn sharing(mut self, sharing: bool) -> Self {
+        self.sharing = sharing;
+        self
+    }
+
     /// Goes on from a stored state, whose strategy and settings win over the ones set here.
     #[must_use]
     pub fn resume(mut self, state: State) -> Self {
@@ -101,7 +112,7 @@ impl Builder {
     /// [`Mismatch`](crate::ErrorKind::Mismatch) for a state of another backbone, and whatever the strategy,
     /// the sites or the engine refuse.
     pub fn build(self) -> Result<Learner> {
-        let Self { backbone, engine, mut strategy, mut settings, budget, vectors, state } = self;
+        let Self { backbone, engine, mut strategy, mut settings, budget, vectors, state, sharing } = self;
         if let Some(state) = &state {
             strategy.clone_from(&state.strategy);
             settings.clone_from(&state.settings);
@@ -142,6 +153,9 @@ impl Builder {
             }
             None => fresh(&name, settings, slots, [summary, late]),
         };
+        if sharing {
+            state.strategy_shares()?;
+        }
         give(&mut state, reading.classifier, vectors, backbone.width()?)?;
         let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
         let backbone = Facts {
@@ -162,6 +176,7 @@ impl Builder {
             budget,
             state,
             phase: Phase::Idle,
+            sharing,
         })
     }
 }
@@ -270,6 +285,7 @@ fn fresh(
         late,
         recognition: Recognition::default(),
         own: Signatures::default(),
+        ledger: Ledger::default(),
         settings,
     }
 }

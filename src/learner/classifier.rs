@@ -1,8 +1,10 @@
 //! The classifier that a strategy asks for, as one storable type.
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::head::{Better, Blend, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
+use crate::error::Result;
+use crate::head::{Better, Blend, Centres, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
 use crate::strategy::Classifier;
 
 /// Sections: of the frozen network, the mean of the adapters and the newest.
@@ -57,6 +59,64 @@ impl Statistics {
                 Some(Self::Blend(Box::new(Blend::new(Mda::new(width), ridge, narrow))))
             }
             Classifier::Linear | Classifier::Given => None,
+        }
+    }
+
+    /// Adds statistics of rows that were seen elsewhere, of classes that are called `classes` here.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for statistics that are no sums over one network's features,
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) for those of another head, and as [`ClassMeans::absorb`].
+    pub fn absorb(&mut self, other: &Self, classes: &[usize]) -> Result<()> {
+        match (self, other) {
+            (Self::Means(own), Self::Means(other)) => own.absorb(other, classes),
+            (Self::Ridge(own), Self::Ridge(other)) => own.absorb(other, classes),
+            (Self::Discriminants(own), Self::Discriminants(other)) => own.absorb(other, classes),
+            (Self::Centres(own), Self::Centres(other)) => own.absorb(other, classes),
+            (Self::Blend(own), Self::Blend(other)) => own.absorb(other, classes),
+            (Self::Better(own), Self::Better(other)) => own.absorb(other, classes),
+            (Self::Sections(_) | Self::Subspaces(_), _) => Err(crate::err!(
+                Unsupported,
+                "class means over several networks are not those of another device's networks; use another strategy"
+            )),
+            _ => Err(crate::err!(Mismatch, "statistics of another classifier; both must be set up alike")),
+        }
+    }
+
+    /// Takes for what its rows say about settings what `after` heard of them and `before` had not.
+    pub(super) fn hear(&mut self, after: &Self, before: &Self) {
+        match (self, after, before) {
+            (Self::Centres(own), Self::Centres(after), Self::Centres(before)) => own.hear(after, before),
+            (Self::Blend(own), Self::Blend(after), Self::Blend(before)) => own.hear(after, before),
+            (Self::Better(own), Self::Better(after), Self::Better(before)) => own.hear(after, before),
+            // The others choose nothing by held-out rows.
+            _ => {}
+        }
+    }
+
+    /// Rows as they would be seen of every class, `per` for every centre, and the class of each; the same for the same seed. `None`
+    /// where the statistics do not say how rows of a class lie: means alone are always nearest to themselves.
+    ///
+    /// # Errors
+    /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
+    pub fn imagined(&self, per: usize, seed: u64) -> Result<Option<(Array2<f32>, Vec<usize>)>> {
+        match self {
+            Self::Discriminants(head) => head.imagined(per, seed).map(Some),
+            Self::Centres(head) => head.imagined(per, seed).map(Some),
+            Self::Blend(head) => head.imagined(per, seed).map(Some),
+            Self::Better(head) => head.imagined(per, seed).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Where classes lie and how far rows lie from there; `None` where the statistics do not say.
+    pub fn centres(&self) -> Option<Centres> {
+        match self {
+            Self::Discriminants(head) => Some(head.centres()),
+            Self::Centres(head) => Some(head.centres()),
+            Self::Blend(head) => Some(head.centres()),
+            Self::Better(head) => Some(head.centres()),
+            _ => None,
         }
     }
 

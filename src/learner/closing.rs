@@ -5,7 +5,7 @@ use ndarray::{Array2, Axis};
 use super::classifier::Statistics;
 use super::features::{self, Features, Scale};
 use super::runner::Runner;
-use super::{Crops, Encoded, Learner, Phase, TaskRecord, network};
+use super::{Crops, Encoded, Learner, Lesson, Phase, TaskRecord, network};
 use crate::adapter::tap;
 use crate::error::Result;
 use crate::graph::{Emit, ValueId, rewrite};
@@ -58,8 +58,8 @@ impl Learner {
         let saved = self.state.clone();
         let ended = self.close(&context, &images, &labels);
         match (ended, std::mem::replace(&mut self.phase, Phase::Idle)) {
-            (Ok(report), Phase::Open { before, .. }) => {
-                self.phase = Phase::Ended { before };
+            (Ok((report, lesson)), Phase::Open { before, .. }) => {
+                self.phase = Phase::Ended { before, lesson };
                 Ok(report)
             }
             (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),
@@ -71,7 +71,12 @@ impl Learner {
         }
     }
 
-    fn close(&mut self, context: &TaskContext, crops: &Crops, labels: &[usize]) -> Result<TaskReport> {
+    fn close(
+        &mut self,
+        context: &TaskContext,
+        crops: &Crops,
+        labels: &[usize],
+    ) -> Result<(TaskReport, Option<Box<Lesson>>)> {
         let (mut drift, mut found, images) = (Vec::new(), None, crops.whole());
         if self.strategy.adapts(context.index) {
             self.merge_twin(context, images, labels)?;
@@ -93,7 +98,7 @@ impl Learner {
         if let (true, [own]) = (routed, &whole.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
         }
-        let space = self.state.space(self.reading.view, whole)?;
+        let space = self.state.space_rows(self.reading.view, whole)?;
         let head = self.state.statistics.as_ref().map(Statistics::head);
         self.state.recognition.learn(space.view(), labels, seed, head)?;
         let certificate = self.state.recognition.certificate(space.view())?;
@@ -101,7 +106,8 @@ impl Learner {
             // Nothing is trained any more, and something else predicts.
             self.state.training = None;
         }
-        self.record(labels, drift, certificate)
+        let lesson = self.draw_lesson(&features, labels)?;
+        Ok((self.record(labels, drift, certificate)?, lesson))
     }
 
     /// How far the open task has moved what adapters add to anchor rows of earlier tasks, by slot; then keeps its own rows.
@@ -171,19 +177,14 @@ impl Learner {
         labels: &[usize],
         found: Option<Array2<f32>>,
     ) -> Result<()> {
-        let Reading { classifier, view } = self.reading;
+        let view = self.reading.view;
         if self.state.scales.is_empty() && view.is_scaled() {
             let blocks = crops[0].blocks(view, [&self.state.summary, &self.state.late]);
             self.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
         let rows: Vec<_> = crops.iter().map(|crop| self.state.rows(view, crop)).collect::<Result<_>>()?;
         if self.state.statistics.is_none() {
-            // The width of one network, of which there will be more.
-            let width =
-                if classifier == Classifier::Subspaces { self.backbone.width } else { rows[0].ncols() };
-            let nearest = self.state.summary.first().copied().unwrap_or(0);
-            let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
-            self.state.statistics = Statistics::new(classifier, width, narrow, self.state.settings.seed);
+            self.state.statistics = self.empty_statistics(rows[0].ncols());
         }
         if let (Some(Statistics::Sections(sections)), Some(found)) = (&mut self.state.statistics, found) {
             sections.drift(found.view(), rows[0].view(), labels)?;
@@ -193,6 +194,16 @@ impl Learner {
             statistics.head_mut().solve()?;
         }
         Ok(())
+    }
+
+    /// Statistics of no image, for rows of `columns`; `None` where the training head is the classifier.
+    pub(super) fn empty_statistics(&self, columns: usize) -> Option<Statistics> {
+        let Reading { classifier, view } = self.reading;
+        // The width of one network, of which there will be more.
+        let width = if classifier == Classifier::Subspaces { self.backbone.width } else { columns };
+        let nearest = self.state.summary.first().copied().unwrap_or(0);
+        let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
+        Statistics::new(classifier, width, narrow, self.state.settings.seed)
     }
 
     fn record(
@@ -206,7 +217,7 @@ impl Learner {
         let (name, images) = (task.name.clone(), task.cache.seen());
         let classes: Vec<usize> = task.classes.iter().copied().collect();
         let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
-        self.state.tasks.push(TaskRecord { name: name.clone(), classes, images });
+        self.state.tasks.push(TaskRecord { name: name.clone(), classes, images, from: None });
         let protected = match self.strategy.wants().inputs {
             true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
             false => Vec::new(),

@@ -21,6 +21,8 @@ mod features;
 mod footprint;
 mod forgetting;
 mod goal;
+mod ledger;
+mod lesson;
 mod mixing;
 mod network;
 mod passes;
@@ -35,6 +37,7 @@ mod stream;
 mod task;
 mod trainer;
 mod twin;
+mod whole;
 
 use std::sync::Arc;
 
@@ -46,6 +49,8 @@ pub use closing::TaskReport;
 pub use encoded::Encoded;
 pub use footprint::{Footprint, Item};
 pub use forgetting::{Forgotten, Others, Residue};
+pub use ledger::{Age, Digest, Ledger};
+pub use lesson::{Lesson, Space};
 pub use prediction::{Prediction, Scored};
 pub use recognition::Recognition;
 pub use runner::Runner;
@@ -78,6 +83,7 @@ pub struct Learner {
     budget: Budget,
     state: State,
     phase: Phase,
+    sharing: bool,
 }
 
 /// What the learner keeps of its backbone.
@@ -96,7 +102,7 @@ enum Phase {
     /// A task is open.
     Open { task: Box<OpenTask>, before: Box<State> },
     /// A task has ended and is neither committed nor rolled back.
-    Ended { before: Box<State> },
+    Ended { before: Box<State>, lesson: Option<Box<Lesson>> },
 }
 
 impl Learner {
@@ -149,7 +155,7 @@ impl Learner {
     pub fn state(&self) -> &State {
         match &self.phase {
             Phase::Idle => &self.state,
-            Phase::Open { before, .. } | Phase::Ended { before } => before,
+            Phase::Open { before, .. } | Phase::Ended { before, .. } => before,
         }
     }
 
@@ -263,7 +269,7 @@ impl Learner {
     pub fn rollback(&mut self) -> Result<()> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Idle => Err(crate::err!(State, "nothing to roll back")),
-            Phase::Open { before, .. } | Phase::Ended { before } => {
+            Phase::Open { before, .. } | Phase::Ended { before, .. } => {
                 self.state = *before;
                 self.connect()
             }

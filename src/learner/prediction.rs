@@ -50,7 +50,7 @@ pub fn predict(state: &State, reading: Reading, features: &Features) -> Result<V
         true => Heard { says: Says::best(scores.view(), &state.tasks), strange: None },
         false => Heard::from(head, rows.view(), scores.view(), &state.tasks)?,
     };
-    let space = state.space(reading.view, features)?;
+    let space = state.space_rows(reading.view, features)?;
     answer(state, &scores, state.recognition.recognise(space.view(), &heard)?)
 }
 

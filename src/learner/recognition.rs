@@ -15,7 +15,7 @@ use super::signatures::Signatures;
 use crate::error::Result;
 use crate::head::{Head, Left, Novelty};
 use crate::mixture::Overlap;
-use crate::signature::{Calibration, Certificate, Routing, Shortlist};
+use crate::signature::{Calibration, Certificate, Routing, Shortlist, Signature};
 
 /// Share of known images that must not be called unknown.
 const RECALL: f64 = 0.95;
@@ -89,6 +89,36 @@ impl Recognition {
     /// Drops the signature of `task`.
     pub fn forget_task(&mut self, task: usize) {
         self.signatures.forget_task(task);
+    }
+
+    /// Whether statistics of its own say what is strange, not the classifier.
+    pub fn needs_novelty(&self) -> bool {
+        self.strangeness.as_ref().is_some_and(|s| s.novelty.is_some())
+    }
+
+    /// Adds what was learned of a task elsewhere. The threshold of what is unknown stays: it was measured on one's own images.
+    ///
+    /// # Errors
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) where the one tells strangers otherwise than the other, and as
+    /// [`Novelty::absorb`].
+    pub fn absorb(
+        &mut self,
+        signature: Signature,
+        novelty: Option<&Novelty>,
+        classes: &[usize],
+    ) -> Result<()> {
+        let own = self.strangeness.as_mut().and_then(|s| s.novelty.as_mut());
+        match (own, novelty) {
+            (Some(own), Some(other)) => own.absorb(other, classes)?,
+            (None, None) => {}
+            _ => crate::bail!(Mismatch, "statistics of what is strange, on one side only"),
+        }
+        self.signatures.absorb(signature)
+    }
+
+    /// The signatures of tasks.
+    pub fn signatures(&self) -> &Signatures {
+        &self.signatures
     }
 
     /// Makes a restored recognition ready.

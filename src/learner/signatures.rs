@@ -76,6 +76,27 @@ impl Signatures {
         self.reduction.as_ref().ok_or_else(|| crate::err!(State, "no signature was learned yet"))
     }
 
+    /// The reduction that all signatures share; `None` before the first.
+    pub fn reduction(&self) -> Option<&Reduction> {
+        self.reduction.as_ref()
+    }
+
+    /// Adds the signature of a task that was learned elsewhere, in the same space.
+    ///
+    /// # Errors
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) for one of another form or width.
+    pub fn absorb(&mut self, signature: Signature) -> Result<()> {
+        let own = self.router.signatures().first();
+        if !own.is_some_and(|own| own.is_like(&signature)) {
+            crate::bail!(
+                Mismatch,
+                "a signature of another form than those here; both must come from one common state"
+            );
+        }
+        self.router.push(signature);
+        Ok(())
+    }
+
     /// The signatures.
     pub fn router(&self) -> &Router {
         &self.router

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Settings;
 use super::classifier::Statistics;
 use super::features::{Features, Scale};
+use super::ledger::{Digest, Ledger};
 use super::recognition::Recognition;
 use super::signatures::Signatures;
 use crate::error::Result;
@@ -22,6 +23,8 @@ pub struct TaskRecord {
     pub classes: Vec<usize>,
     /// Images seen.
     pub images: usize,
+    /// The bundle that it came in; `None` where it was learned here.
+    pub from: Option<Digest>,
 }
 
 /// What is stored. Two learners with equal state predict the same.
@@ -55,6 +58,8 @@ pub struct State {
     pub recognition: Recognition,
     /// Signatures of tasks in the space of their own networks, where images are routed to one of several.
     pub own: Signatures,
+    /// What was taken over from elsewhere so far.
+    pub ledger: Ledger,
 }
 
 impl State {
@@ -82,7 +87,7 @@ impl State {
         let tasks: usize = self.tasks.iter().map(|t| t.name.len() + 8 * t.classes.len()).sum();
         let scales = self.scales.iter().map(|s| 4 * (s.mean.len() + 1)).sum::<usize>();
         vec![
-            ("names", names + tasks),
+            ("names", names + tasks + self.ledger.bytes()),
             ("adapters and bases", self.memory.bytes()),
             ("training head", self.training.as_ref().map_or(0, TrainingHead::bytes)),
             ("classifier", self.statistics.as_ref().map_or(0, |s| s.head().bytes()) + scales),
@@ -115,7 +120,7 @@ impl State {
     }
 
     /// What tasks are recognised by: the feature of the network where only one is run, else the frozen one.
-    pub(super) fn space(&self, view: View, features: &Features) -> Result<Array2<f32>> {
+    pub(super) fn space_rows(&self, view: View, features: &Features) -> Result<Array2<f32>> {
         match view {
             view if view.is_deep() => Ok(features.adapted.first().unwrap_or(&features.frozen).clone()),
             _ => Ok(features.frozen.clone()),
@@ -136,7 +141,10 @@ impl State {
     }
 
     /// Solves for what predicts: a record holds sums.
-    pub(super) fn solve(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
+    pub fn solve(&mut self) -> Result<()> {
         if let (Some(statistics), false) = (&mut self.statistics, self.tasks.is_empty()) {
             statistics.head_mut().solve()?;
         }

@@ -152,7 +152,8 @@ impl<T: Real> PackedGram<T> {
     /// # Errors
     /// `Corrupt` when it does not.
     pub fn check(&self) -> Result<()> {
-        if self.packed.len() != self.width * (self.width + 1) / 2 {
+        let twice = self.width.checked_add(1).and_then(|more| more.checked_mul(self.width));
+        if twice.map(|twice| twice / 2) != Some(self.packed.len()) {
             crate::bail!(Corrupt, "a packed sum of width {} with {} entries", self.width, self.packed.len());
         }
         Ok(())

@@ -28,6 +28,21 @@ impl RoundedGram {
         &self.gram
     }
 
+    /// Rows so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Adds another sum of the same width.
+    ///
+    /// # Errors
+    /// As [`PackedGram::merge`].
+    pub fn absorb(&mut self, other: &Self) -> Result<()> {
+        self.gram.merge(&other.gram)?;
+        self.rows = self.rows.saturating_add(other.rows);
+        Ok(())
+    }
+
     /// Adds the outer products of `rows: [n, M]`.
     ///
     /// # Errors

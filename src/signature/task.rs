@@ -249,6 +249,37 @@ impl Signature {
         self.params.form == SignatureForm::ByClass
     }
 
+    /// The same with other names of the classes.
+    ///
+    /// # Errors
+    /// `Corrupt` where `name` knows no name for one of them, or they are not those of its components.
+    pub fn renamed(&self, name: impl Fn(usize) -> Option<usize>) -> Result<Self> {
+        let renamed = |classes: &[u32]| {
+            let one = |&class: &u32| name(class as usize).and_then(|new| u32::try_from(new).ok());
+            classes.iter().map(one).collect::<Option<Vec<u32>>>()
+        };
+        let whole = self.owners.len() == self.mixture.n_components();
+        let (Some(mut classes), Some(owners), true) = (renamed(&self.classes), renamed(&self.owners), whole)
+        else {
+            bail!(Corrupt, "a signature of classes without a name, or of other components than it says");
+        };
+        classes.sort_unstable();
+        Ok(Self { classes, owners, ..self.clone() })
+    }
+
+    /// Whether scores of both can be compared: fitted alike, in a space of one width, with a calibration that is one.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let seedless = |params: &SignatureParams| SignatureParams { seed: 0, ..*params };
+        let Calibration { mean, sd, threshold } = other.calibration;
+        seedless(&self.params) == seedless(&other.params)
+            && self.mixture.n_features() == other.mixture.n_features()
+            && self.mixture.covariance_type() == other.mixture.covariance_type()
+            && mean.is_finite()
+            && threshold.is_finite()
+            && sd.is_finite()
+            && sd > 0.0
+    }
+
     /// Labels seen in this task, rising.
     pub fn classes(&self) -> &[u32] {
         &self.classes

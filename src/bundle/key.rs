@@ -1,0 +1,214 @@
+//! Keys as one line of text, and whom to trust.
+//!
+//! ```text
+//! perennial-public-key  64 hexadecimal digits  what it is called
+//! perennial-secret-key  64 hexadecimal digits
+//! ```
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use rand::RngCore;
+use rand::rngs::OsRng;
+
+use crate::error::{Context, Result};
+
+const PUBLIC: &str = "perennial-public-key";
+const SECRET: &str = "perennial-secret-key";
+/// Longest file of keys, in bytes.
+const MAX_KEYS: u64 = 1 << 20;
+
+/// Signs bundles. Keep it off devices that need not sign.
+pub struct SecretKey(SigningKey);
+
+/// Says who signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+/// Makers whose bundles are taken, with what they are called.
+#[derive(Clone, Debug, Default)]
+pub struct Trust(Vec<(PublicKey, String)>);
+
+impl SecretKey {
+    /// A new key from the system's randomness.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) where the system has none.
+    pub fn generate() -> Result<Self> {
+        let mut seed = [0; 32];
+        OsRng.try_fill_bytes(&mut seed).map_err(|e| crate::err!(Io, "no randomness from the system: {e}"))?;
+        Ok(Self::from_seed(seed))
+    }
+
+    /// The key of 32 secret bytes.
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(&seed))
+    }
+
+    /// Reads the file that [`SecretKey::save`] wrote.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound), [`Parse`](crate::ErrorKind::Parse) for another file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let place = || path.display().to_string();
+        let text = limited(path)?;
+        let mut words = text.split_whitespace();
+        match (words.next(), words.next().and_then(unhex)) {
+            (Some(SECRET), Some(seed)) => Ok(Self::from_seed(seed)),
+            (Some(PUBLIC), _) => {
+                Err(crate::err!(Parse, "a public key; to sign, give the secret one").at(place()))
+            }
+            _ => {
+                Err(crate::err!(Parse, "no secret key; make one with `perennial bundle keygen`").at(place()))
+            }
+        }
+    }
+
+    /// Writes the key where only its owner can read it, on systems that know owners. An existing file is not replaced.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) where the file exists or cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).at(|| path.display().to_string())?;
+        let line = format!("{SECRET} {}\n", hex(&self.0.to_bytes()));
+        std::io::Write::write_all(&mut file, line.as_bytes()).at(|| path.display().to_string())
+    }
+
+    /// Its public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl PublicKey {
+    /// From 32 bytes.
+    ///
+    /// # Errors
+    /// [`Parse`](crate::ErrorKind::Parse) for bytes that are no key, or one under which anybody can sign.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
+        match VerifyingKey::from_bytes(bytes) {
+            Ok(key) if !key.is_weak() => Ok(Self(key)),
+            _ => Err(crate::err!(Parse, "32 bytes that are no public key")),
+        }
+    }
+
+    /// Its 32 bytes.
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// As a line of a file of keys.
+    pub fn line(&self, name: &str) -> String {
+        format!("{PUBLIC} {} {name}", hex(&self.bytes()))
+    }
+
+    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+impl std::fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex(&self.bytes()))
+    }
+}
+
+impl Trust {
+    /// Trusts one more.
+    #[must_use]
+    pub fn with(mut self, key: PublicKey, name: &str) -> Self {
+        self.0.push((key, name.into()));
+        self
+    }
+
+    /// A file of public keys, one a line, or a folder of such files called `*.pub`.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound), [`Parse`](crate::ErrorKind::Parse) with the line for one that is no key.
+    pub fn read(path: &Path) -> Result<Self> {
+        let mut files = vec![path.to_path_buf()];
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).at(|| path.display().to_string())?;
+            files = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+            files.retain(|file| file.extension().is_some_and(|e| e == "pub"));
+            files.sort();
+        }
+        let mut trust = Self::default();
+        for file in &files {
+            let text = limited(file)?;
+            let lines = text
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+            for (i, line) in lines {
+                let (key, name) = public(line).at(|| format!("{}:{}", file.display(), i + 1))?;
+                trust = trust.with(key, &name);
+            }
+        }
+        Ok(trust)
+    }
+
+    /// What the owner of `key` is called.
+    ///
+    /// # Errors
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) where the key is not trusted.
+    pub fn name(&self, key: &PublicKey) -> Result<&str> {
+        let found = self.0.iter().find(|(trusted, _)| trusted == key).map(|(_, name)| name.as_str());
+        found.ok_or_else(|| {
+            crate::err!(
+                Mismatch,
+                "signed by {key}, which is none of the {} trusted keys; if you know whose it is, add the line \
+                 `{PUBLIC} {key} NAME` to them",
+                self.0.len()
+            )
+        })
+    }
+}
+
+fn public(line: &str) -> Result<(PublicKey, String)> {
+    let mut words = line.split_whitespace();
+    match (words.next(), words.next().and_then(unhex)) {
+        (Some(PUBLIC), Some(bytes)) => {
+            Ok((PublicKey::from_bytes(&bytes)?, words.collect::<Vec<_>>().join(" ")))
+        }
+        _ => Err(crate::err!(Parse, "no public key; a line is `{PUBLIC} 64-HEX-DIGITS NAME`")),
+    }
+}
+
+fn limited(path: &Path) -> Result<String> {
+    let place = || path.display().to_string();
+    if std::fs::metadata(path).at(place)?.len() > MAX_KEYS {
+        return Err(crate::err!(Parse, "more than {MAX_KEYS} bytes are no keys").at(place()));
+    }
+    std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => crate::err!(Parse, "no text, so no keys").at(place()),
+        _ => crate::Error::from(e).at(place()),
+    })
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}

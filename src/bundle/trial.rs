@@ -1,0 +1,203 @@
+//! Old classes asked before and after, without an image.
+//!
+//! Statistics that say how rows of a class lie can be asked for some: `N(m, S)` around every centre, drawn with a fixed seed. Rows of the
+//! old classes are answered by the state as it is and as it would be. A bundle that takes answers away from them (a class that lies where another lies,
+//! a spread that blurs all) shows here, however well it is signed.
+//!
+//! Centres of few rows lie apart even where their classes are one. So every new one is measured against the old ones of other
+//! names, in what two samples of one class would be apart:
+//!
+//! ```text
+//! nearness = |m - m'|^2 / ((1 / n + 1 / n') tr S)          1 on average for one class under two names
+//! ```
+//!
+//! Not seen: a bundle that teaches its own classes wrongly, and what real images do that no Gaussian does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::{Array2, ArrayView1};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::learner::{Lesson, State};
+
+/// Rows of a centre, and of all centres together.
+const ROWS: usize = 16;
+const ALL_ROWS: usize = 4096;
+/// Pictures behind both centres from which on their distance says something.
+const SURE: u64 = 5;
+/// Everybody draws the same rows.
+const SEED: u64 = 0x7269_616c;
+
+/// How much harm is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Largest share of the rows of old classes that may lose their right answer.
+    pub loss: f64,
+    /// How many times as far out as any row of an old class rows of the new ones may lie.
+    pub reach: f64,
+    /// How near a new class may lie to an old one of another name, in what two samples of one class are apart.
+    pub nearness: f64,
+    /// Whether to take what cannot be tried, because the classifier does not know how rows of a class lie.
+    pub untried: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { loss: 0.05, reach: 4.0, nearness: 1.5, untried: false }
+    }
+}
+
+/// What asking showed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Trial {
+    /// Rows of old classes.
+    pub rows: usize,
+    /// Share of them that is answered rightly now.
+    pub before: f64,
+    /// Share of them that would be.
+    pub after: f64,
+    /// Share of rows of the new classes that would be answered rightly.
+    pub own: f64,
+    /// How far out the farthest row of a new class lies, over the farthest of an old one.
+    pub reach: f64,
+    /// Old classes that would lose answers, the most first.
+    pub taken: Vec<Taken>,
+    /// The new class and the old one of another name that lie nearest to each other, as far as both have rows enough to tell.
+    pub nearest: Option<Nearest>,
+}
+
+/// Two classes that may be one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Nearest {
+    /// The new class.
+    pub class: String,
+    /// The old class.
+    pub to: String,
+    /// Their distance, 1 being that of two samples of one class.
+    pub nearness: f64,
+}
+
+/// Answers that one class would lose to another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Taken {
+    /// The old class.
+    pub class: String,
+    /// What would be answered instead.
+    pub by: String,
+    /// Share of the old class's rows.
+    pub share: f64,
+}
+
+impl Trial {
+    /// Asks both states, which are solved; `None` where the classifier does not know how rows of a class lie.
+    pub(super) fn run(before: &State, after: &State, lesson: &Lesson) -> Result<Option<Self>> {
+        let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
+        let per = (ALL_ROWS / before.known().count().max(1)).clamp(1, ROWS);
+        let (Some((rows, labels)), Some((drawn, classes))) =
+            (old.imagined(per, SEED)?, new.imagined(per, SEED)?)
+        else {
+            return Ok(None);
+        };
+        let asked = [old.head().predict(rows.view())?, new.head().predict(rows.view())?];
+        let own: BTreeSet<usize> = lesson.classes.iter().filter_map(|name| after.class(name)).collect();
+        let answers = new.head().predict(drawn.view())?;
+        let of_own: Vec<usize> = (0..classes.len()).filter(|&i| own.contains(&classes[i])).collect();
+        let right = |answers: &[usize]| {
+            share(answers.iter().zip(&labels).filter(|(a, b)| a == b).count(), labels.len())
+        };
+        let far = |rows: &Array2<f32>, some: &mut dyn Iterator<Item = usize>| {
+            some.map(|i| length(rows.row(i))).fold(0.0, f64::max)
+        };
+        let (near, farthest) = (far(&rows, &mut (0..rows.nrows())), far(&drawn, &mut of_own.iter().copied()));
+        Ok(Some(Self {
+            rows: labels.len(),
+            before: right(&asked[0]),
+            after: right(&asked[1]),
+            own: share(of_own.iter().filter(|&&i| answers[i] == classes[i]).count(), of_own.len()),
+            reach: farthest / near.max(f64::MIN_POSITIVE),
+            taken: taken(after, &labels, &asked),
+            nearest: nearest(before, lesson),
+        }))
+    }
+
+    /// Why it is not taken.
+    pub(super) fn objection(&self, limits: &Limits) -> Option<String> {
+        let lost = self.before - self.after;
+        if !lost.is_finite() || lost > limits.loss {
+            let worst: Vec<String> =
+                self.taken.iter().take(3).map(|t| format!("{} to {}", t.class, t.by)).collect();
+            return Some(format!(
+                "old classes would lose {:.1} % of their right answers ({}), and at most {:.1} % are given up; ask its maker, or \
+                 raise the limit",
+                100.0 * lost,
+                worst.join(", "),
+                100.0 * limits.loss
+            ));
+        }
+        let too_near = |n: &&Nearest| !n.nearness.is_finite() || n.nearness < limits.nearness;
+        if let Some(Nearest { class, to, nearness }) = self.nearest.as_ref().filter(too_near) {
+            return Some(format!(
+                "{class} lies where {to} lies ({nearness:.2} of what two samples of one class are apart, and {:.2} is the least): one \
+                 class under two names; ask its maker",
+                limits.nearness
+            ));
+        }
+        (!self.reach.is_finite() || self.reach > limits.reach).then(|| {
+            format!(
+                "its classes lie {:.1} times as far out as any known here, and {:.1} is the most; its features are not those of \
+                 this backbone and preprocessing",
+                self.reach, limits.reach
+            )
+        })
+    }
+}
+
+/// The nearest pair of a new class and an old one of another name.
+fn nearest(before: &State, lesson: &Lesson) -> Option<Nearest> {
+    let (old, new) = (before.statistics.as_ref()?.centres()?, lesson.statistics().centres()?);
+    let crops = before.settings.crops.unwrap_or(1) as u64;
+    let mut found: Option<Nearest> = None;
+    for ((own, &n), &class) in new.means.rows().into_iter().zip(&new.counts).zip(&new.classes) {
+        for ((other, &m), &known) in old.means.rows().into_iter().zip(&old.counts).zip(&old.classes) {
+            let (class, to) = (lesson.classes.get(class)?, before.classes.get(known)?);
+            let apart = &own - &other;
+            // Crops of a picture lie where the picture lies.
+            let one_class = (1.0 / n as f64 + 1.0 / m as f64) * crops as f64 * old.spread;
+            let nearness = apart.dot(&apart) / one_class.max(f64::MIN_POSITIVE);
+            let nearer = found.as_ref().is_none_or(|f| nearness < f.nearness || nearness.is_nan());
+            if class != to && n.min(m) >= SURE * crops && nearer {
+                found = Some(Nearest { class: class.clone(), to: to.clone(), nearness });
+            }
+        }
+    }
+    found
+}
+
+fn length(row: ArrayView1<'_, f32>) -> f64 {
+    row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
+}
+
+fn share(some: usize, all: usize) -> f64 {
+    some as f64 / all.max(1) as f64
+}
+
+/// Who would lose answers to whom.
+fn taken(after: &State, labels: &[usize], [before, now]: &[Vec<usize>; 2]) -> Vec<Taken> {
+    let (mut lost, mut all): (BTreeMap<_, usize>, BTreeMap<usize, usize>) = Default::default();
+    for ((&label, &before), &now) in labels.iter().zip(before).zip(now) {
+        *all.entry(label).or_default() += 1;
+        if before == label && now != label {
+            *lost.entry((label, now)).or_default() += 1;
+        }
+    }
+    let name = |class: usize| after.classes.get(class).cloned().unwrap_or_default();
+    let one = |((class, by), count): ((usize, usize), usize)| Taken {
+        class: name(class),
+        by: name(by),
+        share: share(count, all[&class]),
+    };
+    let mut taken: Vec<Taken> = lost.into_iter().map(one).collect();
+    taken.sort_by(|a, b| b.share.total_cmp(&a.share));
+    taken
+}

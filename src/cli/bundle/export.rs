@@ -1,0 +1,74 @@
+//! `perennial bundle export`: what pictures would teach a state.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::super::options::Pixels;
+use super::super::{Global, learn, options, show};
+use super::Signing;
+use crate::error::Result;
+use crate::learner::{Learner, State};
+use crate::store::Place;
+
+/// Options of `export`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// An ONNX file, or `default` for the embedded model
+    #[arg(long)]
+    backbone: PathBuf,
+    /// The common state, or one that grew from it; it is not changed
+    #[arg(long)]
+    state: Place,
+    /// A folder with one folder of pictures a class: DIR/<class>/*.{jpg,png,webp,bmp}
+    #[arg(long)]
+    data: PathBuf,
+    /// Name of the task
+    #[arg(long)]
+    task: String,
+    #[command(flatten)]
+    signing: Signing,
+    #[command(flatten)]
+    pixels: Pixels,
+    /// Bundle to write
+    #[arg(long, short)]
+    out: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(global: &Global, args: &Args) -> Result<()> {
+    let key = args.signing.key()?;
+    let backbone = options::backbone(global, &args.backbone)?;
+    let mut data = crate::data::folder::image_folder(&args.data)?;
+    data.verify()?;
+    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
+    let (_, state): (_, State) = args.state.load(Some(backbone.sha256()))?;
+    state.can_share()?;
+    if let Some(class) = data.classes.iter().find(|class| state.class(class).is_some()) {
+        crate::bail!(
+            State,
+            "the state knows {class:?} already, and what tasks taught of it is one sum; write the bundle while learning (perennial \
+             learn --bundle), or give a state from before"
+        );
+    }
+    let engine = options::engine(global)?;
+    let mut learner = Learner::builder(backbone).engine(engine).resume(state).sharing(true).build()?;
+    learner.begin_task(&args.task)?;
+    learn::teach(global, &mut learner, &data, &preprocess, 1)?;
+    let report = learner.end_task()?;
+    let bundle = args.signing.write(&learner, super::preprocessing(&preprocess)?, &key, &args.out)?;
+    if global.json {
+        return show::json(
+            &json!({ "out": args.out, "id": bundle.id(), "bytes": bundle.bytes().len(), "report": report }),
+        );
+    }
+    println!(
+        "wrote {}: task {:?}, {} pictures of {}",
+        args.out.display(),
+        report.name,
+        report.images,
+        report.classes.join(", ")
+    );
+    println!("  {} in all, id {}", show::mib(bundle.bytes().len()), bundle.id());
+    Ok(())
+}
