@@ -5,37 +5,17 @@
 #![cfg(all(feature = "tract", feature = "bundle"))]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used)]
 
+mod counting;
 mod fixtures;
 mod lessons;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
+use counting::peak_of;
 use ed25519_dalek::{Signer, SigningKey};
 use lessons::{learn, learn_and_commit, learner};
 use perennial::ErrorKind;
 use perennial::bundle::{Bundle, Content, Here, Limits, Outcome, SecretKey, Trust, intake};
 use perennial::learner::{Learner, State};
 use rand::Rng;
-
-struct Counting;
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system allocator unchanged; only counters are added.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Bytes before the content: magic, version, key, signature, length.
 const HEAD: usize = 106;
@@ -79,12 +59,11 @@ impl World {
 
     /// Takes bytes over as far as they go; `true` where a state came out, which then predicts.
     fn attempt(&self, bytes: &[u8]) -> Result<bool, ErrorKind> {
-        let before = NOW.load(Relaxed);
-        PEAK.store(before, Relaxed);
         let limits = Limits { loss: 1.0, reach: 1e6, nearness: 0.0, untried: true };
-        let done = Bundle::from_bytes(bytes.to_vec())
-            .and_then(|bundle| intake(&self.state, &bundle, &self.trust, &self.here, &limits));
-        let used = PEAK.load(Relaxed).saturating_sub(before);
+        let (done, used) = peak_of(|| {
+            let bundle = Bundle::from_bytes(bytes.to_vec())?;
+            intake(&self.state, &bundle, &self.trust, &self.here, &limits)
+        });
         assert!(used < MOST, "{used} bytes for a bundle of {}", bytes.len());
         match done {
             Ok(done) => {

@@ -3,42 +3,21 @@
 //! One test function, because the allocator counts for the whole process.
 #![allow(unsafe_code, clippy::unwrap_used, clippy::expect_used)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use counting::peak_of;
 use perennial::onnx;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-struct Counting;
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system allocator unchanged; only counters are added.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 type External = BTreeMap<String, Vec<u8>>;
 
 /// Decodes; a graph that comes out must survive being written and read. Returns the peak of memory.
 fn peak(bytes: &[u8], external: &External) -> usize {
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let decoded = onnx::decode(bytes, external);
-    let peak = PEAK.load(Relaxed) - before;
+    let (decoded, peak) = peak_of(|| onnx::decode(bytes, external));
     match decoded {
         Ok(graph) => {
             let first = onnx::encode(&graph).expect("what was read can be written");

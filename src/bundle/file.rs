@@ -8,6 +8,7 @@ use super::content::{Content, encoded};
 use super::key::{PublicKey, SecretKey};
 use crate::error::{Context, Result};
 use crate::learner::Digest;
+use crate::store::read_limited;
 
 const MAGIC: [u8; 4] = *b"PRNB";
 const VERSION: u16 = 1;
@@ -98,12 +99,7 @@ impl Bundle {
     /// # Errors
     /// As [`Bundle::from_bytes`], and [`NotFound`](crate::ErrorKind::NotFound).
     pub fn read(path: &Path) -> Result<Self> {
-        let place = || path.display().to_string();
-        let length = std::fs::metadata(path).at(place)?.len();
-        if length > MAX_FILE {
-            return Err(crate::err!(Corrupt, "{length} bytes, and at most {MAX_FILE} are read").at(place()));
-        }
-        Self::from_bytes(std::fs::read(path).at(place)?).at(place)
+        Self::from_bytes(read_limited(path, MAX_FILE)?).at(|| path.display().to_string())
     }
 
     /// Writes the file.

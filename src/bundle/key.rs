@@ -5,7 +5,6 @@
 //! perennial-secret-key  64 hexadecimal digits
 //! ```
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
@@ -13,6 +12,7 @@ use rand::RngCore;
 use rand::rngs::OsRng;
 
 use crate::error::{Context, Result};
+use crate::store::read_limited;
 
 const PUBLIC: &str = "perennial-public-key";
 const SECRET: &str = "perennial-secret-key";
@@ -52,7 +52,7 @@ impl SecretKey {
     /// [`NotFound`](crate::ErrorKind::NotFound), [`Parse`](crate::ErrorKind::Parse) for another file.
     pub fn read(path: &Path) -> Result<Self> {
         let place = || path.display().to_string();
-        let text = limited(path)?;
+        let text = text_of(path)?;
         let mut words = text.split_whitespace();
         match (words.next(), words.next().and_then(unhex)) {
             (Some(SECRET), Some(seed)) => Ok(Self::from_seed(seed)),
@@ -75,7 +75,7 @@ impl SecretKey {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path).at(|| path.display().to_string())?;
-        let line = format!("{SECRET} {}\n", hex(&self.0.to_bytes()));
+        let line = format!("{SECRET} {}\n", hex::encode(self.0.to_bytes()));
         std::io::Write::write_all(&mut file, line.as_bytes()).at(|| path.display().to_string())
     }
 
@@ -108,7 +108,7 @@ impl PublicKey {
 
     /// As a line of a file of keys.
     pub fn line(&self, name: &str) -> String {
-        format!("{PUBLIC} {} {name}", hex(&self.bytes()))
+        format!("{PUBLIC} {} {name}", hex::encode(self.bytes()))
     }
 
     pub(super) fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
@@ -118,7 +118,7 @@ impl PublicKey {
 
 impl std::fmt::Display for PublicKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex(&self.bytes()))
+        f.write_str(&hex::encode(self.bytes()))
     }
 }
 
@@ -144,7 +144,7 @@ impl Trust {
         }
         let mut trust = Self::default();
         for file in &files {
-            let text = limited(file)?;
+            let text = text_of(file)?;
             let lines = text
                 .lines()
                 .enumerate()
@@ -184,31 +184,13 @@ fn public(line: &str) -> Result<(PublicKey, String)> {
     }
 }
 
-fn limited(path: &Path) -> Result<String> {
-    let place = || path.display().to_string();
-    if std::fs::metadata(path).at(place)?.len() > MAX_KEYS {
-        return Err(crate::err!(Parse, "more than {MAX_KEYS} bytes are no keys").at(place()));
-    }
-    std::fs::read_to_string(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => crate::err!(Parse, "no text, so no keys").at(place()),
-        _ => crate::Error::from(e).at(place()),
-    })
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+fn text_of(path: &Path) -> Result<String> {
+    let text = String::from_utf8(read_limited(path, MAX_KEYS)?);
+    text.map_err(|_| crate::err!(Parse, "no text, so no keys").at(path.display().to_string()))
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(bytes)
 }

@@ -70,7 +70,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         files.insert(format!("{name}.onnx"), json!(Manifest::describe(graph)?));
     }
     let manifest = json!({
-        "backbone_sha256": show::hex(&backbone.sha256()),
+        "backbone_sha256": hex::encode(backbone.sha256()),
         "rank": lora.rank, "scaling": lora.scaling(), "head_capacity": step.capacity,
         "loss": "sum over rows of sample_weights * cross-entropy over the classes whose class_mask is 1",
         "files": files,

@@ -4,23 +4,18 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Global, options, show};
+use super::options::Learned;
+use super::{Global, show};
 use crate::error::Result;
-use crate::learner::State;
 use crate::onnx;
 use crate::peft::Adapter;
-use crate::store::Place;
 
 /// Options of `export`.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["peft", "onnx"])), after_help = EXAMPLES)]
 pub struct Args {
-    /// An ONNX file, or `default` for the embedded model
-    #[arg(long)]
-    backbone: PathBuf,
-    /// The learner's state: a file, or partition:PATH
-    #[arg(long)]
-    state: Place,
+    #[command(flatten)]
+    learned: Learned,
     /// Which network, where the strategy keeps several
     #[arg(long, default_value_t = 0, value_name = "INDEX")]
     network: usize,
@@ -41,8 +36,7 @@ Examples:
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(global, &args.backbone)?;
-    let (_, state): (_, State) = args.state.load(Some(backbone.sha256()))?;
+    let (backbone, state) = args.learned.read(global)?;
     let mut modules = Vec::new();
     if let Some(folder) = &args.peft {
         let adapter = Adapter::of(&state, &backbone, args.network)?;

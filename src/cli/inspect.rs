@@ -57,7 +57,7 @@ fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> 
     };
     let blocks: Vec<_> = backbone.anatomy().blocks.iter().map(block).collect();
     Ok(json!({
-        "sha256": show::hex(&backbone.sha256()),
+        "sha256": hex::encode(backbone.sha256()),
         "opset": backbone.graph().opset(),
         "image": backbone.image()?,
         "batch": backbone.fixed_batch(),
@@ -99,7 +99,7 @@ fn layers(global: &Global, backbone: &Backbone) -> Result<()> {
 
 fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {
     let graph = backbone.graph();
-    println!("sha256      {}", show::hex(&backbone.sha256()));
+    println!("sha256      {}", hex::encode(backbone.sha256()));
     println!("opset       {}, {} nodes after folding", graph.opset(), graph.nodes().len());
     for &v in &graph.inputs {
         println!("input       {} {}{}", graph.value(v).name, graph.dtype(v)?.name(), graph.shape(v)?);

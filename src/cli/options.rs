@@ -13,13 +13,34 @@ use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::head::Vectors;
-use crate::learner::{Budget, Builder, Descent, Settings};
+use crate::learner::{Budget, Builder, Descent, Settings, State};
+use crate::store::Place;
 
 /// The model in the file `model`, or the embedded one for `default`.
 pub fn backbone(global: &Global, model: &Path) -> Result<Backbone> {
     match model == Path::new(embedded::NAME) {
         true => embedded::backbone(),
         false => Backbone::read_sized(model, global.image_size),
+    }
+}
+
+/// A backbone and what was learned on it.
+#[derive(Args, Clone, Debug)]
+pub struct Learned {
+    /// An ONNX file, or `default` for the embedded model
+    #[arg(long)]
+    pub backbone: PathBuf,
+    /// The learner's state, a file or partition:PATH
+    #[arg(long)]
+    pub state: Place,
+}
+
+impl Learned {
+    /// Both, read; a state of another backbone is refused.
+    pub fn read(&self, global: &Global) -> Result<(Backbone, State)> {
+        let backbone = backbone(global, &self.backbone)?;
+        let (_, state) = self.state.load(Some(backbone.sha256()))?;
+        Ok((backbone, state))
     }
 }
 

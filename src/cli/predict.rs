@@ -4,22 +4,17 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::options::Pixels;
+use super::options::{Learned, Pixels};
 use super::{Global, options, show};
 use crate::data::{Dataset, Picture};
 use crate::error::Result;
 use crate::learner::{Learner, Prediction};
-use crate::store::Place;
 
 /// Options of `predict`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file, or `default` for the embedded model
-    #[arg(long)]
-    backbone: PathBuf,
-    /// The learner's state, a file or partition:PATH
-    #[arg(long)]
-    state: Place,
+    #[command(flatten)]
+    learned: Learned,
     /// Pictures
     #[arg(required = true)]
     images: Vec<PathBuf>,
@@ -29,9 +24,8 @@ pub struct Args {
 
 /// Runs the command. An unreadable picture is reported and does not stop the others.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(global, &args.backbone)?;
-    let (_, state) = args.state.load(Some(backbone.sha256()))?;
-    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &Dataset::default())?;
+    let (backbone, state) = args.learned.read(global)?;
+    let preprocess = args.pixels.resolve(global, &backbone, &args.learned.backbone, &Dataset::default())?;
     let learner = Learner::builder(backbone).engine(options::engine(global)?).resume(state).build()?;
     let mut pixels = vec![0.0; preprocess.output_len()?];
     let mut rows = Vec::new();

@@ -1,6 +1,5 @@
 //! Small things that commands print.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,14 +21,6 @@ pub fn images(pixels: &[f32], shape: [usize; 3]) -> Result<ArrayView4<'_, f32>> 
     let n = pixels.len() / (c * h * w).max(1);
     ArrayView4::from_shape((n, c, h, w), pixels)
         .map_err(|_| crate::err!(Shape, "{} pixels are not images of {shape:?}", pixels.len()))
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut s, b| {
-        let _ = write!(s, "{b:02x}");
-        s
-    })
 }
 
 /// `8.0 MiB`.

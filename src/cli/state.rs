@@ -22,11 +22,11 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     if global.json {
         let parts: serde_json::Map<_, _> = parts.iter().map(|(k, v)| ((*k).to_string(), json!(v))).collect();
         return show::json(&json!({
-            "backbone_sha256": show::hex(&header.backbone), "strategy": state.strategy, "settings": state.settings,
+            "backbone_sha256": hex::encode(header.backbone), "strategy": state.strategy, "settings": state.settings,
             "commits": state.commits, "classes": state.known().collect::<Vec<_>>(), "tasks": state.tasks, "overlap": overlap, "bytes": parts,
         }));
     }
-    println!("backbone  {}", show::hex(&header.backbone));
+    println!("backbone  {}", hex::encode(header.backbone));
     println!("strategy  {}, seed {}", state.strategy, state.settings.seed);
     println!("classes   {}", state.known().count());
     println!("commits   {}", state.commits);

@@ -48,7 +48,7 @@ impl Cache {
     /// # Errors
     /// `Io` where it cannot be made or listed.
     pub fn open(folder: &Path, key: [u8; 32]) -> Result<Self> {
-        let folder = folder.join(hex(&key[..8]));
+        let folder = folder.join(hex::encode(&key[..8]));
         let list = || -> std::io::Result<Vec<PathBuf>> {
             std::fs::create_dir_all(&folder)?;
             std::fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect()
@@ -116,7 +116,7 @@ impl Cache {
         }
         let mut hash = Sha256::new();
         missing.iter().for_each(|&at| hash.update(seen(&identities[at], crop)));
-        let path = self.folder.join(format!("{}.rows", hex(&hash.finalize()[..8])));
+        let path = self.folder.join(format!("{}.rows", hex::encode(&hash.finalize()[..8])));
         let mut writer = Writer::create(&path, self.key)?;
         let of = (data, split);
         let skipped = encoder.over(of, (missing, crop), preprocess, progress, |ids, encodings| {
@@ -128,8 +128,4 @@ impl Cache {
         self.add(&path);
         Ok(skipped)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

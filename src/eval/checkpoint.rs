@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::Progress;
+use super::Progress;
 use crate::error::Result;
 use crate::learner::{Learner, State};
 use crate::store;

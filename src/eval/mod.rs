@@ -11,7 +11,7 @@
 //! * [`unknown`] measures how well pictures of unlearned classes are told apart.
 //! * [`result`] is the record of one run, with the JSON keys that scripts rely on.
 //! * [`bank`] holds encoded images for all runs, in memory or in [`rows`] of a [`cache`] on disk, made by [`encoder`];
-//!   [`run`] drives a learner through a [`course`], and can go on where it was cut off ([`checkpoint`]).
+//!   [`run`] drives a learner through a [`course`], and can go on where it was cut off ([`checkpoint`], which holds its [`Progress`]).
 //! * [`answer`] is what a learner says of one sample; [`context`] puts several of one task together.
 //! * [`memory`] asks the operating system for the peak.
 //!
@@ -26,6 +26,7 @@ pub mod course;
 pub mod encoder;
 pub mod memory;
 pub mod metrics;
+mod progress;
 pub mod result;
 pub mod rows;
 pub mod run;
@@ -39,7 +40,8 @@ pub use checkpoint::Checkpoint;
 pub use course::{Course, Event, Plan, Told, Trace};
 pub use encoder::{Encoder, Encodings, Trunk};
 pub use metrics::{Evaluation, Metrics, Outcome};
+pub use progress::Progress;
 pub use result::{Boundaries, EvalResult, Provenance, TaskInfo};
-pub use run::{Progress, Run};
+pub use run::Run;
 pub use scenario::{ClassOrder, Scenario, ScenarioKind, TaskSplit};
 pub use unknown::Unknown;

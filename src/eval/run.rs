@@ -1,7 +1,4 @@
 //! A learner driven through a scenario, measured after every task.
-//!
-//! [`Progress`] is what was measured so far. With the state of the learner it is all that a run needs to go on in another
-//! process, and the figures are then the same, but for times and memory (`tests/eval.rs`).
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,13 +7,12 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use serde::{Deserialize, Serialize};
-
 use super::answer::{self, Answer};
 use super::context::{self, Ballot};
 use super::course::{Course, Event, Plan, Told, Trace};
 use super::memory::{peak_rss_bytes, restart_peak, rss_bytes};
-use super::{Boundaries, EvalResult, Evaluation, Outcome, Scenario, TaskSplit, Unknown};
+use super::progress::Progress;
+use super::{Boundaries, EvalResult, Outcome, TaskSplit, Unknown};
 use crate::data::Split;
 use crate::error::Result;
 use crate::learner::{Encoded, Learner, Stream};
@@ -38,46 +34,6 @@ pub fn run(
     let mut run = Run::new(course, plan, result);
     while run.step(learner, on)? {}
     run.finish(learner)
-}
-
-/// What a run has measured so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    evaluation: Evaluation,
-    trace: Trace,
-    unknown: Option<Unknown>,
-    boundaries: Option<Boundaries>,
-    summed_contexts: bool,
-    state_bytes: Vec<u64>,
-    rss_bytes: Vec<Option<u64>>,
-    peak_bytes: Option<u64>,
-    /// Of learning, by task.
-    seconds: Vec<f64>,
-    predicting: f64,
-    predicted: u32,
-}
-
-impl Progress {
-    fn new(scenario: &Scenario) -> Self {
-        Self {
-            evaluation: Evaluation::new(scenario.tasks.iter().map(|t| t.classes.as_slice())),
-            trace: Trace::default(),
-            unknown: None,
-            boundaries: None,
-            summed_contexts: false,
-            state_bytes: Vec::new(),
-            rss_bytes: Vec::new(),
-            peak_bytes: None,
-            seconds: Vec::new(),
-            predicting: 0.0,
-            predicted: 0,
-        }
-    }
-
-    /// Tasks that were learned and measured.
-    pub fn tasks(&self) -> usize {
-        self.state_bytes.len()
-    }
 }
 
 /// A run taken step by step, for a caller who does something between the tasks, such as a restart. The learner is

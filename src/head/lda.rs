@@ -4,7 +4,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::metric::{Asked, Metric, Shrinkage};
-use super::sums::{ClassSums, masked};
+use super::sums::{ClassSums, check_observed, masked};
 use super::{Head, Left, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::PackedGram;
@@ -72,16 +72,10 @@ impl Lda {
         labels: &[usize],
         crops: usize,
     ) -> Result<Array2<f32>> {
-        self.check_observed(features, &labels.repeat(crops))?;
+        check_observed(self.classes.width(), &self.classes, features, labels, crops)?;
         let (metric, rows) = (self.metric()?, features.mapv(f64::from));
         let distances = metric.held_out(&Asked::new(&metric, &rows, crops)?, labels)?;
         Ok(distances.mapv(|d| (-0.5 * d) as f32))
-    }
-
-    /// Refuses rows that cannot have been observed.
-    pub(super) fn check_observed(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<()> {
-        check_batch(self.classes.width(), features, labels)?;
-        self.classes.check_observed(labels)
     }
 }
 

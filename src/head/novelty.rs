@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::lda::Lda;
 use super::leaving::Everything;
 use super::metric::{Asked, Metric};
+use super::sums::check_observed;
 use super::{Head, Left, unsolved};
 use crate::error::Result;
 use crate::linalg::{Cholesky, unit_rows};
@@ -83,7 +84,7 @@ impl Novelty {
     /// # Errors
     /// As [`Novelty::solve`]; `Shape` on another width, `NotFound` for a label without rows.
     pub fn held_out(&self, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Array1<f64>> {
-        self.lda.check_observed(features, labels)?;
+        check_observed(self.lda.classes.width(), &self.lda.classes, features, labels, 1)?;
         Form::new(&self.lda)?.held_out(&unit_rows(features), labels)
     }
 

@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
-use super::sums::{ClassSums, Rest, masked};
+use super::sums::{ClassSums, Rest, check_observed, masked};
 use super::union::{MADE, check_gram, other_settings};
 use super::{Head, Left, Lift, check_batch, check_width, unsolved};
 use crate::error::{Error, Result};
@@ -217,8 +217,7 @@ impl Ridge {
         labels: &[usize],
         crops: usize,
     ) -> Result<Array2<f32>> {
-        check_batch(self.features as usize, features, &labels.repeat(crops))?;
-        self.classes.check_observed(labels)?;
+        check_observed(self.features as usize, &self.classes, features, labels, crops)?;
         let (Some((weights, absent)), Some(random), Some(lambda)) =
             (&self.weights, &self.random, self.lambda)
         else {

@@ -4,7 +4,7 @@ use half::f16;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
-use super::union;
+use super::{check_batch, union};
 use crate::error::{Error, Result};
 use crate::linalg::{from_halves, to_halves};
 
@@ -197,16 +197,6 @@ impl ClassSums {
         (0..self.classes()).filter(|&class| self.counts[class] == 0).collect()
     }
 
-    /// Refuses labels that no row was observed with.
-    pub(super) fn check_observed(&self, labels: &[usize]) -> Result<()> {
-        match labels.iter().find(|&&label| self.counts.get(label).is_none_or(|&count| count == 0)) {
-            Some(label) => {
-                crate::bail!(NotFound, "class {label} was not observed; hold out only rows that were")
-            }
-            None => Ok(()),
-        }
-    }
-
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         let each = match self.rest {
@@ -250,4 +240,20 @@ impl Rows {
 pub(super) fn masked(mut scores: Array2<f32>, absent: &[usize]) -> Array2<f32> {
     absent.iter().for_each(|&class| scores.column_mut(class).fill(f32::NEG_INFINITY));
     scores
+}
+
+/// Refuses rows, as [`Head::observe_crops`](super::Head::observe_crops) takes them, that cannot have been observed by a head of features of
+/// `width` and these `classes`.
+pub(super) fn check_observed(
+    width: usize,
+    classes: &ClassSums,
+    features: ArrayView2<'_, f32>,
+    labels: &[usize],
+    crops: usize,
+) -> Result<()> {
+    check_batch(width, features, &labels.repeat(crops))?;
+    match labels.iter().find(|&&label| classes.counts.get(label).is_none_or(|&count| count == 0)) {
+        Some(label) => crate::bail!(NotFound, "class {label} was not observed; hold out only rows that were"),
+        None => Ok(()),
+    }
 }

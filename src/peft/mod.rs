@@ -1,6 +1,6 @@
 //! LoRA in the files of Hugging Face's PEFT library: `adapter_model.safetensors` and `adapter_config.json`.
 //!
-//! Floor 6. What a learner has trained can go on in PyTorch, and what was trained there can be folded into an ONNX model.
+//! Floor 7. What a learner has trained can go on in PyTorch, and what was trained there can be folded into an ONNX model.
 //!
 //! ```text
 //! y = x W + b + (lora_alpha / r) (x A^T) B^T        base_model.model.<module>.lora_A.weight  [r, in]
@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Context, Result};
+use crate::store::read_limited;
 use crate::strategy::Pair;
 
 /// Files are refused beyond these many bytes.
@@ -61,9 +62,9 @@ impl Adapter {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for more than LoRA of linear layers,
     /// [`Numeric`](crate::ErrorKind::Numeric) for values that are not finite.
     pub fn read(folder: &Path) -> Result<Self> {
-        let config = limited(&folder.join(CONFIG), MAX_CONFIG)?;
+        let config = read_limited(&folder.join(CONFIG), MAX_CONFIG)?;
         let config = config::Config::parse(&config).at(|| folder.join(CONFIG).display().to_string())?;
-        let bytes = limited(&folder.join(TENSORS), MAX_TENSORS)?;
+        let bytes = read_limited(&folder.join(TENSORS), MAX_TENSORS)?;
         let pairs = tensors::parse(&bytes).at(|| folder.join(TENSORS).display().to_string())?;
         let scaled = |(name, pair): (String, Pair)| {
             let scaling = config.scaling(&name, pair.rank());
@@ -134,14 +135,4 @@ impl Adapter {
 
 fn widths(pair: &Pair) -> (usize, usize) {
     (pair.a.ncols(), pair.b.nrows())
-}
-
-/// A whole file of at most `most` bytes.
-fn limited(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let place = || path.display().to_string();
-    let length = std::fs::metadata(path).at(place)?.len();
-    if length > most {
-        return Err(crate::err!(Parse, "{length} bytes, more than {most}; this is no adapter").at(place()));
-    }
-    std::fs::read(path).at(place)
 }

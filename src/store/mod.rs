@@ -19,6 +19,7 @@
 //! | `file` | [`file::save`], [`file::load`]: atomic replacement in a file system |
 //! | `region` | [`Region`]: a stretch that is erased in sectors, on NOR flash or on a [`Medium`] |
 //! | `slots` | [`Slots`]: two places on a region, written in turn |
+//! | `limited` | [`read_limited`]: a file of unknown origin |
 //! | `place` | [`Place`]: a file or a partition, by name |
 //! | `partition` | [`Partition`]: a raw partition, or a file that stands for one |
 //!
@@ -31,6 +32,7 @@
 //! from an untrusted source needs a signature.
 
 pub mod file;
+mod limited;
 mod medium;
 mod partition;
 mod place;
@@ -43,6 +45,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use limited::read_limited;
 pub use medium::Medium;
 pub use partition::Partition;
 pub use place::Place;

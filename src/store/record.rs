@@ -138,16 +138,11 @@ fn check_backbone(header: &Header, expected: Option<[u8; 32]>) -> Result<()> {
         Some(expected) if expected != header.backbone => bail!(
             Mismatch,
             "state of the backbone with SHA-256 {}..., loaded beside {}...; give that backbone or start anew",
-            hex(&header.backbone),
-            hex(&expected)
+            hex::encode(&header.backbone[..4]),
+            hex::encode(&expected[..4])
         ),
         _ => Ok(()),
     }
-}
-
-/// The first four bytes, enough to tell two files apart.
-fn hex(hash: &[u8; 32]) -> String {
-    hash.iter().take(4).map(|b| format!("{b:02x}")).collect()
 }
 
 /// The next move when stored bytes are damaged.

@@ -30,6 +30,7 @@
 //!
 //! A new strategy is one file of hooks and one row in `registry`; docs/STRATEGY.md walks through one.
 
+mod anchored;
 mod average;
 mod ease;
 mod frozen;

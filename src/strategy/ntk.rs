@@ -17,8 +17,9 @@
 //! old images away as well: the corrected dissimilarity weighs little. And cosines of a section say as much as they are spread: the published
 //! bottlenecks are scaled by 0.1, ours by `alpha / rank`, so deltas are scaled here. The anchor is as published, and too weak to matter.
 
-use super::unprotected::start_adapters;
-use super::{Classifier, Goal, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
+use super::{
+    Classifier, Goal, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View, anchored,
+};
 use crate::error::Result;
 
 /// The strategy and its settings.
@@ -61,23 +62,17 @@ impl Strategy for Ntk {
     }
 
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {
-        if task.index == 0 {
-            start_adapters(task, memory);
-        }
-        memory.found = memory.current.clone();
+        anchored::start(task, memory);
+        anchored::find(memory);
         Ok(())
     }
 
     fn gradient(&self, memory: &Memory, slot: usize, gradient: &mut Trained) {
-        let (now, found) = (&memory.current[slot], &memory.found[slot]);
-        gradient.pair.a.scaled_add(2.0 * self.anchor, &(&now.a - &found.a));
-        gradient.pair.b.scaled_add(2.0 * self.anchor, &(&now.b - &found.b));
+        anchored::pull(self.anchor, memory, slot, gradient);
     }
 
     fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
-        memory.round();
-        memory.found = Vec::new();
-        memory.average.add(&memory.current);
+        anchored::settle(memory);
         Ok(())
     }
 

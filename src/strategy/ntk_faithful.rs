@@ -27,8 +27,9 @@
 
 use ndarray::Axis;
 
-use super::unprotected::start_adapters;
-use super::{Classifier, Goal, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
+use super::{
+    Classifier, Goal, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View, anchored,
+};
 use crate::error::Result;
 use crate::joint::Terms;
 
@@ -76,34 +77,27 @@ impl Strategy for NtkFaithful {
     }
 
     fn begin(&self, task: &TaskContext, memory: &mut Memory) -> Result<()> {
-        if task.index == 0 {
-            start_adapters(task, memory);
-            for slot in 0..memory.slots.len() {
-                if self.tied && is_patch(memory, slot) {
-                    memory.current[slot].a.fill(0.0);
-                }
+        anchored::start(task, memory);
+        for slot in 0..memory.slots.len() {
+            if task.index == 0 && self.tied && is_patch(memory, slot) {
+                memory.current[slot].a.fill(0.0);
             }
         }
-        memory.found = memory.current.clone();
+        anchored::find(memory);
         Ok(())
     }
 
     fn gradient(&self, memory: &Memory, slot: usize, gradient: &mut Trained) {
-        let Pair { a, b } = &mut gradient.pair;
         if self.tied && is_patch(memory, slot) {
             // One vector, met as often as there are tokens.
-            let sum = a.sum_axis(Axis(0));
-            a.assign(&sum);
+            let sum = gradient.pair.a.sum_axis(Axis(0));
+            gradient.pair.a.assign(&sum);
         }
-        let (now, found) = (&memory.current[slot], &memory.found[slot]);
-        a.scaled_add(2.0 * self.terms.anchor, &(&now.a - &found.a));
-        b.scaled_add(2.0 * self.terms.anchor, &(&now.b - &found.b));
+        anchored::pull(self.terms.anchor, memory, slot, gradient);
     }
 
     fn end(&self, _: &TaskContext, memory: &mut Memory, _: &Moments) -> Result<()> {
-        memory.round();
-        memory.found = Vec::new();
-        memory.average.add(&memory.current);
+        anchored::settle(memory);
         Ok(())
     }
 

@@ -4,22 +4,17 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::super::options::Pixels;
+use super::super::options::{Learned, Pixels};
 use super::super::{Global, learn, options, show};
 use super::Signing;
 use crate::error::Result;
-use crate::learner::{Learner, State};
-use crate::store::Place;
+use crate::learner::Learner;
 
 /// Options of `export`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file, or `default` for the embedded model
-    #[arg(long)]
-    backbone: PathBuf,
-    /// The common state, or one that grew from it; it is not changed
-    #[arg(long)]
-    state: Place,
+    #[command(flatten)]
+    learned: Learned,
     /// A folder with one folder of pictures a class: DIR/<class>/*.{jpg,png,webp,bmp}
     #[arg(long)]
     data: PathBuf,
@@ -38,11 +33,10 @@ pub struct Args {
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
     let key = args.signing.key()?;
-    let backbone = options::backbone(global, &args.backbone)?;
+    let (backbone, state) = args.learned.read(global)?;
     let mut data = crate::data::folder::image_folder(&args.data)?;
     data.verify()?;
-    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
-    let (_, state): (_, State) = args.state.load(Some(backbone.sha256()))?;
+    let preprocess = args.pixels.resolve(global, &backbone, &args.learned.backbone, &data)?;
     state.can_share()?;
     if let Some(class) = data.classes.iter().find(|class| state.class(class).is_some()) {
         crate::bail!(

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::super::options::Pixels;
-use super::super::{Global, options, show};
+use super::super::options::{Learned, Pixels};
+use super::super::{Global, show};
 use super::now;
 use crate::bundle::{Bundle, Here, Intake, Limits, Nearest, Outcome, Trust, intake};
 use crate::data::Dataset;
 use crate::error::{Context, Result};
-use crate::learner::State;
-use crate::store::Place;
 
 /// Options of `import`.
 #[derive(clap::Args)]
@@ -21,12 +19,8 @@ pub struct Args {
     /// A file of public keys, or a folder of files *.pub
     #[arg(long)]
     trust: PathBuf,
-    /// An ONNX file, or `default` for the embedded model
-    #[arg(long)]
-    backbone: PathBuf,
-    /// The learner's state, a file or partition:PATH; replaced only when all went well
-    #[arg(long)]
-    state: Place,
+    #[command(flatten)]
+    learned: Learned,
     /// Say what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -51,9 +45,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let place = || args.path.display().to_string();
     let trust = Trust::read(&args.trust)?;
     let bundle = Bundle::read(&args.path)?;
-    let backbone = options::backbone(global, &args.backbone)?;
-    let (_, state): (_, State) = args.state.load(Some(backbone.sha256()))?;
-    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &Dataset::default())?;
+    let (backbone, state) = args.learned.read(global)?;
+    let preprocess = args.pixels.resolve(global, &backbone, &args.learned.backbone, &Dataset::default())?;
     let here = Here {
         backbone: backbone.sha256(),
         preprocessing: super::preprocessing(&preprocess)?,
@@ -68,7 +61,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     };
     let done = intake(&state, &bundle, &trust, &here, &limits).at(place)?;
     if let (Outcome::Taken(after), false) = (&done.outcome, args.dry_run) {
-        args.state.save(here.backbone, after.commits, after.as_ref())?;
+        args.learned.state.save(here.backbone, after.commits, after.as_ref())?;
     }
     print(global, args, &done)?;
     match done.outcome {
@@ -85,9 +78,9 @@ fn print(global: &Global, args: &Args, done: &Intake) -> Result<()> {
         (Outcome::Refused(_), _) => "refused",
     };
     if global.json {
-        return show::json(&json!({ "state": args.state, "outcome": outcome, "bundle": done }));
+        return show::json(&json!({ "state": args.learned.state, "outcome": outcome, "bundle": done }));
     }
-    println!("{}: task {:?} of {}, {outcome}", args.state, done.task, done.maker);
+    println!("{}: task {:?} of {}, {outcome}", args.learned.state, done.task, done.maker);
     if matches!(done.outcome, Outcome::Already) {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! `perennial bundle show` and `verify`.
 
 use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
@@ -50,11 +51,12 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     println!("backbone       {}", content.backbone);
     println!("preprocessing  {}", content.preprocessing);
     println!("space          {} ({})", content.space, content.strategy);
-    println!("created        {} s after 1970, by {}", content.created, content.made_by);
+    println!("created        {}, by {}", date(content.created), content.made_by);
     match content.expires {
         Some(end) => println!(
-            "expires        {end} s after 1970, {} days from now",
-            (end as i128 - i128::from(now())) / 86_400
+            "expires        {}, {} days from now",
+            date(end),
+            (i128::from(end) - i128::from(now())) / 86_400
         ),
         None => println!("expires        never"),
     }
@@ -80,6 +82,17 @@ pub fn verify(global: &Global, args: &VerifyArgs) -> Result<()> {
     println!("{}: intact, signed by {maker}, not expired", args.path.display());
     println!("  id {}; whether it suits a state says `perennial bundle import --dry-run`", bundle.id());
     Ok(())
+}
+
+/// `2026-11-21T09:12:43Z`; the number itself for a time that no calendar has.
+fn date(seconds: u64) -> String {
+    const YEAR_9999: u64 = 253_402_300_799;
+    match seconds {
+        ..=YEAR_9999 => {
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+        }
+        _ => format!("{seconds} s after 1970"),
+    }
 }
 
 fn document(bundle: &Bundle) -> Value {

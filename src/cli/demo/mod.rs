@@ -75,7 +75,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let seconds = start.elapsed().as_secs_f64();
     if global.json {
         return show::json(&json!({
-            "backbone_sha256": show::hex(&stage.backbone.sha256()), "results": results, "restart": shown.check,
+            "backbone_sha256": hex::encode(stage.backbone.sha256()), "results": results, "restart": shown.check,
             "report": args.out, "seconds": seconds,
         }));
     }

@@ -105,7 +105,7 @@ impl<'a> Stage<'a> {
             ("roles", lora().roles.to_string()),
             ("epochs", self.args.epochs.to_string()),
         ];
-        let sha = show::hex(&self.backbone.sha256());
+        let sha = hex::encode(self.backbone.sha256());
         let name = match self.args.backbone.as_os_str() == embedded::NAME {
             true => "perennial-tiny".into(),
             false => self.args.backbone.file_name().unwrap_or_default().to_string_lossy(),

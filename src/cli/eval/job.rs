@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::super::show;
 use crate::error::{Context, Result};
 use crate::eval::{EvalResult, Trace};
 
@@ -79,7 +78,7 @@ impl Case {
             (&facts.config, &p.engine, &p.backbone_sha256, &p.data_sha256, &p.preprocessing),
         );
         let text = serde_json::to_string(&decides).map_err(|e| crate::err!(Bug, "JSON: {e}"))?;
-        let hash = show::hex(&Sha256::digest(text)[..4]);
+        let hash = hex::encode(&Sha256::digest(text)[..4]);
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
         let name: String = format!("{}-order-{}-seed-{}", job.strategy, job.order_name(), job.seed);
         let stem = format!("{}-{hash}", name.chars().map(plain).collect::<String>());

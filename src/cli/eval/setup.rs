@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::super::{Global, options, show};
+use super::super::{Global, options};
 use super::job::{Case, Job};
 use super::{Args, Setting};
 use crate::backbone::Backbone;
@@ -40,9 +40,9 @@ impl<'a> Setup<'a> {
         let quiet = Global { json: global.json || args.worker, ..global.clone() };
         let preprocess = args.pixels.resolve(&quiet, &backbone, &args.backbone, &data)?;
         let identities = [data.identities(Split::Train)?, data.identities(Split::Test)?];
-        let data_sha256 = show::hex(&data.fingerprint(&identities[0], &identities[1]));
+        let data_sha256 = hex::encode(data.fingerprint(&identities[0], &identities[1]));
         let program = std::env::current_exe().and_then(std::fs::read).at(|| "reading this program".into())?;
-        let program_sha256 = show::hex(&Sha256::digest(program));
+        let program_sha256 = hex::encode(Sha256::digest(program));
         let engine = options::engine(global)?;
         Ok(Self { global, args, backbone, data, engine, preprocess, identities, data_sha256, program_sha256 })
     }
@@ -133,7 +133,7 @@ impl<'a> Setup<'a> {
         let vectors = match &train.class_vectors {
             Some(path) => {
                 let bytes = std::fs::read(path).at(|| format!("reading {}", path.display()))?;
-                format!("{}, scale {}", show::hex(&Sha256::digest(bytes)), train.logit_scale)
+                format!("{}, scale {}", hex::encode(Sha256::digest(bytes)), train.logit_scale)
             }
             None => "none".into(),
         };
@@ -183,9 +183,9 @@ impl<'a> Setup<'a> {
             program_sha256: self.program_sha256.clone(),
             engine: self.global.engine.clone(),
             engine_version: engine::version(&self.global.engine),
-            backbone_sha256: show::hex(&self.backbone.sha256()),
+            backbone_sha256: hex::encode(self.backbone.sha256()),
             data_sha256: self.data_sha256.clone(),
-            preprocessing_sha256: show::hex(&Sha256::digest(&preprocessing)),
+            preprocessing_sha256: hex::encode(Sha256::digest(&preprocessing)),
             preprocessing,
             order: job.order_name(),
             order_list,
