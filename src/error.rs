@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Engine = 12,
     /// A broken invariant of this library. Please report it.
     Bug = 13,
+    /// A check that protects what is known said no; the text says which, and how to go on all the same.
+    Refused = 14,
 }
 
 /// Result of every fallible call.

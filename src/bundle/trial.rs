@@ -13,17 +13,14 @@
 //!
 //! Not seen: a bundle that teaches its own classes wrongly, and what real images do that no Gaussian does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::learner::{Lesson, State};
+use crate::learner::{Lesson, Recall, State, rows_of_each, share};
 
-/// Rows of a centre, and of all centres together.
-const ROWS: usize = 16;
-const ALL_ROWS: usize = 4096;
 /// Pictures behind both centres from which on their distance says something.
 const SURE: u64 = 5;
 /// Everybody draws the same rows.
@@ -51,18 +48,12 @@ impl Default for Limits {
 /// What asking showed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trial {
-    /// Rows of old classes.
-    pub rows: usize,
-    /// Share of them that is answered rightly now.
-    pub before: f64,
-    /// Share of them that would be.
-    pub after: f64,
+    /// Old classes as they are answered now, and as they would be.
+    pub recall: Recall,
     /// Share of rows of the new classes that would be answered rightly.
     pub own: f64,
     /// How far out the farthest row of a new class lies, over the farthest of an old one.
     pub reach: f64,
-    /// Old classes that would lose answers, the most first.
-    pub taken: Vec<Taken>,
     /// The new class and the old one of another name that lie nearest to each other, as far as both have rows enough to tell.
     pub nearest: Option<Nearest>,
 }
@@ -78,60 +69,40 @@ pub struct Nearest {
     pub nearness: f64,
 }
 
-/// Answers that one class would lose to another.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Taken {
-    /// The old class.
-    pub class: String,
-    /// What would be answered instead.
-    pub by: String,
-    /// Share of the old class's rows.
-    pub share: f64,
-}
-
 impl Trial {
     /// Asks both states, which are solved; `None` where the classifier does not know how rows of a class lie.
     pub(super) fn run(before: &State, after: &State, lesson: &Lesson) -> Result<Option<Self>> {
         let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
-        let per = (ALL_ROWS / before.known().count().max(1)).clamp(1, ROWS);
-        let (Some((rows, labels)), Some((drawn, classes))) =
-            (old.imagined(per, SEED)?, new.imagined(per, SEED)?)
+        let Some(recall) = Recall::between(before, after)? else { return Ok(None) };
+        let per = rows_of_each(before);
+        let (Some((rows, _)), Some((drawn, classes))) = (old.imagined(per, SEED)?, new.imagined(per, SEED)?)
         else {
             return Ok(None);
         };
-        let asked = [old.head().predict(rows.view())?, new.head().predict(rows.view())?];
         let own: BTreeSet<usize> = lesson.classes.iter().filter_map(|name| after.class(name)).collect();
         let answers = new.head().predict(drawn.view())?;
         let of_own: Vec<usize> = (0..classes.len()).filter(|&i| own.contains(&classes[i])).collect();
-        let right = |answers: &[usize]| {
-            share(answers.iter().zip(&labels).filter(|(a, b)| a == b).count(), labels.len())
-        };
         let far = |rows: &Array2<f32>, some: &mut dyn Iterator<Item = usize>| {
             some.map(|i| length(rows.row(i))).fold(0.0, f64::max)
         };
         let (near, farthest) = (far(&rows, &mut (0..rows.nrows())), far(&drawn, &mut of_own.iter().copied()));
         Ok(Some(Self {
-            rows: labels.len(),
-            before: right(&asked[0]),
-            after: right(&asked[1]),
+            recall,
             own: share(of_own.iter().filter(|&&i| answers[i] == classes[i]).count(), of_own.len()),
             reach: farthest / near.max(f64::MIN_POSITIVE),
-            taken: taken(after, &labels, &asked),
             nearest: nearest(before, lesson),
         }))
     }
 
     /// Why it is not taken.
     pub(super) fn objection(&self, limits: &Limits) -> Option<String> {
-        let lost = self.before - self.after;
+        let lost = self.recall.lost();
         if !lost.is_finite() || lost > limits.loss {
-            let worst: Vec<String> =
-                self.taken.iter().take(3).map(|t| format!("{} to {}", t.class, t.by)).collect();
             return Some(format!(
                 "old classes would lose {:.1} % of their right answers ({}), and at most {:.1} % are given up; ask its maker, or \
                  raise the limit",
                 100.0 * lost,
-                worst.join(", "),
+                self.recall.worst(),
                 100.0 * limits.loss
             ));
         }
@@ -176,28 +147,4 @@ fn nearest(before: &State, lesson: &Lesson) -> Option<Nearest> {
 
 fn length(row: ArrayView1<'_, f32>) -> f64 {
     row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
-}
-
-fn share(some: usize, all: usize) -> f64 {
-    some as f64 / all.max(1) as f64
-}
-
-/// Who would lose answers to whom.
-fn taken(after: &State, labels: &[usize], [before, now]: &[Vec<usize>; 2]) -> Vec<Taken> {
-    let (mut lost, mut all): (BTreeMap<_, usize>, BTreeMap<usize, usize>) = Default::default();
-    for ((&label, &before), &now) in labels.iter().zip(before).zip(now) {
-        *all.entry(label).or_default() += 1;
-        if before == label && now != label {
-            *lost.entry((label, now)).or_default() += 1;
-        }
-    }
-    let name = |class: usize| after.classes.get(class).cloned().unwrap_or_default();
-    let one = |((class, by), count): ((usize, usize), usize)| Taken {
-        class: name(class),
-        by: name(by),
-        share: share(count, all[&class]),
-    };
-    let mut taken: Vec<Taken> = lost.into_iter().map(one).collect();
-    taken.sort_by(|a, b| b.share.total_cmp(&a.share));
-    taken
 }

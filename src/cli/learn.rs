@@ -13,7 +13,7 @@ use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::{ErrorKind, Result};
-use crate::learner::{Learner, State, Step, TaskReport};
+use crate::learner::{Learner, Objection, State, Step, TaskReport, Verdict};
 use crate::store::Place;
 
 /// Options of `learn`.
@@ -34,6 +34,9 @@ pub struct Args {
     /// Strategy of a new state; an existing one goes on as it was
     #[arg(long, default_value = "perennial")]
     strategy: String,
+    /// Keep the task even where it takes answers away from old classes, or seems to have taught nothing
+    #[arg(long)]
+    anyway: bool,
     #[command(flatten)]
     adapt: Adapt,
     #[command(flatten)]
@@ -76,14 +79,30 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     learner.begin_task(&args.task)?;
     let steps = teach(global, &mut learner, &data, &preprocess, args.train.epochs)?;
     let report = learner.end_task()?;
+    check(args, &report.verdict)?;
     if let (Some(path), Some(key)) = (&args.bundle, &key) {
         args.signing.write(&learner, bundle::preprocessing(&preprocess)?, key, path)?;
     }
-    learner.commit()?;
+    learner.commit_anyway()?;
     let state = learner.state();
     args.state.save(learner.backbone_sha256(), state.commits, state)?;
     let names: Vec<&str> = learner.tasks().iter().map(|task| task.name.as_str()).collect();
     print(global, args, &report, &names, &steps, data.skipped.len())
+}
+
+/// Refuses what the verdict objects to, unless it is wanted all the same.
+fn check(args: &Args, verdict: &Verdict) -> Result<()> {
+    if args.anyway || verdict.objections.is_empty() {
+        return Ok(());
+    }
+    let all: Vec<String> = verdict.objections.iter().map(Objection::to_string).collect();
+    Err(crate::err!(
+        Refused,
+        "task {:?} was not kept: {}. {} is as it was; --anyway keeps the task all the same",
+        args.task,
+        all.join("; "),
+        args.state
+    ))
 }
 
 /// The learner of `--state`, or a new one.
@@ -133,6 +152,23 @@ pub(super) fn teach(
     Ok(steps)
 }
 
+fn print_verdict(verdict: &Verdict) {
+    if verdict.held_out > 0 {
+        println!("  of {} pictures held out, {} are answered rightly", verdict.held_out, verdict.right);
+    }
+    if let Some(recall) = &verdict.recall {
+        println!(
+            "  old classes, asked without pictures: {:.1} % right before, {:.1} % now",
+            100.0 * recall.before,
+            100.0 * recall.after
+        );
+    }
+    if verdict.repeated > 0 {
+        println!("  {} pictures are the same as others", verdict.repeated);
+    }
+    verdict.objections.iter().for_each(|objection| println!("  kept although {objection}"));
+}
+
 fn print(
     global: &Global,
     args: &Args,
@@ -163,6 +199,7 @@ fn print(
         println!("  protected directions a site input: {:?}", report.protected);
     }
     println!("  signature of {} components", report.components);
+    print_verdict(&report.verdict);
     if let Some(certificate) = &report.certificate {
         println!("  {}", certificate.explain(tasks));
     }

@@ -21,6 +21,10 @@ pub struct Progress {
     pub(super) peak_bytes: Option<u64>,
     /// Of learning, by task.
     pub(super) seconds: Vec<f64>,
+    /// Share of the answers of old classes that every task took away.
+    pub(super) lost: Vec<Option<f64>>,
+    /// What spoke against tasks.
+    pub(super) objections: Vec<String>,
     pub(super) predicting: f64,
     pub(super) predicted: u32,
 }
@@ -38,6 +42,8 @@ impl Progress {
             rss_bytes: Vec::new(),
             peak_bytes: None,
             seconds: Vec::new(),
+            lost: Vec::new(),
+            objections: Vec::new(),
             predicting: 0.0,
             predicted: 0,
         }

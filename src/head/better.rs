@@ -24,12 +24,16 @@ pub struct Better {
     /// Rows of the last observation, with the labels of their pictures, until they were asked.
     #[serde(skip)]
     pub(super) fresh: Option<(Array2<f32>, Vec<usize>)>,
+    /// Pictures of the last observation that were held out, and how many of them the head that speaks had right; none after
+    /// decoding.
+    #[serde(skip)]
+    last: (usize, usize),
 }
 
 impl Better {
     /// Two heads that have seen nothing, for features of one width.
     pub fn new(ridge: Ridge, lda: Lda) -> Self {
-        Self { ridge, lda, right: [0; 2], fresh: None }
+        Self { ridge, lda, right: [0; 2], fresh: None, last: (0, 0) }
     }
 
     /// Held-out rows that the ridge and the discriminants had right so far.
@@ -67,15 +71,20 @@ impl Head for Better {
                 self.ridge.held_out(rows.view(), &labels, crops)?,
                 self.lda.held_out(rows.view(), &labels, crops)?,
             ];
-            for (right, scores) in self.right.iter_mut().zip(answers) {
-                *right += best_of(&scores).iter().zip(&labels).filter(|(a, b)| a == b).count() as u64;
-            }
+            let right =
+                answers.map(|scores| best_of(&scores).iter().zip(&labels).filter(|(a, b)| a == b).count());
+            self.right.iter_mut().zip(right).for_each(|(all, right)| *all += right as u64);
+            self.last = (labels.len(), right[usize::from(self.right[0] < self.right[1])]);
         }
         Ok(())
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         self.speaker().scores(features)
+    }
+
+    fn held_out_right(&self) -> (usize, usize) {
+        self.last
     }
 
     fn classes(&self) -> usize {

@@ -110,6 +110,10 @@ impl Head for Blend {
         self.mda.held_out_strange()
     }
 
+    fn held_out_right(&self) -> (usize, usize) {
+        self.mda.held_out_right()
+    }
+
     fn classes(&self) -> usize {
         self.mda.classes()
     }

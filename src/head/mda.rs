@@ -60,6 +60,9 @@ pub struct Mda {
     /// Novelty of the rows of the last observation, held out; empty after decoding.
     #[serde(skip)]
     pub(super) strange: Vec<f64>,
+    /// Pictures of the last observation that were held out, and how many of them were answered rightly; none after decoding.
+    #[serde(skip)]
+    pub(super) right: (usize, usize),
 }
 
 /// Pictures of the last observation, held out of everything.
@@ -102,6 +105,14 @@ fn gathered(scores: &Array2<f64>, groups: &[usize], count: usize) -> Array2<f64>
     out
 }
 
+/// Rows whose nearest centre is one of their class.
+fn right(distances: &Array2<f64>, owners: &[usize], labels: &[usize]) -> usize {
+    let nearest = |row: ndarray::ArrayView1<'_, f64>| {
+        row.iter().zip(owners).min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, &owner)| owner)
+    };
+    distances.rows().into_iter().zip(labels).filter(|(row, label)| nearest(*row) == Some(**label)).count()
+}
+
 impl Mda {
     /// No class yet, for features of `width` (`E`).
     pub fn new(width: usize) -> Self {
@@ -117,6 +128,7 @@ impl Mda {
             fresh: None,
             solved: None,
             strange: Vec::new(),
+            right: (0, 0),
         }
     }
 
@@ -159,7 +171,8 @@ impl Mda {
             let asked = Asked::new(&metric, &rows, crops)?;
             let distances = metric.held_out(&asked, &centres)?;
             self.strange = background.held_out(&metric, &asked, &distances, &centres)?.to_vec();
-            let labels = centres.iter().map(|&centre| self.owners[centre]).collect();
+            let labels: Vec<usize> = centres.iter().map(|&centre| self.owners[centre]).collect();
+            self.right = (labels.len(), right(&distances, &self.owners, &labels));
             held_out = Some(HeldOut { rows: rows.mapv(|x| x as f32), labels, crops, distances });
         }
         let (means, weights) = (&metric.means, &metric.weights);
@@ -274,6 +287,10 @@ impl Head for Mda {
 
     fn held_out_strange(&self) -> &[f64] {
         &self.strange
+    }
+
+    fn held_out_right(&self) -> (usize, usize) {
+        self.right
     }
 
     fn classes(&self) -> usize {

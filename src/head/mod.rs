@@ -152,6 +152,12 @@ pub trait Head {
         &[]
     }
 
+    /// Pictures of the last observation that were held out, and how many of them were answered rightly; none where the head asks
+    /// none.
+    fn held_out_right(&self) -> (usize, usize) {
+        (0, 0)
+    }
+
     /// Highest class index observed + 1.
     fn classes(&self) -> usize;
 

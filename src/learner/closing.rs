@@ -5,6 +5,7 @@ use ndarray::{Array2, Axis};
 use super::classifier::Statistics;
 use super::features::{self, Features, Scale};
 use super::runner::Runner;
+use super::verdict::{Limits, Verdict};
 use super::{Crops, Encoded, Learner, Lesson, Phase, TaskRecord, network};
 use crate::adapter::tap;
 use crate::error::Result;
@@ -40,6 +41,8 @@ pub struct TaskReport {
     pub certificate: Option<Certificate>,
     /// Bytes of state at rest, without the backbone.
     pub state_bytes: usize,
+    /// Whether it should be kept.
+    pub verdict: Verdict,
 }
 
 impl Learner {
@@ -59,7 +62,8 @@ impl Learner {
         let ended = self.close(&context, &images, &labels);
         match (ended, std::mem::replace(&mut self.phase, Phase::Idle)) {
             (Ok((report, lesson)), Phase::Open { before, .. }) => {
-                self.phase = Phase::Ended { before, lesson };
+                let objections = report.verdict.objections.clone();
+                self.phase = Phase::Ended { before, lesson, objections };
                 Ok(report)
             }
             (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),
@@ -107,7 +111,11 @@ impl Learner {
             self.state.training = None;
         }
         let lesson = self.draw_lesson(&features, labels)?;
-        Ok((self.record(labels, drift, certificate)?, lesson))
+        let Phase::Open { before, .. } = &self.phase else {
+            return Err(crate::err!(Bug, "the open task vanished"));
+        };
+        let verdict = Verdict::of(before, &self.state, images, labels, &Limits::default())?;
+        Ok((self.record(labels, drift, certificate, verdict)?, lesson))
     }
 
     /// How far the open task has moved what adapters add to anchor rows of earlier tasks, by slot; then keeps its own rows.
@@ -211,6 +219,7 @@ impl Learner {
         labels: &[usize],
         drift: Vec<f64>,
         certificate: Option<Certificate>,
+        verdict: Verdict,
     ) -> Result<TaskReport> {
         let kept = labels.len();
         let task = self.task()?;
@@ -234,6 +243,7 @@ impl Learner {
             components,
             certificate,
             state_bytes,
+            verdict,
         })
     }
 }

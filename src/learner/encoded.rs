@@ -112,6 +112,11 @@ impl Encoded {
         out
     }
 
+    /// CRC-32 of every image's boundary tokens: the same for images that are the same to the bit.
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = u32> {
+        self.rows.iter().map(|row| crc32fast::hash(bytemuck::cast_slice(row.tokens.reinterpret_cast())))
+    }
+
     /// Frozen features of all images, `[n, features]`.
     pub(super) fn frozen(&self) -> Array2<f32> {
         self.gather(|row| &row.frozen)

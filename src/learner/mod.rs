@@ -27,6 +27,7 @@ mod mixing;
 mod network;
 mod passes;
 mod prediction;
+mod recall;
 mod recognition;
 mod routing;
 mod runner;
@@ -37,6 +38,7 @@ mod stream;
 mod task;
 mod trainer;
 mod twin;
+mod verdict;
 mod whole;
 
 use std::sync::Arc;
@@ -52,6 +54,7 @@ pub use forgetting::{Forgotten, Others, Residue};
 pub use ledger::{Age, Digest, Ledger};
 pub use lesson::{Lesson, Space};
 pub use prediction::{Prediction, Scored};
+pub use recall::{Recall, Taken, rows_of_each, share};
 pub use recognition::Recognition;
 pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
@@ -61,6 +64,7 @@ pub use stream::{Closed, Stream};
 
 pub use crops::{Crops, MOST_CROPS, crop};
 pub use trainer::{Batch, Extent, Step, Trainer};
+pub use verdict::{Limits, Objection, Verdict};
 
 use crate::adapter::{Site, cut};
 use crate::engine::Engine;
@@ -102,7 +106,7 @@ enum Phase {
     /// A task is open.
     Open { task: Box<OpenTask>, before: Box<State> },
     /// A task has ended and is neither committed nor rolled back.
-    Ended { before: Box<State>, lesson: Option<Box<Lesson>> },
+    Ended { before: Box<State>, lesson: Option<Box<Lesson>>, objections: Vec<Objection> },
 }
 
 impl Learner {
@@ -247,11 +251,26 @@ impl Learner {
         }
     }
 
-    /// Whether the state after the open task should be kept.
+    /// Keeps the state after the task that has ended.
+    ///
+    /// # Errors
+    /// [`Refused`](crate::ErrorKind::Refused) where the task's [`Verdict`] holds objections: the task stays undecided.
+    /// [`State`](crate::ErrorKind::State) where no task has ended.
+    pub fn commit(&mut self) -> Result<()> {
+        match &self.phase {
+            Phase::Ended { objections, .. } if !objections.is_empty() => {
+                let all: Vec<String> = objections.iter().map(Objection::to_string).collect();
+                Err(crate::err!(Refused, "{}. Call rollback, or commit_anyway", all.join("; ")))
+            }
+            _ => self.commit_anyway(),
+        }
+    }
+
+    /// The same, whatever the verdict holds.
     ///
     /// # Errors
     /// [`State`](crate::ErrorKind::State) where no task has ended.
-    pub fn commit(&mut self) -> Result<()> {
+    pub fn commit_anyway(&mut self) -> Result<()> {
         match self.phase {
             Phase::Ended { .. } => {
                 self.phase = Phase::Idle;

@@ -9,7 +9,7 @@
 //!
 //! Samples that may belong to the next task are held back until the segmenter has decided, so no task learns from another's
 //! images, at most [`SegmenterParams::buffer`] of them. A segment that an earlier task explains opens a task of that
-//! task's name; everything else opens a new one.
+//! task's name; everything else opens a new one. A task whose verdict holds objections is rolled back: nobody is there to ask.
 
 use std::borrow::BorrowMut;
 
@@ -73,7 +73,7 @@ impl Samples {
 /// What happened while samples were observed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Closed {
-    /// The task that ended and was committed.
+    /// The task that ended; committed, unless its verdict holds objections.
     pub report: TaskReport,
     /// Why it ended; `None` where the caller ended the stream.
     pub boundary: Option<Boundary>,
@@ -183,7 +183,10 @@ impl<L: BorrowMut<Learner>> Stream<L> {
         }
         let learner = self.learner.borrow_mut();
         let report = learner.end_task()?;
-        learner.commit()?;
+        match report.verdict.objections.is_empty() {
+            true => learner.commit()?,
+            false => learner.rollback()?,
+        }
         Ok(report)
     }
 

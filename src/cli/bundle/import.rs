@@ -91,9 +91,9 @@ fn print(global: &Global, args: &Args, done: &Intake) -> Result<()> {
     let Some(trial) = &done.trial else { return Ok(()) };
     println!(
         "  trial on {} rows drawn from old statistics: {:.1} % right now, {:.1} % then; of its own classes {:.1} %",
-        trial.rows,
-        100.0 * trial.before,
-        100.0 * trial.after,
+        trial.recall.rows,
+        100.0 * trial.recall.before,
+        100.0 * trial.recall.after,
         100.0 * trial.own
     );
     if let Some(Nearest { class, to, nearness }) = &trial.nearest {
@@ -101,7 +101,7 @@ fn print(global: &Global, args: &Args, done: &Intake) -> Result<()> {
             "  {class} lies nearest to an old class, {to}: {nearness:.1} times what two samples of one class are apart"
         );
     }
-    for taken in trial.taken.iter().take(5) {
+    for taken in trial.recall.taken.iter().take(5) {
         println!(
             "    {} would lose {:.1} % of its answers to {}",
             taken.class,

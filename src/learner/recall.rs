@@ -1,0 +1,107 @@
+//! What old classes still answer, asked without an image.
+//!
+//! Statistics that say how rows of a class lie can be asked for some: `N(m, S)` around every centre, drawn with a fixed seed. Rows of
+//! the old classes are answered by the classifier as it was and as it is. What takes answers away from them (a class that
+//! lies where another lies, a spread that blurs all) shows here, and costs no state.
+//!
+//! What it does not see: what real images do that no Gaussian does, and a network that has moved away from under its statistics.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::State;
+use crate::error::Result;
+
+/// Rows of a centre, and of all centres together.
+const ROWS: usize = 16;
+const ALL_ROWS: usize = 4096;
+/// Everybody draws the same rows.
+const SEED: u64 = 0x7269_616c;
+
+/// Old classes asked before and after something was learned.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recall {
+    /// Rows of old classes.
+    pub rows: usize,
+    /// Share of them that was answered rightly.
+    pub before: f64,
+    /// Share of them that is.
+    pub after: f64,
+    /// Old classes that lose answers, the most first.
+    pub taken: Vec<Taken>,
+}
+
+/// Answers that one class loses to another.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Taken {
+    /// The old class.
+    pub class: String,
+    /// What is answered instead.
+    pub by: String,
+    /// Share of the old class's rows.
+    pub share: f64,
+}
+
+impl Recall {
+    /// Asks both states, which are solved; `None` before anything was learned, and where the classifier does not know how rows of a class
+    /// lie.
+    ///
+    /// # Errors
+    /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
+    pub fn between(before: &State, after: &State) -> Result<Option<Self>> {
+        let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
+        let Some((rows, labels)) = old.imagined(rows_of_each(before), SEED)? else { return Ok(None) };
+        let asked = [old.head().predict(rows.view())?, new.head().predict(rows.view())?];
+        let right = |answers: &[usize]| {
+            share(answers.iter().zip(&labels).filter(|(a, b)| a == b).count(), labels.len())
+        };
+        Ok(Some(Self {
+            rows: labels.len(),
+            before: right(&asked[0]),
+            after: right(&asked[1]),
+            taken: taken(after, &labels, &asked),
+        }))
+    }
+
+    /// Share of all right answers that is lost.
+    pub fn lost(&self) -> f64 {
+        self.before - self.after
+    }
+
+    /// The classes that lose most, and to which: `cup to mug, fork to knife`.
+    pub fn worst(&self) -> String {
+        let worst = self.taken.iter().take(3).map(|t| format!("{} to {}", t.class, t.by));
+        worst.collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Rows to draw around every centre of `state`.
+pub fn rows_of_each(state: &State) -> usize {
+    (ALL_ROWS / state.known().count().max(1)).clamp(1, ROWS)
+}
+
+/// `some / all`, and 0 of nothing.
+pub fn share(some: usize, all: usize) -> f64 {
+    some as f64 / all.max(1) as f64
+}
+
+/// Who loses answers to whom.
+fn taken(after: &State, labels: &[usize], [before, now]: &[Vec<usize>; 2]) -> Vec<Taken> {
+    let (mut lost, mut all): (BTreeMap<_, usize>, BTreeMap<usize, usize>) = Default::default();
+    for ((&label, &before), &now) in labels.iter().zip(before).zip(now) {
+        *all.entry(label).or_default() += 1;
+        if before == label && now != label {
+            *lost.entry((label, now)).or_default() += 1;
+        }
+    }
+    let name = |class: usize| after.classes.get(class).cloned().unwrap_or_default();
+    let one = |((class, by), count): ((usize, usize), usize)| Taken {
+        class: name(class),
+        by: name(by),
+        share: share(count, all[&class]),
+    };
+    let mut taken: Vec<Taken> = lost.into_iter().map(one).collect();
+    taken.sort_by(|a, b| b.share.total_cmp(&a.share));
+    taken
+}

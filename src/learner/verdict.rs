@@ -1,0 +1,167 @@
+//! Whether what a task taught should be kept.
+//!
+//! | objection | found by | limit |
+//! |---|---|---|
+//! | [`Forgets`](Objection::Forgets) | rows of old classes, drawn from the statistics, asked before and after ([`Recall`]) | [`Limits::loss`] |
+//! | [`Learned nothing`](Objection::LearnedNothing) | pictures of the task, held out of the statistics, no better than a guess | two standard errors |
+//! | [`One picture`](Objection::OnePicture) | a class whose pictures are all the same to the bit: a frozen or covered camera | from [`FEW`] pictures on |
+//!
+//! An objection keeps [`Learner::commit`](super::Learner::commit) from committing;
+//! [`Learner::commit_anyway`](super::Learner::commit_anyway) does it all the same. Nothing here costs state.
+//!
+//! What it does not see: labels that are wrong in a way that can be learned, such as two names swapped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use super::recall::{Recall, share};
+use super::{Encoded, State};
+use crate::error::Result;
+
+/// Pictures of a class from which on they should differ.
+const FEW: usize = 4;
+
+/// Standard errors by which a task must be better than a guess.
+const SURE: f64 = 2.0;
+
+/// How much harm is taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Largest share of the rows of old classes that may lose their right answer.
+    pub loss: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { loss: 0.05 }
+    }
+}
+
+/// What a finished task looks like, and what speaks against it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Old classes asked before and after; `None` for the first task, and where the classifier does not know how rows of a
+    /// class lie.
+    pub recall: Option<Recall>,
+    /// Pictures of the task that were held out, and how many of them were answered rightly; 0 where the classifier holds none
+    /// out.
+    pub held_out: usize,
+    /// See `held_out`.
+    pub right: usize,
+    /// Pictures that are the same to the bit as an earlier one of the task.
+    pub repeated: usize,
+    /// Pictures of the class with the most, over those of the class with the fewest.
+    pub imbalance: f64,
+    /// What speaks against keeping it; nothing where it is sound.
+    pub objections: Vec<Objection>,
+}
+
+/// What speaks against keeping a task.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Objection {
+    /// Old classes lose right answers.
+    Forgets {
+        /// Share of their rows.
+        lost: f64,
+        /// Most that may be.
+        limit: f64,
+        /// Which to which.
+        worst: String,
+    },
+    /// Held-out pictures are answered no better than by guessing among the task's classes.
+    LearnedNothing {
+        /// Share of right answers.
+        right: f64,
+        /// Share of a guess.
+        guess: f64,
+    },
+    /// All pictures of a class are the same.
+    OnePicture {
+        /// The class.
+        class: String,
+        /// Its pictures.
+        pictures: usize,
+    },
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = |share: &f64| 100.0 * share;
+        match self {
+            Self::Forgets { lost, limit, worst } => write!(
+                f,
+                "old classes lose {:.1} % of their right answers ({worst}), and {:.1} % is the most; look whether these are one class \
+                 under two names",
+                percent(lost),
+                percent(limit)
+            ),
+            Self::LearnedNothing { right, guess } => write!(
+                f,
+                "{:.0} % of the pictures that were held out are answered rightly, and a guess has {:.0} %; look at the labels",
+                percent(right),
+                percent(guess)
+            ),
+            Self::OnePicture { class, pictures } => write!(
+                f,
+                "all {pictures} pictures of {class} are the same; look whether the camera is covered or has stopped"
+            ),
+        }
+    }
+}
+
+impl Verdict {
+    /// On the task whose pictures `images` with `labels` made `after` of `before`; both are solved.
+    pub(super) fn of(
+        before: &State,
+        after: &State,
+        images: &Encoded,
+        labels: &[usize],
+        limits: &Limits,
+    ) -> Result<Self> {
+        let mut by_class: BTreeMap<usize, (usize, BTreeSet<u32>)> = BTreeMap::new();
+        for (&label, print) in labels.iter().zip(images.fingerprints()) {
+            let (count, different) = by_class.entry(label).or_default();
+            *count += 1;
+            different.insert(print);
+        }
+        let different: BTreeSet<u32> = images.fingerprints().collect();
+        let counts = || by_class.values().map(|(count, _)| *count);
+        let (held_out, right) = after.statistics.as_ref().map_or((0, 0), |s| s.head().held_out_right());
+        let mut verdict = Self {
+            recall: Recall::between(before, after)?,
+            held_out,
+            right,
+            repeated: labels.len() - different.len(),
+            imbalance: counts().max().unwrap_or(1) as f64 / counts().min().unwrap_or(1) as f64,
+            objections: Vec::new(),
+        };
+        verdict.objections.extend(verdict.forgets(limits));
+        verdict.objections.extend(verdict.learned_nothing(by_class.len()));
+        let stuck =
+            by_class.into_iter().filter(|(_, (count, different))| *count >= FEW && different.len() == 1);
+        verdict.objections.extend(stuck.map(|(class, (pictures, _))| Objection::OnePicture {
+            class: after.classes.get(class).cloned().unwrap_or_default(),
+            pictures,
+        }));
+        Ok(verdict)
+    }
+
+    fn forgets(&self, limits: &Limits) -> Option<Objection> {
+        let recall = self.recall.as_ref()?;
+        let (lost, limit) = (recall.lost(), limits.loss);
+        let bears = lost.is_finite() && lost <= limit;
+        (!bears).then(|| Objection::Forgets { lost, limit, worst: recall.worst() })
+    }
+
+    fn learned_nothing(&self, classes: usize) -> Option<Objection> {
+        let guess = 1.0 / classes.max(1) as f64;
+        let right = share(self.right, self.held_out);
+        let error = (guess * (1.0 - guess) / self.held_out.max(1) as f64).sqrt();
+        let learned = self.held_out == 0 || classes < 2 || right > guess + SURE * error;
+        (!learned).then_some(Objection::LearnedNothing { right, guess })
+    }
+}
