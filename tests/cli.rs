@@ -60,9 +60,9 @@ fn draw(folder: &Path, per_class: u64) -> Vec<String> {
     Family::themes().iter().map(write).collect()
 }
 
-/// `learn` with small settings.
+/// `learn` with small settings, whatever the verdict: the model has random weights and hardly tells classes apart.
 fn learn<'a>(model: &'a str, theme: &'a str, state: &'a str) -> Vec<&'a str> {
-    let fixed = "--blocks 1 --rank 2 --random-features 64 --epochs 2 --seed 3";
+    let fixed = "--blocks 1 --rank 2 --random-features 64 --epochs 2 --seed 3 --anyway";
     let mut args = vec!["learn", "--backbone", model, "--data", theme, "--task", theme, "--state", state];
     args.extend(fixed.split(' '));
     args
@@ -150,6 +150,28 @@ fn an_unreadable_picture_is_skipped_with_a_message() {
         stderr(&output)
     );
     assert!(String::from_utf8_lossy(&output.stdout).contains("12 pictures"));
+}
+
+#[test]
+fn a_task_that_takes_known_classes_by_other_names_is_not_kept() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let theme = draw(folder, 6).remove(0);
+    let first = json(folder, &learn(model, &theme, "a.state"));
+    assert_eq!(first["report"]["verdict"]["held_out"], 12);
+    let before = std::fs::read(folder.join("a.state")).unwrap();
+    for class in 0..2 {
+        let from = folder.join(&theme).join(Family::themes()[0].name(class));
+        std::fs::create_dir_all(folder.join("again")).unwrap();
+        std::fs::rename(from, folder.join("again").join(format!("other {class}"))).unwrap();
+    }
+    let mut careful = learn(model, "again", "a.state");
+    careful.retain(|arg| *arg != "--anyway");
+    refused(folder, &careful, &["was not kept", "under two names", "a.state is as it was", "--anyway"]);
+    assert_eq!(std::fs::read(folder.join("a.state")).unwrap(), before);
+    let kept = succeeded(perennial(folder, &learn(model, "again", "a.state")));
+    assert!(String::from_utf8_lossy(&kept.stdout).contains("kept although other"), "{kept:?}");
+    assert_ne!(std::fs::read(folder.join("a.state")).unwrap(), before);
 }
 
 #[test]

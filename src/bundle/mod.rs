@@ -41,4 +41,4 @@ pub use content::{Content, Label};
 pub use file::{Bundle, MAX_FILE};
 pub use intake::{Here, Intake, Outcome, intake};
 pub use key::{PublicKey, SecretKey, Trust};
-pub use trial::{Limits, Nearest, Trial};
+pub use trial::{Limits, Trial};

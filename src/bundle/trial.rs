@@ -1,15 +1,10 @@
 //! Old classes asked before and after, without an image.
 //!
-//! Statistics that say how rows of a class lie can be asked for some: `N(m, S)` around every centre, drawn with a fixed seed. Rows of the
+//! Statistics that say how rows of a class lie can be asked for some: `N(m, S / T)` around every centre, drawn with a fixed seed. Rows of the
 //! old classes are answered by the state as it is and as it would be. A bundle that takes answers away from them (a class that lies where another lies,
 //! a spread that blurs all) shows here, however well it is signed.
 //!
-//! Centres of few rows lie apart even where their classes are one. So every new one is measured against the old ones of other
-//! names, in what two samples of one class would be apart:
-//!
-//! ```text
-//! nearness = |m - m'|^2 / ((1 / n + 1 / n') tr S)          1 on average for one class under two names
-//! ```
+//! A known class under another name is found by where its centre lies ([`Nearest`]).
 //!
 //! Not seen: a bundle that teaches its own classes wrongly, and what real images do that no Gaussian does.
 
@@ -19,10 +14,8 @@ use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::learner::{Lesson, Recall, State, rows_of_each, share};
+use crate::learner::{Lesson, Nearest, Recall, State, rows_of_each, share};
 
-/// Pictures behind both centres from which on their distance says something.
-const SURE: u64 = 5;
 /// Everybody draws the same rows.
 const SEED: u64 = 0x7269_616c;
 
@@ -58,17 +51,6 @@ pub struct Trial {
     pub nearest: Option<Nearest>,
 }
 
-/// Two classes that may be one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Nearest {
-    /// The new class.
-    pub class: String,
-    /// The old class.
-    pub to: String,
-    /// Their distance, 1 being that of two samples of one class.
-    pub nearness: f64,
-}
-
 impl Trial {
     /// Asks both states, which are solved; `None` where the classifier does not know how rows of a class lie.
     pub(super) fn run(before: &State, after: &State, lesson: &Lesson) -> Result<Option<Self>> {
@@ -90,7 +72,7 @@ impl Trial {
             recall,
             own: share(of_own.iter().filter(|&&i| answers[i] == classes[i]).count(), of_own.len()),
             reach: farthest / near.max(f64::MIN_POSITIVE),
-            nearest: nearest(before, lesson),
+            nearest: lesson.statistics().centres().and_then(|new| Nearest::of(before, &new, &lesson.classes)),
         }))
     }
 
@@ -122,27 +104,6 @@ impl Trial {
             )
         })
     }
-}
-
-/// The nearest pair of a new class and an old one of another name.
-fn nearest(before: &State, lesson: &Lesson) -> Option<Nearest> {
-    let (old, new) = (before.statistics.as_ref()?.centres()?, lesson.statistics().centres()?);
-    let crops = before.settings.crops.unwrap_or(1) as u64;
-    let mut found: Option<Nearest> = None;
-    for ((own, &n), &class) in new.means.rows().into_iter().zip(&new.counts).zip(&new.classes) {
-        for ((other, &m), &known) in old.means.rows().into_iter().zip(&old.counts).zip(&old.classes) {
-            let (class, to) = (lesson.classes.get(class)?, before.classes.get(known)?);
-            let apart = &own - &other;
-            // Crops of a picture lie where the picture lies.
-            let one_class = (1.0 / n as f64 + 1.0 / m as f64) * crops as f64 * old.spread;
-            let nearness = apart.dot(&apart) / one_class.max(f64::MIN_POSITIVE);
-            let nearer = found.as_ref().is_none_or(|f| nearness < f.nearness || nearness.is_nan());
-            if class != to && n.min(m) >= SURE * crops && nearer {
-                found = Some(Nearest { class: class.clone(), to: to.clone(), nearness });
-            }
-        }
-    }
-    found
 }
 
 fn length(row: ArrayView1<'_, f32>) -> f64 {

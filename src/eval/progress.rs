@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::course::Trace;
 use super::{Boundaries, Evaluation, Scenario, Unknown};
+use crate::learner::Verdict;
 
 /// What a run has measured so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,10 +22,8 @@ pub struct Progress {
     pub(super) peak_bytes: Option<u64>,
     /// Of learning, by task.
     pub(super) seconds: Vec<f64>,
-    /// Share of the answers of old classes that every task took away.
-    pub(super) lost: Vec<Option<f64>>,
-    /// What spoke against tasks.
-    pub(super) objections: Vec<String>,
+    /// What the guard says of every task.
+    pub(super) verdicts: Vec<Verdict>,
     pub(super) predicting: f64,
     pub(super) predicted: u32,
 }
@@ -42,8 +41,7 @@ impl Progress {
             rss_bytes: Vec::new(),
             peak_bytes: None,
             seconds: Vec::new(),
-            lost: Vec::new(),
-            objections: Vec::new(),
+            verdicts: Vec::new(),
             predicting: 0.0,
             predicted: 0,
         }

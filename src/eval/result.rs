@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
+use crate::learner::Verdict;
 use crate::signature::stream::Segmentation;
 
 use super::{Metrics, ScenarioKind, Unknown};
@@ -146,13 +147,9 @@ pub struct EvalResult {
     /// Learning, each task, in seconds; reading the images left out.
     #[serde(default)]
     pub train_seconds_by_task: Vec<f64>,
-    /// Share of the right answers of old classes that a task took away, by rows drawn from the classifier's own statistics
-    /// ([`Recall`](crate::learner::Recall)), each task; `None` where the classifier cannot be asked.
+    /// What the guard says of every task. Announced tasks are kept all the same; found ones that it objects to are rolled back.
     #[serde(default)]
-    pub recall_lost_by_task: Vec<Option<f64>>,
-    /// What the guard would have refused, and why.
-    #[serde(default)]
-    pub objections: Vec<String>,
+    pub verdicts: Vec<Verdict>,
     /// Prediction of one picture, decoding left out, in milliseconds.
     pub predict_ms_per_image: f64,
 }

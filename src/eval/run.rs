@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::{Boundaries, EvalResult, Outcome, TaskSplit, Unknown};
 use crate::data::Split;
 use crate::error::Result;
-use crate::learner::{Encoded, Learner, Recall, Stream, TaskReport, Verdict};
+use crate::learner::{Encoded, Learner, Stream};
 use crate::signature::stream::{Segmentation, SegmenterParams};
 
 /// Runs a fresh `learner` through a course. `result` holds what the caller knows (data, backbone, settings); the
@@ -126,16 +126,9 @@ impl<'a> Run<'a> {
         let report = learner.end_task()?;
         // What a strategy does is measured, not judged.
         learner.commit_anyway()?;
-        self.judge(&report);
+        self.progress.verdicts.push(report.verdict.clone());
         on(Event::Learned { task: t, report: &report });
         Ok(start.elapsed().as_secs_f64())
-    }
-
-    /// Notes what the guard says of a task.
-    fn judge(&mut self, report: &TaskReport) {
-        let Verdict { recall, objections, .. } = &report.verdict;
-        self.progress.lost.push(recall.as_ref().map(Recall::lost));
-        self.progress.objections.extend(objections.iter().map(|o| format!("{}: {o}", report.name)));
     }
 
     /// Learns all tasks one after the other without saying where one ends; seconds that it took.
@@ -156,7 +149,7 @@ impl<'a> Run<'a> {
             let start = Instant::now();
             for closed in stream.observe(&images, &labels)? {
                 on(Event::Learned { task: t, report: &closed.report });
-                self.judge(&closed.report);
+                self.progress.verdicts.push(closed.report.verdict.clone());
                 decisions.extend(closed.boundary);
             }
             spent += start.elapsed().as_secs_f64();
@@ -291,8 +284,7 @@ impl<'a> Run<'a> {
             peak_rss_bytes: progress.peak_bytes.max(peak_rss_bytes()),
             train_seconds: progress.seconds.iter().sum(),
             train_seconds_by_task: progress.seconds,
-            recall_lost_by_task: progress.lost,
-            objections: progress.objections,
+            verdicts: progress.verdicts,
             predict_ms_per_image: 1e3 * progress.predicting / f64::from(progress.predicted.max(1)),
             ..self.result
         };

@@ -74,11 +74,11 @@ impl Metric {
         Ok(Self { means, counts, covariance, factor, weights, kept, freedom })
     }
 
-    /// `per` rows of `N(m, S)` for every class with rows, the same for the same seed, and their classes.
-    pub(super) fn draw(&self, per: usize, seed: u64) -> (Array2<f32>, Vec<usize>) {
+    /// `per` rows of `N(m, spread S)` for every class with rows, the same for the same seed, and their classes.
+    pub(super) fn draw(&self, per: usize, seed: u64, spread: f64) -> (Array2<f32>, Vec<usize>) {
         let seen: Vec<usize> = (0..self.counts.len()).filter(|&class| self.counts[class] > 0.0).collect();
         let classes: Vec<usize> = seen.iter().flat_map(|&class| std::iter::repeat_n(class, per)).collect();
-        let noise = gaussian(seed, classes.len(), self.means.ncols()).mapv(f64::from);
+        let noise = gaussian(seed, classes.len(), self.means.ncols()).mapv(|z| f64::from(z) * spread.sqrt());
         let rows = noise.dot(&self.factor.lower().t()) + self.means.select(Axis(0), &classes);
         (rows.mapv(|x| x as f32), classes)
     }

@@ -130,7 +130,7 @@ impl Lda {
     /// # Errors
     /// As [`Mda::imagined`].
     pub fn imagined(&self, per: usize, seed: u64) -> Result<(Array2<f32>, Vec<usize>)> {
-        Ok(self.metric()?.draw(per, seed))
+        Ok(self.metric()?.draw(per, seed, 1.0))
     }
 
     /// As [`ClassMeans::absorb`].
@@ -219,12 +219,14 @@ impl Mda {
         self.evidence = after.evidence.since(&before.evidence);
     }
 
-    /// `per` rows of `N(m, S)` of every centre, and their classes; the same for the same seed.
+    /// `per` rows of `N(m, S / T)` of every centre, and their classes; the same for the same seed. The temperature `T`, chosen by rows held
+    /// out, says how much nearer to each other centres are for new rows than for the rows that `S` was made of: `T Δ²` instead of `Δ²`.
     ///
     /// # Errors
     /// As [`Head::solve`](super::Head::solve).
     pub fn imagined(&self, per: usize, seed: u64) -> Result<(Array2<f32>, Vec<usize>)> {
-        let (rows, centres) = self.metric(self.chosen().0)?.draw(per, seed);
+        let (share, temperature) = self.chosen();
+        let (rows, centres) = self.metric(share)?.draw(per, seed, 1.0 / temperature);
         Ok((rows, centres.into_iter().map(|centre| self.owners[centre]).collect()))
     }
 }

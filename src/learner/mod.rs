@@ -38,6 +38,7 @@ mod stream;
 mod task;
 mod trainer;
 mod twin;
+mod twins;
 mod verdict;
 mod whole;
 
@@ -64,6 +65,7 @@ pub use stream::{Closed, Stream};
 
 pub use crops::{Crops, MOST_CROPS, crop};
 pub use trainer::{Batch, Extent, Step, Trainer};
+pub use twins::Nearest;
 pub use verdict::{Limits, Objection, Verdict};
 
 use crate::adapter::{Site, cut};

@@ -1,6 +1,6 @@
 //! What old classes still answer, asked without an image.
 //!
-//! Statistics that say how rows of a class lie can be asked for some: `N(m, S)` around every centre, drawn with a fixed seed. Rows of
+//! Statistics that say how rows of a class lie can be asked for some: `N(m, S / T)` around every centre, drawn with a fixed seed. Rows of
 //! the old classes are answered by the classifier as it was and as it is. What takes answers away from them (a class that
 //! lies where another lies, a spread that blurs all) shows here, and costs no state.
 //!
@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::error::Result;
@@ -20,7 +20,7 @@ const ALL_ROWS: usize = 4096;
 const SEED: u64 = 0x7269_616c;
 
 /// Old classes asked before and after something was learned.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
     /// Rows of old classes.
     pub rows: usize,
@@ -33,7 +33,7 @@ pub struct Recall {
 }
 
 /// Answers that one class loses to another.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Taken {
     /// The old class.
     pub class: String,
@@ -67,6 +67,13 @@ impl Recall {
     /// Share of all right answers that is lost.
     pub fn lost(&self) -> f64 {
         self.before - self.after
+    }
+
+    /// The class that loses the largest share of its own rows.
+    pub fn worst_class(&self) -> Option<(&str, f64)> {
+        let mut lost: BTreeMap<&str, f64> = BTreeMap::new();
+        self.taken.iter().for_each(|t| *lost.entry(t.class.as_str()).or_default() += t.share);
+        lost.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b))
     }
 
     /// The classes that lose most, and to which: `cup to mug, fork to knife`.

@@ -3,22 +3,27 @@
 //! | objection | found by | limit |
 //! |---|---|---|
 //! | [`Forgets`](Objection::Forgets) | rows of old classes, drawn from the statistics, asked before and after ([`Recall`]) | [`Limits::loss`] |
-//! | [`Learned nothing`](Objection::LearnedNothing) | pictures of the task, held out of the statistics, no better than a guess | two standard errors |
+//! | [`Loses`](Objection::Loses) | the same, of one class | [`Limits::class_loss`] |
+//! | [`Misnamed`](Objection::Misnamed) | a class whose centre in this task lies where one of another name lies ([`Nearest`]) | [`Limits::nearness`] |
+//! | [`Learned nothing`](Objection::LearnedNothing) | pictures of the task, held out of the statistics, no better than a guess and surely worse than half way from there to all | two standard errors |
 //! | [`One picture`](Objection::OnePicture) | a class whose pictures are all the same to the bit: a frozen or covered camera | from [`FEW`] pictures on |
 //!
 //! An objection keeps [`Learner::commit`](super::Learner::commit) from committing;
 //! [`Learner::commit_anyway`](super::Learner::commit_anyway) does it all the same. Nothing here costs state.
 //!
-//! What it does not see: labels that are wrong in a way that can be learned, such as two names swapped.
+//! What it does not see: labels that are wrong in a way that can be learned, such as the names of two new classes swapped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::Serialize;
+use ndarray::s;
+use serde::{Deserialize, Serialize};
 
 use super::recall::{Recall, share};
+use super::twins::Nearest;
 use super::{Encoded, State};
 use crate::error::Result;
+use crate::head::Centres;
 
 /// Pictures of a class from which on they should differ.
 const FEW: usize = 4;
@@ -31,16 +36,20 @@ const SURE: f64 = 2.0;
 pub struct Limits {
     /// Largest share of the rows of old classes that may lose their right answer.
     pub loss: f64,
+    /// Largest share of the rows of one old class that may lose theirs.
+    pub class_loss: f64,
+    /// How near a class may lie to one of another name, in what two samples of one class are apart.
+    pub nearness: f64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { loss: 0.05 }
+        Self { loss: 0.2, class_loss: 0.5, nearness: 1.5 }
     }
 }
 
 /// What a finished task looks like, and what speaks against it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Old classes asked before and after; `None` for the first task, and where the classifier does not know how rows of a
     /// class lie.
@@ -54,12 +63,14 @@ pub struct Verdict {
     pub repeated: usize,
     /// Pictures of the class with the most, over those of the class with the fewest.
     pub imbalance: f64,
+    /// The class of the task that lies nearest to an old one of another name; at 1 they are hardly two.
+    pub nearest: Option<Nearest>,
     /// What speaks against keeping it; nothing where it is sound.
     pub objections: Vec<Objection>,
 }
 
 /// What speaks against keeping a task.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Objection {
@@ -71,6 +82,26 @@ pub enum Objection {
         limit: f64,
         /// Which to which.
         worst: String,
+    },
+    /// One old class loses right answers.
+    Loses {
+        /// The class.
+        class: String,
+        /// Share of its rows.
+        lost: f64,
+        /// Most that may be.
+        limit: f64,
+    },
+    /// A class lies where one of another name lies.
+    Misnamed {
+        /// The class of this task.
+        class: String,
+        /// The other one.
+        to: String,
+        /// Their distance, 1 being that of two samples of one class.
+        nearness: f64,
+        /// Least that is taken.
+        limit: f64,
     },
     /// Held-out pictures are answered no better than by guessing among the task's classes.
     LearnedNothing {
@@ -98,6 +129,17 @@ impl fmt::Display for Objection {
                  under two names",
                 percent(lost),
                 percent(limit)
+            ),
+            Self::Loses { class, lost, limit } => write!(
+                f,
+                "{class} loses {:.1} % of its right answers, and {:.1} % is the most; look whether its pictures came under another name",
+                percent(lost),
+                percent(limit)
+            ),
+            Self::Misnamed { class, to, nearness, limit } => write!(
+                f,
+                "{class} lies where {to} lies ({nearness:.2} of what two samples of one class are apart, and {limit:.2} is the least); look \
+                 whether it is one thing under two names"
             ),
             Self::LearnedNothing { right, guess } => write!(
                 f,
@@ -137,9 +179,12 @@ impl Verdict {
             right,
             repeated: labels.len() - different.len(),
             imbalance: counts().max().unwrap_or(1) as f64 / counts().min().unwrap_or(1) as f64,
+            nearest: newest(before, after).and_then(|new| Nearest::of(before, &new, &after.classes)),
             objections: Vec::new(),
         };
         verdict.objections.extend(verdict.forgets(limits));
+        verdict.objections.extend(verdict.loses(limits));
+        verdict.objections.extend(verdict.misnamed(limits));
         verdict.objections.extend(verdict.learned_nothing(by_class.len()));
         let stuck =
             by_class.into_iter().filter(|(_, (count, different))| *count >= FEW && different.len() == 1);
@@ -157,11 +202,38 @@ impl Verdict {
         (!bears).then(|| Objection::Forgets { lost, limit, worst: recall.worst() })
     }
 
+    fn loses(&self, limits: &Limits) -> Option<Objection> {
+        let (class, lost) = self.recall.as_ref()?.worst_class()?;
+        let limit = limits.class_loss;
+        (lost > limit).then(|| Objection::Loses { class: class.into(), lost, limit })
+    }
+
+    fn misnamed(&self, limits: &Limits) -> Option<Objection> {
+        let Nearest { class, to, nearness } = self.nearest.clone()?;
+        let limit = limits.nearness;
+        let apart = nearness >= limit;
+        (!apart).then_some(Objection::Misnamed { class, to, nearness, limit })
+    }
+
     fn learned_nothing(&self, classes: usize) -> Option<Objection> {
         let guess = 1.0 / classes.max(1) as f64;
+        let half_way = (1.0 + guess) / 2.0;
         let right = share(self.right, self.held_out);
-        let error = (guess * (1.0 - guess) / self.held_out.max(1) as f64).sqrt();
-        let learned = self.held_out == 0 || classes < 2 || right > guess + SURE * error;
-        (!learned).then_some(Objection::LearnedNothing { right, guess })
+        let error = |rate: f64| (rate * (1.0 - rate) / self.held_out.max(1) as f64).sqrt();
+        let nothing = right <= guess + SURE * error(guess) && right < half_way - SURE * error(half_way);
+        (classes > 1 && self.held_out > 0 && nothing).then_some(Objection::LearnedNothing { right, guess })
     }
+}
+
+/// The centres that `after` has beside those of `before`: of new classes, and of all classes of the task where every task makes its own.
+fn newest(before: &State, after: &State) -> Option<Centres> {
+    let known = before.statistics.as_ref()?.centres()?.counts.len();
+    let all = after.statistics.as_ref()?.centres()?;
+    let new = known..all.counts.len();
+    Some(Centres {
+        means: all.means.slice(s![new.clone(), ..]).to_owned(),
+        counts: all.counts[new.clone()].to_vec(),
+        classes: all.classes[new].to_vec(),
+        spread: all.spread,
+    })
 }

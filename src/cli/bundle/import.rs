@@ -7,9 +7,10 @@ use serde_json::json;
 use super::super::options::{Learned, Pixels};
 use super::super::{Global, show};
 use super::now;
-use crate::bundle::{Bundle, Here, Intake, Limits, Nearest, Outcome, Trust, intake};
+use crate::bundle::{Bundle, Here, Intake, Limits, Outcome, Trust, intake};
 use crate::data::Dataset;
 use crate::error::{Context, Result};
+use crate::learner::Nearest;
 
 /// Options of `import`.
 #[derive(clap::Args)]
