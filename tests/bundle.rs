@@ -494,7 +494,7 @@ mod program {
         let dry = json(folder, &format!("{import} --trust a.key.pub --dry-run"));
         assert_eq!(dry["outcome"], "would be taken");
         assert_eq!(dry["bundle"]["new_classes"].as_array().unwrap().len(), 2);
-        assert!(dry["bundle"]["trial"]["rows"].as_u64().unwrap() >= 32);
+        assert!(dry["bundle"]["trial"]["recall"]["rows"].as_u64().unwrap() >= 32);
         assert!(std::fs::read(folder.join("b.state")).unwrap() == before, "a dry run changes nothing");
         assert_eq!(json(folder, &format!("{import} --trust a.key.pub"))["outcome"], "taken");
         let after = std::fs::read(folder.join("b.state")).unwrap();

@@ -62,7 +62,7 @@ fn draw(folder: &Path, per_class: u64) -> Vec<String> {
 
 /// `learn` with small settings, whatever the verdict: the model has random weights and hardly tells classes apart.
 fn learn<'a>(model: &'a str, theme: &'a str, state: &'a str) -> Vec<&'a str> {
-    let fixed = "--blocks 1 --rank 2 --random-features 64 --epochs 2 --seed 3 --anyway";
+    let fixed = "--blocks 1 --rank 2 --random-features 64 --epochs 2 --anyway --seed 3";
     let mut args = vec!["learn", "--backbone", model, "--data", theme, "--task", theme, "--state", state];
     args.extend(fixed.split(' '));
     args

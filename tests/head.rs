@@ -533,3 +533,18 @@ fn given_vectors_answer_by_cosine_and_name_what_is_missing() {
     assert_eq!(refused(vec![f32::NAN, 0.0], 1.0), ErrorKind::InvalidArgument);
     assert_eq!(refused(vec![1.0, 0.0], 0.0), ErrorKind::InvalidArgument);
 }
+
+#[test]
+fn two_things_that_do_not_move_can_be_learned() {
+    let (width, n) = (24, 32);
+    let centres = gaussian(5, 2, width);
+    let noise = gaussian(6, n, width);
+    let rows = Array2::from_shape_fn((n, width), |(i, j)| centres[[i % 2, j]] + 1e-4 * noise[[i, j]]);
+    let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+    let mut ridge = Ridge::rounded(width, Lift::random_relu(1500, 7), 0.01);
+    ridge.observe(rows.view(), &labels).unwrap();
+    ridge.solve().unwrap();
+    println!("lambda {:?}", ridge.lambda());
+    assert_eq!(ridge.predict(rows.view()).unwrap(), labels);
+    assert_eq!(best(&ridge.held_out(rows.view(), &labels, 1).unwrap()), labels);
+}

@@ -10,13 +10,17 @@ use super::sums::{ClassSums, Rest, check_observed, masked};
 use super::union::{MADE, check_gram, other_settings};
 use super::{Head, Left, Lift, check_batch, check_width, unsolved};
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, PackedGram, RoundedGram, eigh, matmul, svd_thin};
+use crate::linalg::{Cholesky, PackedGram, Real, RoundedGram, eigh, matmul, svd_thin};
 
 /// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
 const BLOCK: usize = 512;
 
 /// Directions in which means of observations are kept apart from a rounded scatter.
 const BETWEEN: usize = 16;
+
+/// What λ is multiplied by where it does not make the sums definite, and how often.
+const RAISE: f64 = 2.0;
+const MOST_RAISES: usize = 16;
 
 /// Width of the sums at rest.
 type Sum = f32;
@@ -70,6 +74,21 @@ fn first_of_rest(leverage: &Array2<f64>) -> Result<Array1<f64>> {
     let found = eigh(leverage.view())?;
     let rest = |(h, v): (&f64, &f64)| v / (1.0 - h).max(f64::from(f32::EPSILON));
     Ok(found.vectors.dot(&found.values.iter().zip(found.vectors.row(0)).map(rest).collect::<Array1<f64>>()))
+}
+
+/// Factors `G + λ I`, and the λ that it took. Rows that hardly differ (two things that do not move before a camera) leave few directions
+/// and many large entries in `G`; rounded, it may have eigenvalues below `-λ`.
+fn factored<T: Real>(gram: &PackedGram<T>, lambda: f64) -> Result<(Cholesky, f64)> {
+    let mut factored = Cholesky::of_gram(gram, lambda);
+    let mut lambda = lambda;
+    for _ in 0..MOST_RAISES {
+        if factored.is_ok() {
+            break;
+        }
+        lambda *= RAISE;
+        factored = Cholesky::of_gram(gram, lambda);
+    }
+    Ok((factored?, lambda))
 }
 
 /// Adds `means` to the rows between; the smallest beyond [`BETWEEN`] go into the scatter.
@@ -279,7 +298,8 @@ impl Head for Ridge {
             Some(lambda) => lambda,
             None => best_lambda(sums.as_ref(), &moments, self.classes.total())?,
         };
-        let weights = Cholesky::of_gram(self.gram.sums()?.as_ref(), lambda)?.solve(moments.view())?;
+        let (factor, lambda) = factored(self.gram.sums()?.as_ref(), lambda)?;
+        let weights = factor.solve(moments.view())?;
         if self.random.is_none() {
             self.random = Some(self.lift.draw(self.features as usize)?);
         }
