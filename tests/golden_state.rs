@@ -20,8 +20,8 @@ use perennial::store::{self, Header, Place, record};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// One strategy a kind of memory: class means; discriminants and adapters; random features; a network a task.
-const STRATEGIES: [&str; 4] = ["ncm-frozen", "perennial-compact", "pegp", "ease"];
+/// One strategy a kind of memory: class means; discriminants and adapters; bases and a trained head; a network a task.
+const STRATEGIES: [&str; 4] = ["ncm-frozen", "perennial-compact", "inflora", "ease"];
 
 const NEXT: &str = "the layout of State has changed: raise record::VERSION and write the step, as src/store/migrate.rs says. Where \
                     no version was released yet, write the files anew (this test with --ignored) and say so in CHANGELOG.md";

@@ -64,7 +64,7 @@ fn hostile_sealed_records_are_errors_in_bounded_memory() {
     place.save(BACKBONE, 1, &(0..100).collect::<Vec<u64>>()).unwrap();
     let good = fs::read(&path).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let rounds = 5000;
+    let rounds = 2000;
     for _ in 0..rounds {
         let bytes = hostile(&good, &mut rng);
         assert!(bytes != good);
