@@ -1,4 +1,4 @@
-//! `perennial learn`: a folder of pictures as one task.
+//! `perennial learn`: a folder of pictures as one task. A state is made if there is none, and replaced only when all went well.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::bundle::{self, Signing};
-use super::options::{Adapt, Pixels, Train};
+use super::options::{Adapt, Kept, Pixels, Train};
 use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
@@ -28,9 +28,8 @@ pub struct Args {
     /// Name of the task
     #[arg(long)]
     task: String,
-    /// The learner's state, a file or partition:PATH; made if it does not exist, and replaced only when all went well
-    #[arg(long)]
-    state: Place,
+    #[command(flatten)]
+    kept: Kept,
     /// Strategy of a new state; an existing one goes on as it was
     #[arg(long, default_value = "perennial")]
     strategy: String,
@@ -59,12 +58,12 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         eprintln!("skipped {}: {}", skipped.path.display(), skipped.reason);
     }
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
-    let mut learner = open(global, args, backbone)?;
+    let place = args.kept.open()?;
+    let mut learner = open(global, args, &place, backbone)?;
     if let Some(task) = learner.tasks().iter().find(|t| t.name == args.task) {
         crate::bail!(
             InvalidArgument,
-            "{} already holds a task {:?} with {} classes; choose another name",
-            args.state,
+            "{place} already holds a task {:?} with {} classes; choose another name",
             task.name,
             task.classes.len()
         );
@@ -81,13 +80,13 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     }
     learner.commit()?;
     let state = learner.state();
-    args.state.save(learner.backbone_sha256(), state.commits, state)?;
+    place.save(learner.backbone_sha256(), state.commits, state)?;
     let names: Vec<&str> = learner.tasks().iter().map(|task| task.name.as_str()).collect();
-    print(global, args, &report, &names, &steps, data.skipped.len())
+    print(global, args, &place, &report, &names, &steps, data.skipped.len())
 }
 
 /// The learner of `--state`, or a new one.
-fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
+fn open(global: &Global, args: &Args, place: &Place, backbone: Backbone) -> Result<Learner> {
     let settings = args.train.settings(&args.adapt, &backbone, global.seed)?;
     let sha256 = backbone.sha256();
     let builder = Learner::builder(backbone)
@@ -97,7 +96,7 @@ fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
         .budget(args.train.budget())
         .sharing(args.bundle.is_some());
     let builder = args.train.with_vectors(builder)?;
-    match args.state.load::<State>(Some(sha256)) {
+    match place.load::<State>(Some(sha256)) {
         Ok((_, state)) => builder.resume(state).build(),
         Err(e) if e.kind() == ErrorKind::NotFound => builder.build(),
         Err(e) => Err(e),
@@ -136,6 +135,7 @@ pub(super) fn teach(
 fn print(
     global: &Global,
     args: &Args,
+    place: &Place,
     report: &TaskReport,
     tasks: &[&str],
     steps: &[Step],
@@ -144,7 +144,7 @@ fn print(
     let last = steps.last();
     if global.json {
         return show::json(
-            &json!({ "state": args.state, "report": report, "skipped": skipped, "last_step": last }),
+            &json!({ "state": place, "report": report, "skipped": skipped, "last_step": last }),
         );
     }
     println!("learned task {:?}: {} pictures of {}", report.name, report.images, report.classes.join(", "));
@@ -169,6 +169,6 @@ fn print(
     if let Some(path) = &args.bundle {
         println!("  what it taught, signed, in {}", path.display());
     }
-    println!("  state {} KiB in {}", report.state_bytes / 1024, args.state);
+    println!("  state {} KiB in {place}", report.state_bytes / 1024);
     Ok(())
 }
