@@ -26,6 +26,7 @@
 //! | `eval` | `data`, `eval`, `report`, `measure`: pictures and data sets, scenarios and metrics, the HTML report, speed and memory |
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
 //! | `bundle` | `bundle`: tasks as signed files |
+//! | `sealed` | `store::StateKey`: states that are encrypted with a key from the caller |
 //! | `cli` (default) | the `perennial` program, with all of the above |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.

@@ -489,6 +489,7 @@ mod program {
         refused(folder, "bundle verify t1.bundle --trust b.key.pub", "trusted keys");
 
         let import = "bundle import t1.bundle --backbone MODEL --state b.state --max-loss 100 --min-apart 0";
+        std::fs::copy(folder.join("b.state"), folder.join("before.state")).unwrap();
         let before = std::fs::read(folder.join("b.state")).unwrap();
         refused(folder, &format!("{import} --trust b.key.pub"), "trusted keys");
         let dry = json(folder, &format!("{import} --trust a.key.pub --dry-run"));
@@ -523,5 +524,15 @@ mod program {
         let answer = json(folder, "predict --backbone MODEL --state b.state picture.png");
         assert!(answer[0]["prediction"]["name"].is_string());
         assert_eq!(json(folder, "state b.state")["classes"].as_array().unwrap().len(), 6);
+
+        // Into a state that is encrypted.
+        json(folder, "state keygen s.key");
+        std::fs::copy(folder.join("before.state"), folder.join("c.state")).unwrap();
+        json(folder, "state seal c.state --state-key s.key");
+        let import =
+            "bundle import t1.bundle --backbone MODEL --state c.state --max-loss 100 --min-apart 0 --trust .";
+        refused(folder, import, "--state-key");
+        assert_eq!(json(folder, &format!("{import} --state-key s.key"))["outcome"], "taken");
+        assert_eq!(json(folder, "state c.state --state-key s.key")["classes"].as_array().unwrap().len(), 4);
     }
 }

@@ -218,6 +218,64 @@ fn errors_exit_with_one_and_say_what_to_do() {
 }
 
 #[test]
+fn an_encrypted_state_needs_its_key_in_every_command() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let themes = draw(folder, 6);
+    let (first, second) = (themes[0].as_str(), themes[1].as_str());
+    let class = Family::themes()[0].name(0).to_string();
+    let picture = format!("{first}/{class}/0.png");
+    assert_eq!(json(folder, &["state", "keygen", "a.key"])["name"].as_str().unwrap().len(), 16);
+    succeeded(perennial(folder, &["state", "keygen", "b.key"]));
+    refused(folder, &["state", "keygen", "a.key"], &["a.key"]);
+    succeeded(perennial(folder, &["format", "partition:b.img", "--create", "1MiB"]));
+    for state in ["a.state", "partition:b.img"] {
+        let with = |args: &[&str], key: &str| -> Vec<String> {
+            args.iter().chain(&["--state-key", key]).map(ToString::to_string).collect()
+        };
+        let run = |args: &[&str], key: &str| {
+            let args = with(args, key);
+            json(folder, &args.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        let not = |args: &[&str], key: &str, parts: &[&str]| {
+            let args = with(args, key);
+            refused(folder, &args.iter().map(String::as_str).collect::<Vec<_>>(), parts);
+        };
+        run(&learn(model, first, state), "a.key");
+        refused(folder, &learn(model, second, state), &["encrypted", "--state-key"]);
+        not(&learn(model, second, state), "b.key", &["give that key"]);
+        run(&learn(model, second, state), "a.key");
+
+        let predict = ["predict", "--backbone", model, "--state", state, &picture];
+        refused(folder, &predict, &["encrypted", "--state-key"]);
+        assert!(run(&predict, "a.key")[0]["prediction"]["name"].is_string());
+        let export = ["export", "--backbone", model, "--state", state, "--onnx", "adapted.onnx"];
+        refused(folder, &export, &["--state-key"]);
+        run(&export, "a.key");
+        refused(folder, &["state", state], &["--state-key"]);
+        not(&["state", state], "none.key", &["none.key"]);
+        assert_eq!(run(&["state", state], "a.key")["classes"].as_array().unwrap().len(), 4);
+        let forget = ["forget", "--state", state, "--class", &class];
+        refused(folder, &forget, &["--state-key"]);
+        assert_eq!(run(&forget, "a.key")["older_states_erased"], state != "a.state");
+
+        // A new key: the old one opens nothing any more.
+        let change = ["state", "seal", state, "--old-key", "a.key"];
+        not(&["state", "seal", state], "b.key", &["give that key"]);
+        assert_eq!(run(&change, "b.key")["older_states_erased"], state != "a.state");
+        not(&["state", state], "a.key", &["give that key"]);
+        assert_eq!(run(&["state", state], "b.key")["classes"].as_array().unwrap().len(), 3);
+    }
+    // One that was not encrypted is not believed beside a key, and is taken over when that is asked.
+    succeeded(perennial(folder, &learn(model, first, "bare.state")));
+    let show = ["state", "bare.state", "--state-key", "a.key"];
+    refused(folder, &show, &["not encrypted", "perennial state seal"]);
+    json(folder, &["state", "seal", "bare.state", "--state-key", "a.key"]);
+    assert_eq!(json(folder, &show)["classes"].as_array().unwrap().len(), 2);
+    refused(folder, &["state", "bare.state"], &["--state-key"]);
+}
+
+#[test]
 fn bench_measures_every_work_and_compares() {
     let folder = tempfile::tempdir().unwrap();
     let model = model();

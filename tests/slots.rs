@@ -1,13 +1,14 @@
 //! Two slots on raw media: power cuts at every byte, caches that lose and reorder writes, media that fail, bits that flip.
 #![cfg(feature = "tract")]
 
+mod chip;
 mod fixtures;
 mod lessons;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+use chip::{Chip, SECTOR, cut_everywhere};
 use perennial::learner::State;
 use perennial::store::{self, Blocks, Nor, Partition, Region, Slot, Slots};
 use perennial::{ErrorKind, Result};
@@ -16,96 +17,6 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const BACKBONE: [u8; 32] = [7; 32];
-
-/// A NOR chip: writes only clear bits, only in whole words, once after an erase. Its power goes after so many bytes.
-#[derive(Clone)]
-struct Chip {
-    bytes: Vec<u8>,
-    left: usize,
-    rng: ChaCha8Rng,
-}
-
-#[derive(Debug)]
-struct Off;
-
-impl NorFlashError for Off {
-    fn kind(&self) -> NorFlashErrorKind {
-        NorFlashErrorKind::Other
-    }
-}
-
-const SECTOR: usize = 256;
-const WORD: usize = 4;
-
-impl Chip {
-    fn new(size: usize) -> Self {
-        // What a chip holds before it is formatted.
-        Self { bytes: vec![store::BLANK; size], left: usize::MAX, rng: ChaCha8Rng::seed_from_u64(1) }
-    }
-
-    fn powered(mut self, left: usize) -> Self {
-        self.left = left;
-        self
-    }
-
-    /// How many of `bytes` are still dealt with before the power goes.
-    fn take(&mut self, bytes: usize) -> (usize, std::result::Result<(), Off>) {
-        let done = bytes.min(self.left);
-        self.left -= done;
-        (done, if done == bytes { Ok(()) } else { Err(Off) })
-    }
-}
-
-impl ErrorType for Chip {
-    type Error = Off;
-}
-
-impl ReadNorFlash for Chip {
-    const READ_SIZE: usize = 4;
-
-    fn read(&mut self, at: u32, into: &mut [u8]) -> std::result::Result<(), Off> {
-        assert!((at as usize).is_multiple_of(Self::READ_SIZE) && into.len().is_multiple_of(Self::READ_SIZE));
-        into.copy_from_slice(&self.bytes[at as usize..at as usize + into.len()]);
-        Ok(())
-    }
-
-    fn capacity(&self) -> usize {
-        self.bytes.len()
-    }
-}
-
-impl NorFlash for Chip {
-    const WRITE_SIZE: usize = WORD;
-    const ERASE_SIZE: usize = SECTOR;
-
-    fn erase(&mut self, from: u32, to: u32) -> std::result::Result<(), Off> {
-        assert!((from as usize).is_multiple_of(SECTOR) && (to as usize).is_multiple_of(SECTOR));
-        let (done, result) = self.take((to - from) as usize);
-        let (from, to) = (from as usize, to as usize);
-        self.bytes[from..from + done].fill(store::BLANK);
-        if done < to - from {
-            // The sector that was being erased holds anything.
-            let torn = from + done..(from + done).next_multiple_of(SECTOR).min(to);
-            torn.for_each(|i| self.bytes[i] |= self.rng.r#gen::<u8>());
-        }
-        result
-    }
-
-    fn write(&mut self, at: u32, bytes: &[u8]) -> std::result::Result<(), Off> {
-        let at = at as usize;
-        assert!(at.is_multiple_of(WORD) && bytes.len().is_multiple_of(WORD));
-        let (done, result) = self.take(bytes.len());
-        for (to, from) in self.bytes[at..].iter_mut().zip(&bytes[..done]) {
-            assert_eq!(*to, store::BLANK, "a word is written once after an erase");
-            *to &= from;
-        }
-        if let Some(from) = bytes.get(done) {
-            // The byte that was being written has some of its bits.
-            self.bytes[at + done] &= from | self.rng.r#gen::<u8>();
-        }
-        result
-    }
-}
 
 /// The payloads that a learner hands to the store over its life: learned, learned more, rolled back, forgotten.
 fn life() -> Vec<Vec<u8>> {
@@ -143,23 +54,6 @@ fn roomy(payloads: &[Vec<u8>]) -> usize {
     2 * (payloads.iter().map(Vec::len).max().unwrap() + 100).next_multiple_of(SECTOR)
 }
 
-/// Does `what` with the power going after every byte that it erases or writes. `survives` is told what is found afterwards.
-fn cut_everywhere(
-    chip: &Chip,
-    what: impl Fn(&mut Slots<Nor<Chip>>) -> Result<()>,
-    survives: impl Fn(&Chip, bool),
-) -> usize {
-    for left in 0.. {
-        let mut slots = open(chip.clone().powered(left)).unwrap();
-        let done = what(&mut slots).is_ok();
-        survives(&slots.into_region().0, done);
-        if done {
-            return left;
-        }
-    }
-    0
-}
-
 #[test]
 fn a_life_survives_a_power_cut_at_every_byte() {
     let payloads = life();
@@ -180,10 +74,11 @@ fn a_life_survives_a_power_cut_at_every_byte() {
                 }
             }
         };
-        tried += cut_everywhere(&chip, |s| s.save(BACKBONE, payload).map(drop), check);
+        tried += cut_everywhere(&chip, open, |s| s.save(BACKBONE, payload).map(drop), check);
         chip = saved(chip, payload);
-        tried +=
-            cut_everywhere(&chip, Slots::compact, |after, _| assert!(loaded(after).unwrap() == *payload));
+        tried += cut_everywhere(&chip, open, Slots::compact, |after, _| {
+            assert!(loaded(after).unwrap() == *payload)
+        });
         before = Some(payload);
     }
     println!(

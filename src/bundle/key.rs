@@ -8,11 +8,9 @@
 use std::path::Path;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use rand::RngCore;
-use rand::rngs::OsRng;
 
 use crate::error::{Context, Result};
-use crate::store::read_limited;
+use crate::store::{random_secret, read_limited, read_secret, write_secret};
 
 const PUBLIC: &str = "perennial-public-key";
 const SECRET: &str = "perennial-secret-key";
@@ -36,9 +34,7 @@ impl SecretKey {
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) where the system has none.
     pub fn generate() -> Result<Self> {
-        let mut seed = [0; 32];
-        OsRng.try_fill_bytes(&mut seed).map_err(|e| crate::err!(Io, "no randomness from the system: {e}"))?;
-        Ok(Self::from_seed(seed))
+        random_secret().map(|seed| Self(SigningKey::from_bytes(&seed)))
     }
 
     /// The key of 32 secret bytes.
@@ -51,18 +47,8 @@ impl SecretKey {
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound), [`Parse`](crate::ErrorKind::Parse) for another file.
     pub fn read(path: &Path) -> Result<Self> {
-        let place = || path.display().to_string();
-        let text = text_of(path)?;
-        let mut words = text.split_whitespace();
-        match (words.next(), words.next().and_then(unhex)) {
-            (Some(SECRET), Some(seed)) => Ok(Self::from_seed(seed)),
-            (Some(PUBLIC), _) => {
-                Err(crate::err!(Parse, "a public key; to sign, give the secret one").at(place()))
-            }
-            _ => {
-                Err(crate::err!(Parse, "no secret key; make one with `perennial bundle keygen`").at(place()))
-            }
-        }
+        let instead = "to sign, give the secret one, or make one with `perennial bundle keygen`";
+        read_secret(path, SECRET, instead).map(|seed| Self(SigningKey::from_bytes(&seed)))
     }
 
     /// Writes the key where only its owner can read it, on systems that know owners. An existing file is not replaced.
@@ -70,13 +56,7 @@ impl SecretKey {
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) where the file exists or cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).at(|| path.display().to_string())?;
-        let line = format!("{SECRET} {}\n", hex::encode(self.0.to_bytes()));
-        std::io::Write::write_all(&mut file, line.as_bytes()).at(|| path.display().to_string())
+        write_secret(path, SECRET, self.0.as_bytes())
     }
 
     /// Its public half.

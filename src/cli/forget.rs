@@ -2,18 +2,17 @@
 
 use serde_json::json;
 
+use super::options::Kept;
 use super::{Global, show};
 use crate::error::Result;
 use crate::learner::{Forgotten, Others, State};
-use crate::store::Place;
 
 /// Options of `forget`.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["class", "task"])))]
 pub struct Args {
-    /// The learner's state: a file, or partition:PATH
-    #[arg(long)]
-    state: Place,
+    #[command(flatten)]
+    kept: Kept,
     /// A class; may be given more than once
     #[arg(long)]
     class: Vec<String>,
@@ -24,16 +23,15 @@ pub struct Args {
 
 /// Runs the command. The state is replaced only when all was forgotten. No backbone is needed.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let (header, mut state): (_, State) = args.state.load(None)?;
+    let place = args.kept.open()?;
+    let (header, mut state): (_, State) = place.load(None)?;
     let mut all: Vec<Forgotten> =
         args.class.iter().map(|name| state.forget_class(name)).collect::<Result<_>>()?;
     all.extend(args.task.iter().map(|name| state.forget_task(name)).collect::<Result<Vec<_>>>()?);
-    args.state.save(header.backbone, state.commits, &state)?;
-    let compacted = args.state.compact()?;
+    place.save(header.backbone, state.commits, &state)?;
+    let compacted = place.compact()?;
     if global.json {
-        return show::json(
-            &json!({ "state": args.state, "forgotten": all, "older_states_erased": compacted }),
-        );
+        return show::json(&json!({ "state": place, "forgotten": all, "older_states_erased": compacted }));
     }
     for Forgotten { classes, tasks, residues, others } in &all {
         println!("forgot {}", classes.join(", "));
@@ -47,10 +45,9 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         }
     }
     match compacted {
-        true => println!("{}: no byte of older states is left", args.state),
+        true => println!("{place}: no byte of older states is left"),
         false => println!(
-            "{}: replaced; the old file's bytes stay on its medium until something overwrites them (partition: does)",
-            args.state
+            "{place}: replaced; the old file's bytes stay on its medium until something overwrites them (partition: does)"
         ),
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `perennial learn`: a folder of pictures as one task.
+//! `perennial learn`: a folder of pictures as one task. A state is made if there is none, and replaced only when all went well.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::bundle::{self, Signing};
-use super::options::{Adapt, Pixels, Train};
+use super::options::{Adapt, Kept, Pixels, Train};
 use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
@@ -28,9 +28,8 @@ pub struct Args {
     /// Name of the task
     #[arg(long)]
     task: String,
-    /// The learner's state, a file or partition:PATH; made if it does not exist, and replaced only when all went well
-    #[arg(long)]
-    state: Place,
+    #[command(flatten)]
+    kept: Kept,
     /// Strategy of a new state; an existing one goes on as it was
     #[arg(long, default_value = "perennial")]
     strategy: String,
@@ -62,12 +61,12 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         eprintln!("skipped {}: {}", skipped.path.display(), skipped.reason);
     }
     let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
-    let mut learner = open(global, args, backbone)?;
+    let place = args.kept.open()?;
+    let mut learner = open(global, args, &place, backbone)?;
     if let Some(task) = learner.tasks().iter().find(|t| t.name == args.task) {
         crate::bail!(
             InvalidArgument,
-            "{} already holds a task {:?} with {} classes; choose another name",
-            args.state,
+            "{place} already holds a task {:?} with {} classes; choose another name",
             task.name,
             task.classes.len()
         );
@@ -79,34 +78,33 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     learner.begin_task(&args.task)?;
     let steps = teach(global, &mut learner, &data, &preprocess, args.train.epochs)?;
     let report = learner.end_task()?;
-    check(args, &report.verdict)?;
+    check(args, &place, &report.verdict)?;
     if let (Some(path), Some(key)) = (&args.bundle, &key) {
         args.signing.write(&learner, bundle::preprocessing(&preprocess)?, key, path)?;
     }
     learner.commit_anyway()?;
     let state = learner.state();
-    args.state.save(learner.backbone_sha256(), state.commits, state)?;
+    place.save(learner.backbone_sha256(), state.commits, state)?;
     let names: Vec<&str> = learner.tasks().iter().map(|task| task.name.as_str()).collect();
-    print(global, args, &report, &names, &steps, data.skipped.len())
+    print(global, args, &place, &report, &names, &steps, data.skipped.len())
 }
 
 /// Refuses what the verdict objects to, unless it is wanted all the same.
-fn check(args: &Args, verdict: &Verdict) -> Result<()> {
+fn check(args: &Args, place: &Place, verdict: &Verdict) -> Result<()> {
     if args.anyway || verdict.objections.is_empty() {
         return Ok(());
     }
     let all: Vec<String> = verdict.objections.iter().map(Objection::to_string).collect();
     Err(crate::err!(
         Refused,
-        "task {:?} was not kept: {}. {} is as it was; --anyway keeps the task all the same",
+        "task {:?} was not kept: {}. {place} is as it was; --anyway keeps the task all the same",
         args.task,
-        all.join("; "),
-        args.state
+        all.join("; ")
     ))
 }
 
 /// The learner of `--state`, or a new one.
-fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
+fn open(global: &Global, args: &Args, place: &Place, backbone: Backbone) -> Result<Learner> {
     let settings = args.train.settings(&args.adapt, &backbone, global.seed)?;
     let sha256 = backbone.sha256();
     let builder = Learner::builder(backbone)
@@ -116,7 +114,7 @@ fn open(global: &Global, args: &Args, backbone: Backbone) -> Result<Learner> {
         .budget(args.train.budget())
         .sharing(args.bundle.is_some());
     let builder = args.train.with_vectors(builder)?;
-    match args.state.load::<State>(Some(sha256)) {
+    match place.load::<State>(Some(sha256)) {
         Ok((_, state)) => builder.resume(state).build(),
         Err(e) if e.kind() == ErrorKind::NotFound => builder.build(),
         Err(e) => Err(e),
@@ -172,6 +170,7 @@ fn print_verdict(verdict: &Verdict) {
 fn print(
     global: &Global,
     args: &Args,
+    place: &Place,
     report: &TaskReport,
     tasks: &[&str],
     steps: &[Step],
@@ -180,7 +179,7 @@ fn print(
     let last = steps.last();
     if global.json {
         return show::json(
-            &json!({ "state": args.state, "report": report, "skipped": skipped, "last_step": last }),
+            &json!({ "state": place, "report": report, "skipped": skipped, "last_step": last }),
         );
     }
     println!("learned task {:?}: {} pictures of {}", report.name, report.images, report.classes.join(", "));
@@ -206,6 +205,6 @@ fn print(
     if let Some(path) = &args.bundle {
         println!("  what it taught, signed, in {}", path.display());
     }
-    println!("  state {} KiB in {}", report.state_bytes / 1024, args.state);
+    println!("  state {} KiB in {place}", report.state_bytes / 1024);
     Ok(())
 }

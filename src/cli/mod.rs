@@ -68,11 +68,11 @@ enum Command {
     Compile(compile::Args),
     /// Store a model's weights in f16 or bf16: half the file
     Convert(convert::Args),
-    /// Learn a folder of pictures as one task
+    /// Learn a folder of pictures as one task; the state is made if there is none, and replaced only when all went well
     Learn(Box<learn::Args>),
     /// Classify pictures
     Predict(predict::Args),
-    /// Show what a state holds
+    /// Show what a state holds; encrypt it
     State(state::Args),
     /// Forget classes or a task
     Forget(forget::Args),
@@ -100,6 +100,7 @@ Examples:
   perennial learn --backbone vit_tiny.onnx --data kitchen/ --task kitchen --state robot.state
   perennial predict --backbone vit_tiny.onnx --state robot.state cup.jpg
   perennial forget --state robot.state --class Anna
+  perennial state keygen robot.key              then --state-key robot.key wherever --state stands
   perennial bundle import cups.bundle --trust keys/ --backbone vit_tiny.onnx --state robot.state --dry-run
   perennial eval --backbone vit_tiny.onnx --data cifar100:cifar/ --tasks 10 --strategy pegp
   perennial bench --backbone vit_tiny.onnx --threads 2";

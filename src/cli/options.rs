@@ -14,7 +14,7 @@ use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::head::Vectors;
 use crate::learner::{Budget, Builder, Descent, Settings, State};
-use crate::store::Place;
+use crate::store::{Place, StateKey};
 
 /// The model in the file `model`, or the embedded one for `default`.
 pub fn backbone(global: &Global, model: &Path) -> Result<Backbone> {
@@ -24,22 +24,56 @@ pub fn backbone(global: &Global, model: &Path) -> Result<Backbone> {
     }
 }
 
+/// The key of a state that is encrypted.
+#[derive(Args, Clone, Debug)]
+pub struct Unlock {
+    /// Key of an encrypted state (perennial state keygen); without one, states are written as they are
+    #[arg(long, value_name = "FILE")]
+    state_key: Option<PathBuf>,
+}
+
+impl Unlock {
+    /// `place`, with the key where one was given.
+    pub fn open(&self, place: &Place) -> Result<Place> {
+        Ok(match &self.state_key {
+            Some(path) => place.clone().sealed(StateKey::read(path)?),
+            None => place.clone(),
+        })
+    }
+}
+
+/// Where a state is kept.
+#[derive(Args, Clone, Debug)]
+pub struct Kept {
+    /// The learner's state, a file or partition:PATH
+    #[arg(long)]
+    state: Place,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+impl Kept {
+    /// The place, with the key where one was given.
+    pub fn open(&self) -> Result<Place> {
+        self.unlock.open(&self.state)
+    }
+}
+
 /// A backbone and what was learned on it.
 #[derive(Args, Clone, Debug)]
 pub struct Learned {
     /// An ONNX file, or `default` for the embedded model
     #[arg(long)]
     pub backbone: PathBuf,
-    /// The learner's state, a file or partition:PATH
-    #[arg(long)]
-    pub state: Place,
+    #[command(flatten)]
+    pub kept: Kept,
 }
 
 impl Learned {
     /// Both, read; a state of another backbone is refused.
     pub fn read(&self, global: &Global) -> Result<(Backbone, State)> {
         let backbone = backbone(global, &self.backbone)?;
-        let (_, state) = self.state.load(Some(backbone.sha256()))?;
+        let (_, state) = self.kept.open()?.load(Some(backbone.sha256()))?;
         Ok((backbone, state))
     }
 }

@@ -12,6 +12,7 @@ use embedded_io::{ErrorType, Read, Seek, SeekFrom};
 
 use super::medium;
 use super::record::{self, Header};
+use super::seal::Seal;
 use crate::err;
 use crate::error::{Context, Error, Result};
 
@@ -20,9 +21,13 @@ use crate::error::{Context, Error, Result};
 /// # Errors
 /// `Io` if the folder cannot be written; what stood at `path` is unchanged then.
 pub fn save(path: &Path, header: &Header, payload: &[u8]) -> Result<()> {
-    let bytes = record::encode(header, payload)?;
+    write(path, &record::encode(header, payload)?)
+}
+
+/// Puts the bytes of one record at `path`, all or nothing.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = temporary(path)?;
-    replace(path, &temporary, &bytes).map_err(|e| {
+    replace(path, &temporary, bytes).map_err(|e| {
         // Best effort: a file that stays is overwritten by the next save.
         let _ = fs::remove_file(&temporary);
         err!(Io, "not saved, the previous state is unchanged; check that the folder exists, is writable and not full")
@@ -36,6 +41,15 @@ pub fn save(path: &Path, header: &Header, payload: &[u8]) -> Result<()> {
 /// # Errors
 /// `NotFound`, `Corrupt`, `Mismatch` (see [`record::decode`]) or `Io`.
 pub fn load(path: &Path, backbone: Option<[u8; 32]>) -> Result<(Header, Vec<u8>)> {
+    read(path, backbone, None)
+}
+
+/// As [`load`], of a record that is sealed where there is a seal.
+pub(super) fn read(
+    path: &Path,
+    backbone: Option<[u8; 32]>,
+    seal: Option<&dyn Seal>,
+) -> Result<(Header, Vec<u8>)> {
     let place = || path.display().to_string();
     let file = File::open(path).map_err(Error::from).map_err(|e| match e.kind() {
         crate::ErrorKind::NotFound => {
@@ -44,7 +58,7 @@ pub fn load(path: &Path, backbone: Option<[u8; 32]>) -> Result<(Header, Vec<u8>)
         _ => e,
     });
     let mut source = Source(file.at(place)?);
-    medium::read(&mut source, backbone).and_then(|found| source.at_end().map(|()| found)).at(place)
+    medium::read(&mut source, backbone, seal).and_then(|found| source.at_end().map(|()| found)).at(place)
 }
 
 fn temporary(path: &Path) -> Result<PathBuf> {

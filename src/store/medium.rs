@@ -5,6 +5,7 @@
 use embedded_io::{Read, ReadExactError, Seek, SeekFrom, Write};
 
 use super::record::{self, CHECKSUM, Header, PREFIX, VERSION};
+use super::seal::Seal;
 use crate::error::{Error, Result};
 use crate::{bail, err};
 
@@ -13,11 +14,15 @@ pub trait Medium: Read + Write + Seek {}
 
 impl<M: Read + Write + Seek> Medium for M {}
 
-/// Reads the record at the start of `medium`, which may be longer than the record.
+/// Reads the record at the start of `medium`, which may be longer than the record, and opens it with `seal`.
 ///
 /// # Errors
-/// As [`record::decode`], and `Io` with what the medium said.
-pub(super) fn read<M: Read + Seek>(medium: &mut M, backbone: Option<[u8; 32]>) -> Result<(Header, Vec<u8>)> {
+/// As [`record::decode`] and [`Seal::open`], and `Io` with what the medium said.
+pub(super) fn read<M: Read + Seek>(
+    medium: &mut M,
+    backbone: Option<[u8; 32]>,
+    seal: Option<&dyn Seal>,
+) -> Result<(Header, Vec<u8>)> {
     let size = medium.seek(SeekFrom::End(0)).map_err(|e| failed(&e))?;
     medium.rewind().map_err(|e| failed(&e))?;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
@@ -26,21 +31,18 @@ pub(super) fn read<M: Read + Seek>(medium: &mut M, backbone: Option<[u8; 32]>) -
     }
     let mut bytes = vec![0; PREFIX];
     fill(medium, &mut bytes, 0)?;
-    let (version, head_len) =
+    let prefix =
         record::read_prefix(bytes.first_chunk().ok_or_else(|| err!(Bug, "a prefix of {PREFIX} bytes"))?)?;
-    let rest = if version <= VERSION {
-        extend(medium, &mut bytes, head_len, size)?;
-        let header = record::read_header(bytes.get(PREFIX..).unwrap_or_default(), size)?;
-        usize::try_from(header.payload_len).unwrap_or(usize::MAX).saturating_add(CHECKSUM)
+    let rest = if prefix.version <= VERSION {
+        extend(medium, &mut bytes, prefix.head_len, size)?;
+        let header = record::read_header(prefix, bytes.get(PREFIX..).unwrap_or_default(), size)?;
+        usize::try_from(prefix.after_header(&header)).unwrap_or(usize::MAX)
     } else {
         // Another layout, or damage: the checksum at the end tells.
         size - PREFIX
     };
     extend(medium, &mut bytes, rest, size)?;
-    let (header, payload) = record::decode(&bytes, backbone)?;
-    let payload = payload.len();
-    bytes.truncate(bytes.len() - CHECKSUM);
-    Ok((header, bytes.split_off(bytes.len() - payload)))
+    record::open(bytes, backbone, seal)
 }
 
 /// Appends `n` bytes of the medium, of whose `size` bytes they must be part.

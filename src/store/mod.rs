@@ -3,10 +3,11 @@
 //! ```text
 //! offset
 //! 0    "PRNL"            magic
-//! 4    u16 le            format version
+//! 4    u16 le            format version; its highest bit says that the payload is sealed
 //! 6    u16 le  h         length of the header
 //! 8    h bytes           Header, postcard
-//! 8+h  p bytes           payload (p stands in the header)
+//! 8+h  p bytes           payload (p stands in the header), or its ciphertext
+//! ..   48 bytes          only where it is sealed: the seal's trailer
 //! ..   u32 le            CRC-32 (IEEE) of everything before it
 //! ```
 //!
@@ -15,29 +16,38 @@
 //! | file | holds |
 //! |---|---|
 //! | `record` | [`Header`], encoding and decoding of one record |
+//! | `migrate` | states of older formats |
+//! | `seal`, `key` | [`Seal`]: what makes a payload unreadable and unforgeable; `StateKey` does it with a key (feature `sealed`) |
 //! | `medium` | [`Medium`]: anything that implements embedded-io's Read, Write and Seek; reading a record off it |
 //! | `file` | [`file::save`], [`file::load`]: atomic replacement in a file system |
 //! | `region` | [`Region`]: a stretch that is erased in sectors, on NOR flash or on a [`Medium`] |
 //! | `slots` | [`Slots`]: two places on a region, written in turn |
 //! | `limited` | [`read_limited`]: a file of unknown origin |
-//! | `place` | [`Place`]: a file or a partition, by name |
+//! | `secret` | files of secret keys |
+//! | `place` | [`Place`]: a file or a partition, by name, and its seal |
 //! | `partition` | [`Partition`]: a raw partition, or a file that stands for one |
 //!
-//! [`save`] and [`load`] do the same for any serde value, in postcard.
+//! [`save`] and [`load`] do the same for any serde value, in postcard; [`Place`] does it sealed, too.
 //!
 //! Invariants: the same state gives the same bytes; every single-byte change and every truncation is found
 //! and reported as `Corrupt`; no length is believed before it was checked against what the medium holds.
 //!
-//! It does not know what the payload means, encrypt it, or sign it: CRC-32 finds accidents, not attackers. A record
-//! from an untrusted source needs a signature.
+//! Without a seal it does not find attackers: CRC-32 finds accidents. With one, what was altered, put together or made by somebody
+//! without the key is an error; that an older record was put back is not.
 
 pub mod file;
+#[cfg(feature = "sealed")]
+mod key;
 mod limited;
 mod medium;
+mod migrate;
 mod partition;
 mod place;
 pub mod record;
 mod region;
+mod seal;
+#[cfg(any(feature = "bundle", feature = "sealed"))]
+mod secret;
 mod slots;
 
 use std::path::Path;
@@ -45,16 +55,21 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "sealed")]
+pub use key::{Handover, StateKey};
 pub use limited::read_limited;
 pub use medium::Medium;
 pub use partition::Partition;
 pub use place::Place;
 pub use record::Header;
 pub use region::{BLANK, Blocks, Nor, Region};
+pub use seal::{Seal, TRAILER};
+#[cfg(feature = "bundle")]
+pub(crate) use secret::{random_secret, read_secret, write_secret};
 pub use slots::{Slot, Slots};
 
 use crate::err;
-use crate::error::{Context, Result};
+use crate::error::Result;
 
 /// Saves `value` at `path` as the state of `backbone`, replacing what stood there. Returns the header written.
 ///
@@ -64,10 +79,7 @@ use crate::error::{Context, Result};
 /// # Errors
 /// `Io` if the folder cannot be written, `InvalidArgument` if `value` cannot be serialised.
 pub fn save<T: Serialize>(path: &Path, backbone: [u8; 32], counter: u64, value: &T) -> Result<Header> {
-    let payload = encoded(value)?;
-    let header = Header::new(counter, backbone, &payload);
-    file::save(path, &header, &payload)?;
-    Ok(header)
+    Place::file(path).save(backbone, counter, value)
 }
 
 /// Loads header and value that [`save`] wrote at `path` for this `backbone`.
@@ -76,7 +88,7 @@ pub fn save<T: Serialize>(path: &Path, backbone: [u8; 32], counter: u64, value: 
 /// `NotFound` without a file, `Corrupt` for a damaged one, `Mismatch` for one of another backbone, a newer format, or
 /// another type of state.
 pub fn load<T: DeserializeOwned>(path: &Path, backbone: [u8; 32]) -> Result<(Header, T)> {
-    decoded(file::load(path, Some(backbone))?).at(|| path.display().to_string())
+    Place::file(path).load(Some(backbone))
 }
 
 /// As [`load`], for whichever backbone the record was written: to show what a file holds.
@@ -84,7 +96,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, backbone: [u8; 32]) -> Result<(Hea
 /// # Errors
 /// As [`load`], but never for the backbone.
 pub fn inspect<T: DeserializeOwned>(path: &Path) -> Result<(Header, T)> {
-    decoded(file::load(path, None)?).at(|| path.display().to_string())
+    Place::file(path).load(None)
 }
 
 /// `value` as the payload of a record.
@@ -99,8 +111,9 @@ pub fn encoded<T: Serialize>(value: &T) -> Result<Vec<u8>> {
 /// The value of a record that was read, as [`Slots::load`] gives it.
 ///
 /// # Errors
-/// `Mismatch` for another type of state.
+/// `Mismatch` for another type of state, or an older one that this build cannot bring up to date.
 pub fn decoded<T: DeserializeOwned>((header, payload): (Header, Vec<u8>)) -> Result<(Header, T)> {
+    let payload = migrate::current(header.version, payload)?;
     match postcard::take_from_bytes(&payload) {
         Ok((value, [])) => Ok((header, value)),
         Ok((_, rest)) => Err(err!(Mismatch, "intact, but {} bytes are of {OTHER}", rest.len())),

@@ -16,9 +16,12 @@
 //!
 //! What it does not do: wear levelling beyond taking turns. A save erases and writes one slot.
 
+use std::sync::Arc;
+
 use super::medium;
 use super::record::{self, Header};
 use super::region::{BLANK, Region, Window};
+use super::seal::Seal;
 use crate::error::{ErrorKind, Result};
 use crate::{bail, err};
 
@@ -29,6 +32,7 @@ const CHUNK: usize = 4096;
 pub struct Slots<R> {
     region: R,
     backbone: Option<[u8; 32]>,
+    seal: Option<Arc<dyn Seal>>,
     slots: [Slot; 2],
 }
 
@@ -55,7 +59,19 @@ impl<R: Region> Slots<R> {
     /// `Mismatch` for state of another backbone or of a newer format; `Corrupt` where there is something and no slot is intact or
     /// blank: nothing is overwritten until [`Slots::format`] was called. `Io` with what the medium said.
     pub fn open(region: R, backbone: Option<[u8; 32]>) -> Result<Self> {
-        let mut slots = Self { region, backbone, slots: [Slot::Blank; 2] };
+        Self::with(region, backbone, None)
+    }
+
+    /// As [`Slots::open`], of records that `seal` closes and opens. One that it finds altered counts as damaged.
+    ///
+    /// # Errors
+    /// As [`Slots::open`]; `Mismatch` for a record in either slot that is sealed by another key, or is not sealed although it should be.
+    pub fn open_sealed(region: R, backbone: Option<[u8; 32]>, seal: Arc<dyn Seal>) -> Result<Self> {
+        Self::with(region, backbone, Some(seal))
+    }
+
+    pub(super) fn with(region: R, backbone: Option<[u8; 32]>, seal: Option<Arc<dyn Seal>>) -> Result<Self> {
+        let mut slots = Self { region, backbone, seal, slots: [Slot::Blank; 2] };
         if slots.size() == 0 {
             bail!(Budget, "{} bytes are no two sectors of {}", slots.region.size(), slots.region.sector());
         }
@@ -103,7 +119,7 @@ impl<R: Region> Slots<R> {
     /// `NotFound` where nothing was saved yet, `Corrupt` where the record was damaged since it was opened, `Io`.
     pub fn load(&mut self) -> Result<(Header, Vec<u8>)> {
         match self.live() {
-            Some(slot) => self.read(slot),
+            Some(slot) => self.read(slot).map(|(record, _)| record),
             None => Err(err!(NotFound, "no state here; learn something first")),
         }
     }
@@ -120,13 +136,13 @@ impl<R: Region> Slots<R> {
         };
         let counter = counter.ok_or_else(|| err!(Corrupt, "the counter is at its end; format the region"))?;
         let header = Header::new(counter, backbone, payload);
-        let bytes = record::encode(&header, payload)?;
+        let bytes = record::close(&header, payload, self.seal.as_deref())?;
         let to = self.live().map_or(0, |live| 1 - live);
         self.put(to, counter, &bytes)?;
         Ok(header)
     }
 
-    /// Leaves no byte of older states on the region: afterwards both slots hold the state and nothing else.
+    /// Leaves no byte of older states on the region: afterwards both slots hold the state and nothing else, sealed as a save would.
     ///
     /// # Errors
     /// `Io` where the medium failed; the state is still there.
@@ -138,8 +154,8 @@ impl<R: Region> Slots<R> {
             self.slots = [Slot::Blank; 2];
             return Ok(());
         };
-        let (header, payload) = self.read(live)?;
-        let bytes = record::encode(&header, &payload)?;
+        let ((header, payload), _) = self.read(live)?;
+        let bytes = record::close(&header, &payload, self.seal.as_deref())?;
         self.put(1 - live, header.counter, &bytes)?;
         // What an older, longer record left behind the live one goes with it.
         self.put(live, header.counter, &bytes)
@@ -194,18 +210,17 @@ impl<R: Region> Slots<R> {
         Ok(())
     }
 
-    fn read(&mut self, slot: usize) -> Result<(Header, Vec<u8>)> {
+    /// What a slot holds, and how many bytes of it.
+    fn read(&mut self, slot: usize) -> Result<((Header, Vec<u8>), u64)> {
         let (start, size) = (self.start(slot), self.size());
         let mut window = Window { region: &mut self.region, start, size, at: 0 };
-        medium::read(&mut window, self.backbone)
+        let record = medium::read(&mut window, self.backbone, self.seal.as_deref())?;
+        Ok((record, window.at))
     }
 
     fn look(&mut self, slot: usize) -> Result<Slot> {
         match self.read(slot) {
-            Ok((header, payload)) => {
-                let len = record::encode(&header, &payload)?.len() as u64;
-                Ok(Slot::Intact { counter: header.counter, len })
-            }
+            Ok(((header, _), len)) => Ok(Slot::Intact { counter: header.counter, len }),
             Err(e) if e.kind() == ErrorKind::Corrupt => {
                 Ok(if self.is_blank(slot)? { Slot::Blank } else { Slot::Damaged })
             }

@@ -11,6 +11,7 @@ use crate::bundle::{Bundle, Here, Intake, Limits, Outcome, Trust, intake};
 use crate::data::Dataset;
 use crate::error::{Context, Result};
 use crate::learner::Nearest;
+use crate::store::Place;
 
 /// Options of `import`.
 #[derive(clap::Args)]
@@ -46,6 +47,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let place = || args.path.display().to_string();
     let trust = Trust::read(&args.trust)?;
     let bundle = Bundle::read(&args.path)?;
+    let kept = args.learned.kept.open()?;
     let (backbone, state) = args.learned.read(global)?;
     let preprocess = args.pixels.resolve(global, &backbone, &args.learned.backbone, &Dataset::default())?;
     let here = Here {
@@ -62,16 +64,16 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     };
     let done = intake(&state, &bundle, &trust, &here, &limits).at(place)?;
     if let (Outcome::Taken(after), false) = (&done.outcome, args.dry_run) {
-        args.learned.state.save(here.backbone, after.commits, after.as_ref())?;
+        kept.save(here.backbone, after.commits, after.as_ref())?;
     }
-    print(global, args, &done)?;
+    print(global, args, &kept, &done)?;
     match done.outcome {
         Outcome::Refused(why) => Err(crate::err!(Mismatch, "not taken over: {why}").at(place())),
         _ => Ok(()),
     }
 }
 
-fn print(global: &Global, args: &Args, done: &Intake) -> Result<()> {
+fn print(global: &Global, args: &Args, state: &Place, done: &Intake) -> Result<()> {
     let outcome = match (&done.outcome, args.dry_run) {
         (Outcome::Taken(_), false) => "taken",
         (Outcome::Taken(_), true) => "would be taken",
@@ -79,9 +81,9 @@ fn print(global: &Global, args: &Args, done: &Intake) -> Result<()> {
         (Outcome::Refused(_), _) => "refused",
     };
     if global.json {
-        return show::json(&json!({ "state": args.learned.state, "outcome": outcome, "bundle": done }));
+        return show::json(&json!({ "state": state, "outcome": outcome, "bundle": done }));
     }
-    println!("{}: task {:?} of {}, {outcome}", args.learned.state, done.task, done.maker);
+    println!("{state}: task {:?} of {}, {outcome}", done.task, done.maker);
     if matches!(done.outcome, Outcome::Already) {
         return Ok(());
     }

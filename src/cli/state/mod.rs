@@ -1,8 +1,12 @@
-//! `perennial state`: what a state holds.
+//! `perennial state`: what a state holds, and who can read it.
 
+mod seal;
+
+use clap::Subcommand;
 use indicatif::HumanCount;
 use serde_json::json;
 
+use super::options::Unlock;
 use super::{Global, show};
 use crate::error::Result;
 use crate::learner::State;
@@ -10,14 +14,47 @@ use crate::store::Place;
 
 /// Options of `state`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXAMPLES)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// A state: a file, or partition:PATH
-    place: Place,
+    #[arg(required = true)]
+    place: Option<Place>,
+    #[command(flatten)]
+    unlock: Unlock,
 }
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a key that encrypts states
+    Keygen(seal::KeyArgs),
+    /// Encrypt a state that is not encrypted, or one with another key
+    Seal(seal::Args),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  perennial state robot.state
+  perennial state keygen robot.key
+  perennial learn --backbone vit_tiny.onnx --data kitchen/ --task kitchen --state robot.state --state-key robot.key
+  perennial state robot.state --state-key robot.key
+  perennial state seal partition:/dev/mmcblk0p7 --state-key robot.key   # one that was not encrypted so far
+  perennial state seal robot.state --state-key new.key --old-key robot.key
+      then destroy robot.key: what the medium still has of older states can never be read again";
 
 /// Runs the command. No backbone is needed.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let (header, state): (_, State) = args.place.load(None)?;
+    match (&args.command, &args.place) {
+        (Some(Command::Keygen(args)), _) => seal::keygen(global, args),
+        (Some(Command::Seal(args)), _) => seal::run(global, args),
+        (None, Some(place)) => print(global, &args.unlock.open(place)?),
+        (None, None) => Err(crate::err!(InvalidArgument, "give a state: a file, or partition:PATH")),
+    }
+}
+
+fn print(global: &Global, place: &Place) -> Result<()> {
+    let (header, state): (_, State) = place.load(None)?;
     let (parts, overlap) = (state.parts(), state.overlap()?);
     if global.json {
         let parts: serde_json::Map<_, _> = parts.iter().map(|(k, v)| ((*k).to_string(), json!(v))).collect();
