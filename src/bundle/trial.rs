@@ -26,7 +26,8 @@ pub struct Limits {
     pub loss: f64,
     /// How many times as far out as any row of an old class rows of the new ones may lie.
     pub reach: f64,
-    /// How near a new class may lie to an old one of another name, in what two samples of one class are apart.
+    /// How near a new class may lie to an old one of another name, in what two samples of one class are apart. By default only what is nearly
+    /// the same sample is refused: kinds that are hardly two (girl and woman, one stroke in two alphabets) lie within 1.
     pub nearness: f64,
     /// Whether to take what cannot be tried, because the classifier does not know how rows of a class lie.
     pub untried: bool,
@@ -34,7 +35,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { loss: 0.05, reach: 4.0, nearness: 1.5, untried: false }
+        Self { loss: 0.3, reach: 4.0, nearness: 0.25, untried: false }
     }
 }
 

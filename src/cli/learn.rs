@@ -13,7 +13,7 @@ use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::{ErrorKind, Result};
-use crate::learner::{Learner, Objection, State, Step, TaskReport, Verdict};
+use crate::learner::{Learner, Nearest, Objection, State, Step, TaskReport, Verdict};
 use crate::store::Place;
 
 /// Options of `learn`.
@@ -48,6 +48,9 @@ pub struct Args {
     #[command(flatten, next_help_heading = "Of the bundle")]
     signing: Signing,
 }
+
+/// Nearness below which two classes may be one.
+const NEAR: f64 = 1.5;
 
 /// Pictures decoded at a time.
 const CHUNK: usize = 64;
@@ -159,6 +162,11 @@ fn print_verdict(verdict: &Verdict) {
             "  old classes, asked without pictures: {:.1} % right before, {:.1} % now",
             100.0 * recall.before,
             100.0 * recall.after
+        );
+    }
+    if let Some(Nearest { class, to, nearness }) = verdict.nearest.as_ref().filter(|n| n.nearness < NEAR) {
+        println!(
+            "  {class} and {to} lie {nearness:.1} times as far apart as two samples of one class: one thing under two names?"
         );
     }
     if verdict.repeated > 0 {

@@ -4,9 +4,13 @@
 //! |---|---|---|
 //! | [`Forgets`](Objection::Forgets) | rows of old classes, drawn from the statistics, asked before and after ([`Recall`]) | [`Limits::loss`] |
 //! | [`Loses`](Objection::Loses) | the same, of one class | [`Limits::class_loss`] |
-//! | [`Misnamed`](Objection::Misnamed) | a class whose centre in this task lies where one of another name lies ([`Nearest`]) | [`Limits::nearness`] |
+//! | [`Misnamed`](Objection::Misnamed) | a known class that in this task lies where one of another name lies, and a new one that lies there to a fraction of what chance puts between two samples ([`Nearest`]) | [`Limits::swapped`], [`Limits::twin`] |
 //! | [`Learned nothing`](Objection::LearnedNothing) | pictures of the task, held out of the statistics, no better than a guess and surely worse than half way from there to all | two standard errors |
 //! | [`One picture`](Objection::OnePicture) | a class whose pictures are all the same to the bit: a frozen or covered camera | from [`FEW`] pictures on |
+//!
+//! The limits let every task of three real streams pass (CIFAR-100 by ten, alphabets, photographs to sketches; `verdicts` in the results of
+//! `perennial eval`): old classes lose up to 21 % of the rows when a second task doubles their number and 10 % later, one class up
+//! to 69 %, new classes lie as near as 0.47, known ones no nearer than 4.4.
 //!
 //! An objection keeps [`Learner::commit`](super::Learner::commit) from committing;
 //! [`Learner::commit_anyway`](super::Learner::commit_anyway) does it all the same. Nothing here costs state.
@@ -38,13 +42,15 @@ pub struct Limits {
     pub loss: f64,
     /// Largest share of the rows of one old class that may lose theirs.
     pub class_loss: f64,
-    /// How near a class may lie to one of another name, in what two samples of one class are apart.
-    pub nearness: f64,
+    /// How near a class that is known may lie to one of another name, in what two samples of one class are apart.
+    pub swapped: f64,
+    /// How near a new class may: kinds that are hardly two (girl and woman, one stroke in two alphabets) lie within 1.
+    pub twin: f64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { loss: 0.2, class_loss: 0.5, nearness: 1.5 }
+        Self { loss: 0.3, class_loss: 0.75, swapped: 1.5, twin: 0.25 }
     }
 }
 
@@ -184,7 +190,7 @@ impl Verdict {
         };
         verdict.objections.extend(verdict.forgets(limits));
         verdict.objections.extend(verdict.loses(limits));
-        verdict.objections.extend(verdict.misnamed(limits));
+        verdict.objections.extend(verdict.misnamed(before, limits));
         verdict.objections.extend(verdict.learned_nothing(by_class.len()));
         let stuck =
             by_class.into_iter().filter(|(_, (count, different))| *count >= FEW && different.len() == 1);
@@ -208,9 +214,9 @@ impl Verdict {
         (lost > limit).then(|| Objection::Loses { class: class.into(), lost, limit })
     }
 
-    fn misnamed(&self, limits: &Limits) -> Option<Objection> {
+    fn misnamed(&self, before: &State, limits: &Limits) -> Option<Objection> {
         let Nearest { class, to, nearness } = self.nearest.clone()?;
-        let limit = limits.nearness;
+        let limit = if before.class(&class).is_some() { limits.swapped } else { limits.twin };
         let apart = nearness >= limit;
         (!apart).then_some(Objection::Misnamed { class, to, nearness, limit })
     }
