@@ -1,0 +1,208 @@
+//! Writes what fuzzing begins with: `fuzz/worlds` and the files `seed-*` of `fuzz/corpus`, from the fixtures of the tests.
+//!
+//! ```text
+//! cargo run --release --example fuzz_seeds
+//! ```
+//!
+//! Run it anew when a format changes. Files of other names in the corpus are regressions and stay.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../tests/fixtures/mod.rs"]
+mod fixtures;
+#[path = "../tests/lessons/mod.rs"]
+mod lessons;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lessons::{learn, learn_and_commit, settings};
+use perennial::bundle::{Bundle, Content, SecretKey};
+use perennial::data::Picture;
+use perennial::graph::rewrite;
+use perennial::learner::{Learner, Settings};
+use perennial::store::{self, Header, record};
+use perennial::{onnx, strategy};
+
+const MODEL: &str = "timm_legacy_op17_dynamic";
+/// Bytes of a bundle before its content.
+const HEAD: usize = 106;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+fn seed(target: &str, name: &str, parts: &[&[u8]]) {
+    let folder = root().join("corpus").join(target);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(format!("seed-{name}")), parts.concat()).unwrap();
+}
+
+fn main() {
+    models();
+    states();
+    adapters();
+    pictures();
+    arguments();
+}
+
+/// A learner of one task, with few random features: what is searched is the format, not the numbers.
+fn taught(strategy: &str) -> Learner {
+    let settings = Settings { random_features: 6, ..settings() };
+    let backbone = fixtures::one(MODEL).backbone();
+    let mut learner = Learner::builder(backbone).strategy(strategy).settings(settings).build().unwrap();
+    learn_and_commit(&mut learner, 0);
+    learner
+}
+
+fn states() {
+    let worlds = ["perennial", "perennial-compact", "ncm-frozen", "best-frozen"];
+    fs::create_dir_all(root().join("worlds")).unwrap();
+    for (mode, name) in (1u8..).zip(worlds) {
+        let learner = taught(name);
+        let payload = store::encoded(learner.state()).unwrap();
+        let header = Header::new(1, learner.backbone_sha256(), &payload);
+        fs::write(root().join(format!("worlds/{name}.state")), record::encode(&header, &payload).unwrap()).unwrap();
+        let backbone = fixtures::one(MODEL).backbone();
+        let mut maker = Learner::builder(backbone).resume(learner.state().clone()).sharing(true).build().unwrap();
+        learn(&mut maker, 1, 1);
+        let content =
+            Content::new(maker.lesson().unwrap(), learner.state(), learner.backbone_sha256(), [7; 32]).unwrap();
+        let bundle = Bundle::sign(&content, &SecretKey::from_seed([1; 32])).unwrap();
+        println!("{name}: state {}, bundle {}", payload.len(), bundle.bytes().len());
+        seed("bundle", name, &[&[mode], &bundle.bytes()[HEAD..]]);
+        if name == "ncm-frozen" {
+            seed("bundle", "file", &[&[0], bundle.bytes()]);
+        }
+        seed("store", &format!("state-{name}"), &[&[2], &payload]);
+    }
+    for name in ["pegp-shared", "ease", "lae", "ntk-lite", "proteus", "o-lora"] {
+        let payload = store::encoded(taught(name).state()).unwrap();
+        println!("{name}: state {}", payload.len());
+        seed("store", &format!("learner-{name}"), &[&[3], &payload]);
+    }
+    let header = Header::new(3, [0; 32], b"a state");
+    let record = record::encode(&header, b"a state").unwrap();
+    seed("store", "record", &[&[0], &record]);
+    let slot = |counter: u64, backbone: u8, payload: &[u8]| {
+        [&counter.to_le_bytes()[..], &[backbone], &(payload.len() as u16).to_le_bytes(), payload].concat()
+    };
+    seed("store", "slots", &[&[1], &slot(4, 0, b"old"), &slot(5, 0, b"newer")]);
+    seed("store", "slots-damaged", &[&[1], &slot(9, 0, b"old"), &slot(10, 0, b"newer"), &[0, 1, 1]]);
+    seed("store", "slots-end", &[&[1], &slot(u64::MAX, 0, &[7; 300]), &slot(0, 1, b"")]);
+}
+
+/// The model whose weights lie apart, and what stands between two of its values: small files of what exporters write.
+fn models() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    seed("onnx", "external", &[&read("fused_dynamo_op20_fixed_external.onnx")]);
+    let small = |graph: &perennial::graph::Graph| {
+        let bytes = onnx::encode(graph).unwrap();
+        (bytes.len() < 4000).then_some(bytes)
+    };
+    for name in ["split_legacy_op13_dynamic", "pooled_legacy_op17_dynamic", "timm_dynamo_op22_dynamic"] {
+        let graph = onnx::read(folder.join(format!("{name}.onnx"))).unwrap();
+        // Windows of nodes, each as a model of its own.
+        let mut kept = 0;
+        for window in graph.nodes().chunks(9) {
+            let outputs: Vec<_> = window.last().into_iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
+            let made = |v: &perennial::graph::ValueId| window.iter().any(|n| n.outputs.contains(&Some(*v)));
+            let mut inputs: Vec<_> = window.iter().flat_map(|n| n.inputs.iter().flatten().copied()).collect();
+            inputs.retain(|v| !made(v) && graph.constant(*v).is_none());
+            inputs.sort_unstable();
+            inputs.dedup();
+            let Ok(part) = rewrite::extract(&graph, &inputs, &outputs) else { continue };
+            let Some(bytes) = small(&part) else { continue };
+            seed("onnx", &format!("{name}-{kept}"), &[&bytes]);
+            kept += 1;
+            if kept == 5 {
+                break;
+            }
+        }
+        println!("{name}: {kept} parts");
+    }
+}
+
+fn adapters() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/peft");
+    for name in ["plain", "patterns", "stabilised"] {
+        let read = |file: &str| fs::read(golden.join(name).join(file)).unwrap();
+        let (config, tensors) = (read("adapter_config.json"), read("adapter_model.safetensors"));
+        seed("peft", name, &[&(config.len() as u16).to_le_bytes(), &config, &tensors]);
+    }
+}
+
+fn pictures() {
+    let rgb = (0..3 * 7 * 5).map(|i| (i * 37 % 251) as u8).collect();
+    let picture = Picture::new(7, 5, rgb).unwrap();
+    seed("pictures", "png", &[&[0], &picture.to_png().unwrap()]);
+    for (name, format) in
+        [("jpeg", image::ImageFormat::Jpeg), ("webp", image::ImageFormat::WebP), ("bmp", image::ImageFormat::Bmp)]
+    {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let colour = image::ExtendedColorType::Rgb8;
+        let written = image::write_buffer_with_format(&mut bytes, &picture.rgb, 7, 5, colour, format);
+        written.unwrap();
+        seed("pictures", name, &[&[0], bytes.get_ref()]);
+    }
+    for (name, names) in [
+        ("classes", "train/cat/1.png\ntrain/dog/2.JPG\ntest/cat/3.png"),
+        ("tasks", "train/a/cat/1.png\ntrain/b/cat/2.bmp\ntest/a/cat/3.webp\ntrain/b/cat/broken.png"),
+        ("flat", "cat/1.png\ndog/.hidden.png\ndog/2.jpeg"),
+    ] {
+        seed("pictures", &format!("tree-{name}"), &[&[1], names.as_bytes()]);
+    }
+    for (name, text) in [
+        ("options", "resize=36,crop=32,filter=bicubic,mean=0.5,std=0.5:0.4:0.3,scale=0.0039\n{}"),
+        (
+            "hf",
+            "\n{\"do_resize\":true,\"size\":{\"shortest_edge\":36},\"do_center_crop\":true,\"crop_size\":{\"height\":32,\
+             \"width\":32},\"resample\":3,\"do_rescale\":true,\"rescale_factor\":0.0039,\"do_normalize\":true,\
+             \"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5],\"crop_pct\":0.9}",
+        ),
+        (
+            "timm",
+            "\n{\"mean\":[0.5,0.5,0.5],\"std\":[0.5,0.5,0.5],\"input_size\":[3,32,32],\"crop_pct\":0.9,\
+             \"crop_mode\":\"center\",\"interpolation\":\"bicubic\"}",
+        ),
+    ] {
+        seed("pictures", &format!("config-{name}"), &[&[2], text.as_bytes()]);
+    }
+}
+
+/// Every command with every option, as clap lists them, and values that they take.
+fn arguments() {
+    use clap::CommandFactory;
+    let command = perennial::cli::Cli::command();
+    let values = ["1", "0.5", "q,v", "a.onnx", "partition:a", "folder:a", "resize=36,crop=32", "64", "tract"];
+    let mut words = vec![];
+    lines(&command, &mut Vec::new(), &values, &mut words);
+    words.extend(strategy::NAMES.map(String::from));
+    words.sort();
+    words.dedup();
+    let quoted: Vec<String> = words.iter().map(|w| format!("{w:?}\n")).collect();
+    fs::write(root().join("command_line.dict"), quoted.concat()).unwrap();
+}
+
+fn lines(command: &clap::Command, path: &mut Vec<String>, values: &[&str], words: &mut Vec<String>) {
+    let mut line = path.clone();
+    for (i, arg) in command.get_arguments().enumerate() {
+        let value = values[i % values.len()].to_string();
+        words.push(value.clone());
+        if let Some(long) = arg.get_long() {
+            line.push(format!("--{long}"));
+            words.push(format!("--{long}"));
+        }
+        if arg.get_action().takes_values() {
+            line.push(arg.get_possible_values().first().map_or(value, |v| v.get_name().into()));
+        }
+    }
+    let name = if path.is_empty() { "none".into() } else { path.join("-") };
+    seed("command_line", &name, &[line.join("\n").as_bytes()]);
+    for inner in command.get_subcommands() {
+        words.push(inner.get_name().into());
+        path.push(inner.get_name().into());
+        lines(inner, path, values, words);
+        path.pop();
+    }
+}
