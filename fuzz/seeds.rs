@@ -18,11 +18,20 @@ use std::path::{Path, PathBuf};
 use lessons::{learn, learn_and_commit, settings};
 use perennial::bundle::{Bundle, Content, SecretKey};
 use perennial::data::Picture;
-use perennial::graph::rewrite;
+use perennial::graph::{Graph, Node, ValueId, infer, rewrite};
 use perennial::learner::{Learner, Settings};
 use perennial::store::{self, Header, record};
 use perennial::{onnx, strategy};
 
+/// Models that are taken apart.
+const PARTS: [&str; 6] = [
+    "fixtures/split_legacy_op13_dynamic",
+    "fixtures/pooled_legacy_op17_dynamic",
+    "fixtures/timm_dynamo_op22_dynamic",
+    "fixtures/fused_legacy_op17_dynamic_f16",
+    "fixtures_quantized/split_dynamic_channel",
+    "fixtures_quantized/timm_dynamo_static_channel",
+];
 const MODEL: &str = "timm_legacy_op17_dynamic";
 /// Bytes of a bundle before its content.
 const HEAD: usize = 106;
@@ -61,12 +70,15 @@ fn states() {
         let learner = taught(name);
         let payload = store::encoded(learner.state()).unwrap();
         let header = Header::new(1, learner.backbone_sha256(), &payload);
-        fs::write(root().join(format!("worlds/{name}.state")), record::encode(&header, &payload).unwrap()).unwrap();
+        fs::write(root().join(format!("worlds/{name}.state")), record::encode(&header, &payload).unwrap())
+            .unwrap();
         let backbone = fixtures::one(MODEL).backbone();
-        let mut maker = Learner::builder(backbone).resume(learner.state().clone()).sharing(true).build().unwrap();
+        let mut maker =
+            Learner::builder(backbone).resume(learner.state().clone()).sharing(true).build().unwrap();
         learn(&mut maker, 1, 1);
         let content =
-            Content::new(maker.lesson().unwrap(), learner.state(), learner.backbone_sha256(), [7; 32]).unwrap();
+            Content::new(maker.lesson().unwrap(), learner.state(), learner.backbone_sha256(), [7; 32])
+                .unwrap();
         let bundle = Bundle::sign(&content, &SecretKey::from_seed([1; 32])).unwrap();
         println!("{name}: state {}, bundle {}", payload.len(), bundle.bytes().len());
         seed("bundle", name, &[&[mode], &bundle.bytes()[HEAD..]]);
@@ -75,7 +87,7 @@ fn states() {
         }
         seed("store", &format!("state-{name}"), &[&[2], &payload]);
     }
-    for name in ["pegp-shared", "ease", "lae", "ntk-lite", "proteus", "o-lora"] {
+    for name in ["lae", "ntk-lite", "proteus"] {
         let payload = store::encoded(taught(name).state()).unwrap();
         println!("{name}: state {}", payload.len());
         seed("store", &format!("learner-{name}"), &[&[3], &payload]);
@@ -93,34 +105,31 @@ fn states() {
 
 /// The model whose weights lie apart, and what stands between two of its values: small files of what exporters write.
 fn models() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-    let read = |name: &str| fs::read(folder.join(name)).unwrap();
-    seed("onnx", "external", &[&read("fused_dynamo_op20_fixed_external.onnx")]);
-    let small = |graph: &perennial::graph::Graph| {
-        let bytes = onnx::encode(graph).unwrap();
-        (bytes.len() < 4000).then_some(bytes)
-    };
-    for name in ["split_legacy_op13_dynamic", "pooled_legacy_op17_dynamic", "timm_dynamo_op22_dynamic"] {
-        let graph = onnx::read(folder.join(format!("{name}.onnx"))).unwrap();
-        // Windows of nodes, each as a model of its own.
-        let mut kept = 0;
-        for window in graph.nodes().chunks(9) {
-            let outputs: Vec<_> = window.last().into_iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
-            let made = |v: &perennial::graph::ValueId| window.iter().any(|n| n.outputs.contains(&Some(*v)));
-            let mut inputs: Vec<_> = window.iter().flat_map(|n| n.inputs.iter().flatten().copied()).collect();
-            inputs.retain(|v| !made(v) && graph.constant(*v).is_none());
-            inputs.sort_unstable();
-            inputs.dedup();
-            let Ok(part) = rewrite::extract(&graph, &inputs, &outputs) else { continue };
-            let Some(bytes) = small(&part) else { continue };
-            seed("onnx", &format!("{name}-{kept}"), &[&bytes]);
-            kept += 1;
-            if kept == 5 {
-                break;
-            }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let external = fs::read(folder.join("fixtures/fused_dynamo_op20_fixed_external.onnx")).unwrap();
+    seed("onnx", "external", &[&external]);
+    for name in PARTS {
+        let mut graph = onnx::read(folder.join(format!("{name}.onnx"))).unwrap();
+        infer::all(&mut graph).unwrap();
+        let parts =
+            graph.nodes().chunks(5).filter_map(|window| part(&graph, window)).filter(|p| p.len() < 3000);
+        let parts: Vec<_> = parts.step_by(3).take(4).collect();
+        println!("{name}: {} parts", parts.len());
+        for (i, part) in parts.iter().enumerate() {
+            seed("onnx", &format!("{}-{i}", name.replace('/', "-")), &[part]);
         }
-        println!("{name}: {kept} parts");
     }
+}
+
+/// Some nodes of `graph` as a model of their own.
+fn part(graph: &Graph, window: &[Node]) -> Option<Vec<u8>> {
+    let outputs: Vec<ValueId> = window.last()?.outputs.iter().flatten().copied().collect();
+    let made = |v: &ValueId| window.iter().any(|n| n.outputs.contains(&Some(*v)));
+    let mut inputs: Vec<ValueId> = window.iter().flat_map(|n| n.inputs.iter().flatten().copied()).collect();
+    inputs.retain(|v| !made(v) && graph.constant(*v).is_none());
+    inputs.sort_unstable();
+    inputs.dedup();
+    onnx::encode(&rewrite::extract(graph, &inputs, &outputs).ok()?).ok()
 }
 
 fn adapters() {
@@ -136,9 +145,11 @@ fn pictures() {
     let rgb = (0..3 * 7 * 5).map(|i| (i * 37 % 251) as u8).collect();
     let picture = Picture::new(7, 5, rgb).unwrap();
     seed("pictures", "png", &[&[0], &picture.to_png().unwrap()]);
-    for (name, format) in
-        [("jpeg", image::ImageFormat::Jpeg), ("webp", image::ImageFormat::WebP), ("bmp", image::ImageFormat::Bmp)]
-    {
+    for (name, format) in [
+        ("jpeg", image::ImageFormat::Jpeg),
+        ("webp", image::ImageFormat::WebP),
+        ("bmp", image::ImageFormat::Bmp),
+    ] {
         let mut bytes = std::io::Cursor::new(Vec::new());
         let colour = image::ExtendedColorType::Rgb8;
         let written = image::write_buffer_with_format(&mut bytes, &picture.rgb, 7, 5, colour, format);
@@ -174,9 +185,11 @@ fn pictures() {
 fn arguments() {
     use clap::CommandFactory;
     let command = perennial::cli::Cli::command();
-    let values = ["1", "0.5", "q,v", "a.onnx", "partition:a", "folder:a", "resize=36,crop=32", "64", "tract"];
-    let mut words = vec![];
-    lines(&command, &mut Vec::new(), &values, &mut words);
+    let mut words: Vec<String> =
+        ["0.5", "partition:a", "folder:a", "cifar100:a", "resize=36,crop=32,filter=bicubic", "224x320"]
+            .map(String::from)
+            .into();
+    lines(&command, &mut Vec::new(), &mut words);
     words.extend(strategy::NAMES.map(String::from));
     words.sort();
     words.dedup();
@@ -184,17 +197,19 @@ fn arguments() {
     fs::write(root().join("command_line.dict"), quoted.concat()).unwrap();
 }
 
-fn lines(command: &clap::Command, path: &mut Vec<String>, values: &[&str], words: &mut Vec<String>) {
+fn lines(command: &clap::Command, path: &mut Vec<String>, words: &mut Vec<String>) {
     let mut line = path.clone();
-    for (i, arg) in command.get_arguments().enumerate() {
-        let value = values[i % values.len()].to_string();
-        words.push(value.clone());
+    for arg in command.get_arguments() {
         if let Some(long) = arg.get_long() {
             line.push(format!("--{long}"));
             words.push(format!("--{long}"));
         }
         if arg.get_action().takes_values() {
-            line.push(arg.get_possible_values().first().map_or(value, |v| v.get_name().into()));
+            let usual = arg.get_default_values().first().and_then(|value| value.to_str());
+            let one = arg.get_possible_values().first().map(|value| value.get_name().to_string());
+            let value = one.unwrap_or_else(|| usual.unwrap_or("1").into());
+            words.push(value.clone());
+            line.push(value);
         }
     }
     let name = if path.is_empty() { "none".into() } else { path.join("-") };
@@ -202,7 +217,7 @@ fn lines(command: &clap::Command, path: &mut Vec<String>, values: &[&str], words
     for inner in command.get_subcommands() {
         words.push(inner.get_name().into());
         path.push(inner.get_name().into());
-        lines(inner, path, values, words);
+        lines(inner, path, words);
         path.pop();
     }
 }

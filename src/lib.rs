@@ -26,7 +26,7 @@
 //! | `eval` | `data`, `eval`, `report`, `measure`: pictures and data sets, scenarios and metrics, the HTML report, speed and memory |
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
 //! | `bundle` | `bundle`: tasks as signed files |
-//! | `cli` (default) | the `perennial` program, with all of the above |
+//! | `cli` (default) | the `perennial` program, with all of the above but the engine |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use counting::peak_of;
+use perennial::graph::{fold, infer};
 use perennial::onnx;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -196,4 +197,31 @@ fn hostile_bytes_are_refused_in_bounded_memory() {
         assert_eq!(e.is_ok(), what == "small nodes", "{what}");
     }
     println!("worst: {worst:?} bytes of memory per byte");
+
+    // Few bytes that ask for 3 GB of constants: what is not folded stays a node.
+    let size = [vec![0x10, 7], field(1, &varint(1)), field(7, &varint(4_000_000)), field(8, b"s")].concat();
+    let node = |i| {
+        field(
+            1,
+            &[field(1, b"s"), field(2, format!("c{i}").as_bytes()), field(4, b"ConstantOfShape")].concat(),
+        )
+    };
+    let outputs: Vec<u8> = (0..200).flat_map(|i| field(12, &field(1, format!("o{i}").as_bytes()))).collect();
+    let reader = |i| {
+        field(
+            1,
+            &[
+                field(1, format!("c{i}").as_bytes()),
+                field(2, format!("o{i}").as_bytes()),
+                field(4, b"Softmax"),
+            ]
+            .concat(),
+        )
+    };
+    let nodes: Vec<u8> = (0..200).flat_map(|i| [node(i), reader(i)].concat()).collect();
+    let mut graph = onnx::from_bytes(&model(&[nodes, field(5, &size), outputs].concat())).unwrap();
+    infer::all(&mut graph).unwrap();
+    let (folded, peak) = peak_of(|| fold::constants(graph));
+    println!("folding constants without end: {} nodes stay, peak {peak}", folded.unwrap().nodes().len());
+    assert!(peak < 4 * fold::MOST, "{peak}");
 }

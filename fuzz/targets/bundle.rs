@@ -29,7 +29,8 @@ impl World {
     fn new(bytes: &[u8]) -> Self {
         let (header, payload) = record::decode(bytes, None).expect("a record of seeds.rs");
         let here = Here { backbone: header.backbone, preprocessing: [7; 32], now: 1, rename: None };
-        let (_, state) = store::decoded((header, payload.to_vec())).expect("a state of seeds.rs; run it anew");
+        let (_, state) =
+            store::decoded((header, payload.to_vec())).expect("a state of seeds.rs; run it anew");
         Self { state, here, trust: Trust::default().with(SecretKey::from_seed(SEED).public(), "maker") }
     }
 

@@ -8,7 +8,8 @@ use perennial::peft::Adapter;
 use perennial_fuzz::{bounded, number, sound, take};
 
 static BACKBONE: LazyLock<Backbone> = LazyLock::new(|| {
-    Backbone::from_bytes(include_bytes!("../../tests/fixtures/timm_legacy_op17_dynamic.onnx")).expect("a fixture")
+    Backbone::from_bytes(include_bytes!("../../tests/fixtures/timm_legacy_op17_dynamic.onnx"))
+        .expect("a fixture")
 });
 
 /// Memory a byte of input, and what is free.

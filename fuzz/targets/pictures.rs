@@ -80,11 +80,7 @@ fn tree(bytes: &[u8]) {
         }
     }
     listed(folder::image_folder(&root));
-    for layout in [
-        Layout::Classes,
-        Layout::Tasks(ClassNames::Shared),
-        Layout::Tasks(ClassNames::PerTask),
-    ] {
+    for layout in [Layout::Classes, Layout::Tasks(ClassNames::Shared), Layout::Tasks(ClassNames::PerTask)] {
         listed(folder::open(&root, layout, Limits { train_per_class: Some(2), test_per_class: None }));
     }
     fs::remove_dir_all(&root).expect("the scratch folder can be removed");
@@ -109,5 +105,6 @@ fn scratch() -> PathBuf {
 }
 
 /// A bitmap of one pixel.
-const PIXEL: &[u8] = b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0\
+const PIXEL: &[u8] =
+    b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0\
 \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\x20\x30\0";

@@ -113,11 +113,16 @@ impl Mda {
             observations: 0,
             classes: 0,
             dropped: 0,
-            evidence: Evidence::new((1 + SHARES.len()) * TEMPERATURES),
+            evidence: Evidence::new(Self::settings()),
             fresh: None,
             solved: None,
             strange: Vec::new(),
         }
+    }
+
+    /// Shrinkages and temperatures that are compared.
+    pub(super) fn settings() -> usize {
+        (1 + SHARES.len()) * TEMPERATURES
     }
 
     /// Share of identity in the covariance, `None` for the oracle's, and temperature: the likeliest so far.

@@ -47,6 +47,7 @@ mod blend;
 mod class_means;
 mod cosine;
 mod evidence;
+mod fits;
 mod fusion;
 mod gcv;
 mod lda;

@@ -33,6 +33,7 @@
 mod anchored;
 mod average;
 mod ease;
+mod fits;
 mod frozen;
 mod inflora;
 mod lae;

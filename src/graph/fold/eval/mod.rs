@@ -38,8 +38,8 @@ type Kernel = fn(&Call) -> Option<Vec<Tensor>>;
 static KERNELS: &[&[(&str, Kernel)]] = &[elementwise::KERNELS, layout::KERNELS, reduce::KERNELS];
 
 /// The results of `node`, if its operands are constants, its operator has a kernel, and the results are not
-/// more than `limit` bytes larger than the operands.
-pub(super) fn node(graph: &Graph, node: &Node, limit: usize) -> Option<Vec<Tensor>> {
+/// more than `limit` bytes larger than the operands, nor larger than `left`.
+pub(super) fn node(graph: &Graph, node: &Node, limit: usize, mut left: usize) -> Option<Vec<Tensor>> {
     let (_, kernel) = KERNELS.iter().copied().flatten().find(|(op, _)| node.is(op))?;
     let mut room = limit;
     for v in node.inputs.iter().flatten() {
@@ -51,6 +51,7 @@ pub(super) fn node(graph: &Graph, node: &Node, limit: usize) -> Option<Vec<Tenso
         let (dtype, shape) = (value.dtype?, value.shape.as_ref()?.known()?);
         let bytes = shape.iter().try_fold(dtype.size(), |a, &d| a.checked_mul(d))?;
         room = room.checked_sub(bytes)?;
+        left = left.checked_sub(bytes)?;
         results.push((dtype, shape));
     }
     let tensors = kernel(&Call { node, graph, results: results.clone() })?;
