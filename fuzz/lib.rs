@@ -10,6 +10,9 @@ mod hollow;
 pub use hollow::Hollow;
 use perennial::{ErrorKind, Result};
 
+/// What the matrix products set aside, once a thread.
+pub const WORKSPACE: usize = 65 << 20;
+
 /// What `f` gives, which may allocate `most` bytes at its peak beyond what was there.
 pub fn bounded<T>(most: usize, f: impl FnOnce() -> T) -> T {
     let (out, peak) = counting::peak_of(f);

@@ -21,7 +21,7 @@ for option in level=4 inline-8bit-counters pc-table trace-compares; do
     counters+=" -Cllvm-args=-sanitizer-coverage-$option"
 done
 started=$SECONDS
-CARGO_TARGET_DIR="$target_dir" CARGO_INCREMENTAL=0 RUSTFLAGS="--cfg fuzzing $counters" \
+CARGO_TARGET_DIR="$target_dir" RUSTFLAGS="--cfg fuzzing $counters" \
     cargo build --locked --release --bins --target "$host"
 echo "built in $((SECONDS - started)) s"
 

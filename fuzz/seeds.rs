@@ -47,6 +47,13 @@ fn seed(target: &str, name: &str, parts: &[&[u8]]) {
 }
 
 fn main() {
+    for folder in fs::read_dir(root().join("corpus")).unwrap() {
+        for file in fs::read_dir(folder.unwrap().path()).unwrap().map(Result::unwrap) {
+            if file.file_name().as_encoded_bytes().starts_with(b"seed-") {
+                fs::remove_file(file.path()).unwrap();
+            }
+        }
+    }
     models();
     states();
     adapters();
@@ -85,7 +92,9 @@ fn states() {
         if name == "ncm-frozen" {
             seed("bundle", "file", &[&[0], bundle.bytes()]);
         }
-        seed("store", &format!("state-{name}"), &[&[2], &payload]);
+        if ["perennial", "ncm-frozen"].contains(&name) {
+            seed("store", &format!("state-{name}"), &[&[2], &payload]);
+        }
     }
     for name in ["lae", "ntk-lite", "proteus"] {
         let payload = store::encoded(taught(name).state()).unwrap();
@@ -116,7 +125,7 @@ fn models() {
         let parts: Vec<_> = parts.step_by(3).take(4).collect();
         println!("{name}: {} parts", parts.len());
         for (i, part) in parts.iter().enumerate() {
-            seed("onnx", &format!("{}-{i}", name.replace('/', "-")), &[part]);
+            seed("onnx", &format!("{}-{i}", name.rsplit('/').next().unwrap()), &[part]);
         }
     }
 }
@@ -207,7 +216,11 @@ fn lines(command: &clap::Command, path: &mut Vec<String>, words: &mut Vec<String
         if arg.get_action().takes_values() {
             let usual = arg.get_default_values().first().and_then(|value| value.to_str());
             let one = arg.get_possible_values().first().map(|value| value.get_name().to_string());
-            let value = one.unwrap_or_else(|| usual.unwrap_or("1").into());
+            let value = match arg.get_id().as_str() {
+                "preprocess" => "resize=36,crop=32".into(),
+                "data" => "folder:a".into(),
+                _ => one.unwrap_or_else(|| usual.unwrap_or("1").into()),
+            };
             words.push(value.clone());
             line.push(value);
         }

@@ -12,10 +12,10 @@ use ed25519_dalek::{Signer, SigningKey};
 use perennial::bundle::{Bundle, Here, Limits, Outcome, SecretKey, Trust, intake};
 use perennial::learner::State;
 use perennial::store::{self, record};
-use perennial_fuzz::{bounded, sound};
+use perennial_fuzz::{WORKSPACE, bounded, sound};
 
 /// What one try may allocate: some copies of a small state and its solution.
-const MOST: usize = 24 << 20;
+const MOST: usize = WORKSPACE + (24 << 20);
 const SEED: [u8; 32] = [1; 32];
 
 /// A state and what surrounds it, as `fuzz/seeds.rs` made them.

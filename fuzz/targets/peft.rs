@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use perennial::backbone::Backbone;
 use perennial::peft::Adapter;
-use perennial_fuzz::{bounded, number, sound, take};
+use perennial_fuzz::{WORKSPACE, bounded, number, sound, take};
 
 static BACKBONE: LazyLock<Backbone> = LazyLock::new(|| {
     Backbone::from_bytes(include_bytes!("../../tests/fixtures/timm_legacy_op17_dynamic.onnx"))
@@ -23,7 +23,12 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let config = take(&mut rest, length);
     let most = A_BYTE * bytes.len() + FREE;
     let Some(adapter) = sound(bounded(most, || Adapter::from_bytes(config, rest))) else { return };
+    let finite = adapter
+        .modules
+        .values()
+        .all(|m| m.scaling.is_finite() && m.pair.a.iter().chain(&m.pair.b).all(|x| x.is_finite()));
+    assert!(finite, "an adapter that is read is finite");
     let _ = sound(bounded(most, || adapter.fold(backbone)));
     let two = [adapter.clone(), adapter];
-    let _ = sound(bounded(most, || Adapter::merge(&two, &[2.0, 1.0], 4)));
+    let _ = sound(bounded(WORKSPACE + most, || Adapter::merge(&two, &[2.0, 1.0], 4)));
 });

@@ -15,7 +15,7 @@ use perennial::backbone::Backbone;
 use perennial::learner::{Learner, State};
 use perennial::store::{self, BLANK, Header, Region, Slot, Slots, record};
 use perennial::{ErrorKind, Result};
-use perennial_fuzz::{Hollow, bounded, number, sound, take};
+use perennial_fuzz::{Hollow, WORKSPACE, bounded, number, sound, take};
 
 static BACKBONE: LazyLock<Backbone> = LazyLock::new(|| {
     Backbone::from_bytes(include_bytes!("../../tests/fixtures/timm_legacy_op17_dynamic.onnx"))
@@ -25,7 +25,7 @@ static BACKBONE: LazyLock<Backbone> = LazyLock::new(|| {
 /// Memory for a record and two slots.
 const STORED: usize = 4 << 20;
 /// Memory for a small state, solved, and some copies of it.
-const LEARNED: usize = 64 << 20;
+const LEARNED: usize = WORKSPACE + (64 << 20);
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((mode, rest)) = bytes.split_first() else { return };

@@ -76,9 +76,12 @@ impl Adapter {
         let pairs = tensors::parse(tensors).at(|| TENSORS.into())?;
         let scaled = |(name, pair): (String, Pair)| {
             let scaling = config.scaling(&name, pair.rank());
-            (name, Module { pair, scaling })
+            if !scaling.is_finite() {
+                crate::bail!(Numeric, "the scaling of {name:.80} is beyond f32; check lora_alpha");
+            }
+            Ok((name, Module { pair, scaling }))
         };
-        Ok(Self { modules: pairs.into_iter().map(scaled).collect() })
+        Ok(Self { modules: pairs.into_iter().map(scaled).collect::<Result<_>>()? })
     }
 
     /// Writes both files into `folder`, which is made where it is not there.
