@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use counting::peak_of;
+use perennial::ErrorKind;
+use perennial::backbone::Backbone;
 use perennial::graph::{fold, infer};
 use perennial::onnx;
 use rand::{Rng, SeedableRng};
@@ -197,6 +199,17 @@ fn hostile_bytes_are_refused_in_bounded_memory() {
         assert_eq!(e.is_ok(), what == "small nodes", "{what}");
     }
     println!("worst: {worst:?} bytes of memory per byte");
+
+    // What once ended, hung or filled the process where a model is understood.
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/onnx");
+    let kept = std::fs::read_dir(&corpus).unwrap().map(|file| file.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("regression-")).collect();
+    assert!(kept.len() >= 10, "{} regressions", kept.len());
+    for path in kept {
+        let (understood, peak) = peak_of(|| Backbone::from_bytes(&std::fs::read(&path).unwrap()));
+        assert!(peak < 16 * FREE, "{}: {peak}", path.display());
+        assert_ne!(understood.unwrap_err().kind(), ErrorKind::Bug, "{}", path.display());
+    }
 
     // Few bytes that ask for 3 GB of constants: what is not folded stays a node.
     let size = [vec![0x10, 7], field(1, &varint(1)), field(7, &varint(4_000_000)), field(8, b"s")].concat();

@@ -132,10 +132,10 @@ fn conv_transpose(o: &Operands) -> Result<Vec<Info>> {
             out.push(Dim::Unknown);
             continue;
         };
-        let reach = entry(o, "dilations", i, 1)? * kernel.saturating_sub(1) + 1;
-        let pads = entry(o, "pads", i, 0)? + entry(o, "pads", i + spatial.len(), 0)?;
-        let full =
-            length.saturating_sub(1) * entry(o, "strides", i, 1)? + entry(o, "output_padding", i, 0)? + reach;
+        let reach = entry(o, "dilations", i, 1)?.saturating_mul(kernel.saturating_sub(1)).saturating_add(1);
+        let pads = entry(o, "pads", i, 0)?.saturating_add(entry(o, "pads", i + spatial.len(), 0)?);
+        let steps = length.saturating_sub(1).saturating_mul(entry(o, "strides", i, 1)?);
+        let full = steps.saturating_add(entry(o, "output_padding", i, 0)?).saturating_add(reach);
         out.push(Dim::Known(full.saturating_sub(pads)));
     }
     o.one(Shape(out))

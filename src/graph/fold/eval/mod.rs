@@ -54,23 +54,31 @@ pub(super) fn node(graph: &Graph, node: &Node, limit: usize, mut left: usize) ->
         left = left.checked_sub(bytes)?;
         results.push((dtype, shape));
     }
+    // Nothing to compute, however long the other axes are.
+    if !results.is_empty() && results.iter().all(|(_, shape)| shape.contains(&0)) {
+        let empty = |(dtype, shape): (DType, Vec<usize>)| Tensor::new(dtype, shape, Vec::new()).ok();
+        return results.into_iter().map(empty).collect();
+    }
     let tensors = kernel(&Call { node, graph, results: results.clone() })?;
     let right =
         |(t, (dtype, shape)): (&Tensor, &(DType, Vec<usize>))| t.dtype() == *dtype && t.shape() == shape;
     (tensors.len() == results.len() && tensors.iter().zip(&results).all(right)).then_some(tensors)
 }
 
-/// Row-major strides of `shape`.
+/// Row-major strides of `shape`; of one without elements they mean nothing.
 fn strides(shape: &[usize]) -> Vec<i64> {
     let mut strides = vec![1; shape.len()];
     for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i] as i64;
+        strides[i - 1] = strides[i].wrapping_mul(shape[i] as i64);
     }
     strides
 }
 
 /// Flat positions visited by an odometer over `shape` that moves by `strides[i]` along axis `i`.
 fn walk(shape: &[usize], strides: &[i64], start: i64) -> Vec<usize> {
+    if shape.contains(&0) {
+        return Vec::new();
+    }
     let mut positions = vec![start];
     for (&n, &stride) in shape.iter().zip(strides) {
         positions = positions.iter().flat_map(|p| (0..n as i64).map(move |i| p + i * stride)).collect();
