@@ -200,6 +200,7 @@ fn arguments() {
             .into();
     lines(&command, &mut Vec::new(), &mut words);
     words.extend(strategy::NAMES.map(String::from));
+    words.retain(|word| !word.is_empty());
     words.sort();
     words.dedup();
     let quoted: Vec<String> = words.iter().map(|w| format!("{w:?}\n")).collect();

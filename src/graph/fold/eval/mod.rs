@@ -67,7 +67,7 @@ pub(super) fn node(graph: &Graph, node: &Node, limit: usize, mut left: usize) ->
 
 /// Row-major strides of `shape`; of one without elements they mean nothing.
 fn strides(shape: &[usize]) -> Vec<i64> {
-    let mut strides = vec![1; shape.len()];
+    let mut strides = vec![1i64; shape.len()];
     for i in (1..shape.len()).rev() {
         strides[i - 1] = strides[i].wrapping_mul(shape[i] as i64);
     }
