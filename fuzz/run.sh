@@ -51,6 +51,7 @@ done
 if [ -f "$work/failed" ]; then
     while read -r target; do
         printf '\n== %s\n' "$target"
+        grep -A 2 panicked "$work/$target/log" || true
         grep -vE '^#[0-9]+' "$work/$target/log" | tail -n 40
         for input in "$work/$target/found"/*; do
             [ -e "$input" ] || continue

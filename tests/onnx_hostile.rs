@@ -213,25 +213,14 @@ fn hostile_bytes_are_refused_in_bounded_memory() {
 
     // Few bytes that ask for 3 GB of constants: what is not folded stays a node.
     let size = [vec![0x10, 7], field(1, &varint(1)), field(7, &varint(4_000_000)), field(8, b"s")].concat();
-    let node = |i| {
-        field(
-            1,
-            &[field(1, b"s"), field(2, format!("c{i}").as_bytes()), field(4, b"ConstantOfShape")].concat(),
-        )
+    let node = |op: &str, from: &str, to: &str| {
+        field(1, &[field(1, from.as_bytes()), field(2, to.as_bytes()), field(4, op.as_bytes())].concat())
     };
+    let both = |i| {
+        [node("ConstantOfShape", "s", &format!("c{i}")), node("Softmax", &format!("c{i}"), &format!("o{i}"))]
+    };
+    let nodes: Vec<u8> = (0..200).flat_map(|i| both(i).concat()).collect();
     let outputs: Vec<u8> = (0..200).flat_map(|i| field(12, &field(1, format!("o{i}").as_bytes()))).collect();
-    let reader = |i| {
-        field(
-            1,
-            &[
-                field(1, format!("c{i}").as_bytes()),
-                field(2, format!("o{i}").as_bytes()),
-                field(4, b"Softmax"),
-            ]
-            .concat(),
-        )
-    };
-    let nodes: Vec<u8> = (0..200).flat_map(|i| [node(i), reader(i)].concat()).collect();
     let mut graph = onnx::from_bytes(&model(&[nodes, field(5, &size), outputs].concat())).unwrap();
     infer::all(&mut graph).unwrap();
     let (folded, peak) = peak_of(|| fold::constants(graph));
