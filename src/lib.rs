@@ -27,7 +27,7 @@
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
 //! | `bundle` | `bundle`: tasks as signed files |
 //! | `sealed` | `store::StateKey`: states that are encrypted with a key from the caller |
-//! | `cli` (default) | the `perennial` program, with all of the above |
+//! | `cli` (default) | the `perennial` program, with all of the above but the engine |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -34,6 +34,31 @@ fn kind<T>(result: perennial::Result<T>) -> ErrorKind {
 }
 
 #[test]
+fn a_state_made_by_hand_whose_parts_do_not_fit_is_none() {
+    let mut learner = learner("pegp-shared");
+    learn_and_commit(&mut learner, 0);
+    let good = learner.state();
+    type Change = fn(&mut State);
+    let changes: [(&str, Change); 9] = [
+        ("a class that is not there", |s| s.tasks[0].classes.push(9)),
+        ("a class without a name", |s| s.classes[0].clear()),
+        ("a task without classes", |s| s.tasks[0].classes.clear()),
+        ("a task without a signature", |s| s.tasks.push(s.tasks[0].clone())),
+        ("a layer without an adapter", |s| drop(s.memory.current.pop())),
+        ("an adapter of another width", |s| s.memory.current[0].a = Array2::zeros((2, 7))),
+        ("a tap without a basis", |s| s.memory.slots[0].tap = 1 << 40),
+        ("widths beyond memory", |s| s.summary = vec![usize::MAX; 2]),
+        ("another strategy", |s| s.strategy = "none".into()),
+    ];
+    for (what, change) in changes {
+        let mut bad = good.clone();
+        change(&mut bad);
+        assert!(postcard::from_bytes::<State>(&postcard::to_allocvec(&bad).unwrap()).is_err(), "{what}");
+    }
+    assert!(postcard::from_bytes::<State>(&postcard::to_allocvec(good).unwrap()).is_ok());
+}
+
+#[test]
 fn every_strategy_learns_two_tasks_and_predicts() {
     for name in strategy::NAMES {
         let reading = strategy::by_name(name, 64).unwrap().reading;
@@ -50,6 +75,10 @@ fn every_strategy_learns_two_tasks_and_predicts() {
         println!("{name:<18} first task {first:.2}, both {both:.2}, {said} bytes, stored in {stored}");
         // What is promised is what lies on the medium; settings and widths are the rest.
         assert!(stored.abs_diff(said) < said / 50 + 600, "{name}: {said} bytes take {stored}");
+        assert!(
+            postcard::from_bytes::<State>(&bytes(&learner)).is_ok(),
+            "{name}: what was learned can be read"
+        );
         assert_eq!(learner.classes(), ["ant", "bee", "cat", "dog"]);
         assert_eq!(learner.tasks().len(), 2);
         // A linear head has not converged after so few steps, and forgets; the others do neither.

@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use counting::peak_of;
+use perennial::ErrorKind;
+use perennial::backbone::Backbone;
+use perennial::graph::{fold, infer};
 use perennial::onnx;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -196,4 +199,32 @@ fn hostile_bytes_are_refused_in_bounded_memory() {
         assert_eq!(e.is_ok(), what == "small nodes", "{what}");
     }
     println!("worst: {worst:?} bytes of memory per byte");
+
+    // What once ended, hung or filled the process where a model is understood.
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/onnx");
+    let kept = std::fs::read_dir(&corpus).unwrap().map(|file| file.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("regression-")).collect();
+    assert!(kept.len() >= 10, "{} regressions", kept.len());
+    for path in kept {
+        let (understood, peak) = peak_of(|| Backbone::from_bytes(&std::fs::read(&path).unwrap()));
+        assert!(peak < 16 * FREE, "{}: {peak}", path.display());
+        let kind = understood.err().map(|e| e.kind());
+        assert!(kind != Some(ErrorKind::Bug), "{}", path.display());
+    }
+
+    // Few bytes that ask for 3 GB of constants: what is not folded stays a node.
+    let size = [vec![0x10, 7], field(1, &varint(1)), field(7, &varint(4_000_000)), field(8, b"s")].concat();
+    let node = |op: &str, from: &str, to: &str| {
+        field(1, &[field(1, from.as_bytes()), field(2, to.as_bytes()), field(4, op.as_bytes())].concat())
+    };
+    let both = |i| {
+        [node("ConstantOfShape", "s", &format!("c{i}")), node("Softmax", &format!("c{i}"), &format!("o{i}"))]
+    };
+    let nodes: Vec<u8> = (0..200).flat_map(|i| both(i).concat()).collect();
+    let outputs: Vec<u8> = (0..200).flat_map(|i| field(12, &field(1, format!("o{i}").as_bytes()))).collect();
+    let mut graph = onnx::from_bytes(&model(&[nodes, field(5, &size), outputs].concat())).unwrap();
+    infer::all(&mut graph).unwrap();
+    let (folded, peak) = peak_of(|| fold::constants(graph));
+    println!("folding constants without end: {} nodes stay, peak {peak}", folded.unwrap().nodes().len());
+    assert!(peak < 4 * fold::MOST, "{peak}");
 }

@@ -31,7 +31,7 @@ pub(super) fn sized(mut graph: Graph, named: Option<[usize; 2]>) -> Result<Graph
         return open.into_iter().try_fold(graph, |g, (symbol, n)| fold::bind(g, symbol, n));
     }
     let mut fits: Vec<(usize, Graph)> = Vec::new();
-    for side in (1..=TRIED).map(|k| k * stride) {
+    for side in (1..=TRIED).map_while(|k| stride.checked_mul(k)) {
         let bound = sides().try_fold(graph.clone(), |g, symbol| fold::bind(g, symbol, side));
         fits.extend(bound.ok().map(|g| (side, g)));
         if fits.len() > 2 {
@@ -90,5 +90,5 @@ fn stem(graph: &Graph) -> Option<(usize, usize)> {
     let weight = graph.constant(conv.input(1)?)?.shape();
     let group = usize::try_from(conv.int("group", 1)).ok()?;
     let stride = conv.ints("strides").and_then(|s| s.first().copied()).unwrap_or(1);
-    Some((weight.get(1)? * group, usize::try_from(stride).ok()?.max(1)))
+    Some((weight.get(1)?.checked_mul(group)?, usize::try_from(stride).ok()?.max(1)))
 }

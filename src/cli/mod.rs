@@ -30,7 +30,7 @@ use crate::error::Result;
 /// Learn on the device, without forgetting, without old images, inside a promised memory budget.
 #[derive(Parser)]
 #[command(name = "perennial", version, after_help = EXAMPLES)]
-struct Cli {
+pub struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]

@@ -16,7 +16,7 @@ use crate::{bail, err};
 pub const MAX_SIDE: u32 = 16_384;
 
 /// Most bytes that decoding one picture may allocate: a 64 megapixel photograph passes, a bomb does not.
-const MAX_DECODE_BYTES: u64 = 256 << 20;
+pub(super) const MAX_DECODE_BYTES: u64 = 256 << 20;
 
 /// An 8-bit RGB picture.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -277,6 +277,16 @@ fn resize(picture: &Picture, width: u32, height: u32, filter: Filter) -> Result<
             super::picture::MAX_SIDE
         );
     }
+    let most = 3 * u64::from(width) * u64::from(height.max(picture.height));
+    if most > super::picture::MAX_DECODE_BYTES {
+        bail!(
+            Shape,
+            "cannot resize {}x{} to {width}x{height}: that takes {most} bytes on the way, and at most {} are spent; resize to less",
+            picture.width,
+            picture.height,
+            super::picture::MAX_DECODE_BYTES
+        );
+    }
     let rows = one_pass(picture, width, picture.height, filter)?;
     one_pass(&rows, width, height, filter)
 }

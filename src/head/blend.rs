@@ -32,7 +32,12 @@ pub struct Blend {
 impl Blend {
     /// Two heads that have seen nothing; `ridge` takes rows of `narrow` columns.
     pub fn new(mda: Mda, ridge: Ridge, narrow: usize) -> Self {
-        Self { mda, ridge, narrow, evidence: Evidence::new(TEMPERATURES * WEIGHTS.len()) }
+        Self { mda, ridge, narrow, evidence: Evidence::new(Self::settings()) }
+    }
+
+    /// Temperatures and weights that are compared.
+    pub(super) fn settings() -> usize {
+        TEMPERATURES * WEIGHTS.len()
     }
 
     /// Temperature of the discriminants and weight of the ridge: the likeliest so far.

@@ -11,9 +11,9 @@ use crate::linalg;
 /// anew for every task and thrown away after it; the fusion stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cosine {
-    weights: Array2<f32>,
+    pub(super) weights: Array2<f32>,
     scale: f32,
-    fusion: Fusion,
+    pub(super) fusion: Fusion,
     seed: u64,
 }
 

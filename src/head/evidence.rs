@@ -26,6 +26,11 @@ impl Evidence {
         Self { logs: vec![0.0; settings], observations: 0 }
     }
 
+    /// Settings that are compared.
+    pub(super) fn settings(&self) -> usize {
+        self.logs.len()
+    }
+
     /// The likeliest setting, the first of equals.
     pub(super) fn likeliest(&self) -> usize {
         let likelier = |&a: &usize, &b: &usize| self.logs[a].total_cmp(&self.logs[b]).then(b.cmp(&a));

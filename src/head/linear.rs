@@ -12,9 +12,9 @@ use crate::error::Result;
 /// The capacity is a power of two, so that a new class changes a mask and not the graph; only doubling recompiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Linear {
-    weights: Array2<f32>,
-    bias: Array1<f32>,
-    known: Vec<bool>,
+    pub(super) weights: Array2<f32>,
+    pub(super) bias: Array1<f32>,
+    pub(super) known: Vec<bool>,
 }
 
 impl Linear {

@@ -124,12 +124,17 @@ impl Mda {
             observations: 0,
             classes: 0,
             dropped: 0,
-            evidence: Evidence::new((1 + SHARES.len()) * TEMPERATURES),
+            evidence: Evidence::new(Self::settings()),
             fresh: None,
             solved: None,
             strange: Vec::new(),
             right: (0, 0),
         }
+    }
+
+    /// Shrinkages and temperatures that are compared.
+    pub(super) fn settings() -> usize {
+        (1 + SHARES.len()) * TEMPERATURES
     }
 
     /// Share of identity in the covariance, `None` for the oracle's, and temperature: the likeliest so far.

@@ -26,6 +26,7 @@
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
 //! | `sums` | per-class sums and counts | |
 //! | `union` | statistics of rows that were seen elsewhere, added | |
+//! | `fits` | whether parts of statistics that were read fit each other | |
 //!
 //! On frozen `vit_tiny` features, ten tasks of equally many classes, in percent and megabytes of state (command in
 //! `tests/head_parity.rs`; random features: mean of three seeds; standard error of an accuracy 1.0 and 1.4):
@@ -47,6 +48,7 @@ mod blend;
 mod class_means;
 mod cosine;
 mod evidence;
+mod fits;
 mod fusion;
 mod gcv;
 mod lda;

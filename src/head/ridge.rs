@@ -163,6 +163,16 @@ impl Gram {
         }
     }
 
+    /// Whether it is of rows of `width`.
+    pub(super) fn fits(&self, width: usize) -> bool {
+        match self {
+            Self::Whole(gram) => gram.check().is_ok() && gram.width() == width,
+            Self::Rounded { scatter, between } => {
+                scatter.gram().width() == width && between.ncols() == width && between.nrows() <= BETWEEN
+            }
+        }
+    }
+
     fn settle(&mut self) {
         if let Self::Rounded { scatter, .. } = self {
             scatter.settle();

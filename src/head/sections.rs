@@ -21,7 +21,7 @@ use crate::linalg;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sections {
     weighing: Weighing,
-    classes: ClassSums,
+    pub(super) classes: ClassSums,
     #[serde(skip)]
     solved: Option<Rows>,
 }
@@ -92,6 +92,15 @@ impl Sections {
 
     fn section(&self) -> usize {
         (self.classes.width() / self.weights().len().max(1)).max(1)
+    }
+
+    /// Whether there is a width for every section, and a drift for every weight.
+    pub(super) fn even(&self) -> bool {
+        let drifts = match &self.weighing {
+            Weighing::Given(_) => true,
+            Weighing::Drift { squares, weights } => squares.len() == weights.len(),
+        };
+        drifts && self.classes.width().checked_rem(self.weights().len()) == Some(0)
     }
 
     /// Whether it wants to know how far prototypes move.

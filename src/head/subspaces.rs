@@ -21,9 +21,9 @@ const OTHERS: f32 = 0.1;
 /// `m_cj = sum_b softmax_b(cos(m_c, m_b)) m_bj`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Subspaces {
-    width: usize,
+    pub(super) width: usize,
     /// By class.
-    classes: Vec<Option<Means>>,
+    pub(super) classes: Vec<Option<Means>>,
     /// Unit means `[classes, T * E]`, each space times its weight.
     #[serde(skip)]
     solved: Option<Array2<f32>>,
@@ -31,7 +31,7 @@ pub struct Subspaces {
 
 /// Means of one class, by space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Means {
+pub(super) struct Means {
     /// The space of the task that learned it first.
     own: usize,
     /// Sum of rows and their number, by space; completed means count as one row.
@@ -46,6 +46,13 @@ impl Subspaces {
 
     fn spaces(&self) -> usize {
         self.classes.iter().flatten().map(|c| c.sums.len()).max().unwrap_or(0)
+    }
+
+    /// Whether every mean is as wide as the space, and every class is at home in one that it has.
+    pub(super) fn even(&self) -> bool {
+        let mut means = self.classes.iter().flatten();
+        self.width > 0
+            && means.all(|c| c.own < c.sums.len() && c.sums.iter().all(|(sum, _)| sum.len() == self.width))
     }
 
     /// Gives every class a mean in every space.

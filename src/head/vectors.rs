@@ -16,12 +16,12 @@ const FIRST_CLASSES: usize = 16;
 /// arXiv 2103.00020): `logits = scale cos(z, v_c)`. What is learned moves the features towards them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vectors {
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
     /// Of every name, of length 1, `[names, E]`.
-    rows: Array2<f32>,
+    pub(super) rows: Array2<f32>,
     scale: f32,
     /// The name of every class index that was met.
-    met: Vec<Option<usize>>,
+    pub(super) met: Vec<Option<usize>>,
 }
 
 impl Vectors {

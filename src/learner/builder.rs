@@ -144,7 +144,9 @@ impl Builder {
         let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
         let slots = slots(&sites);
         let mut state = match state {
-            Some(mut state) if state.memory.slots == slots && state.summary == summary => {
+            Some(mut state)
+                if state.memory.slots == slots && (&state.summary, &state.late) == (&summary, &late) =>
+            {
                 state.solve()?;
                 state
             }

@@ -120,6 +120,21 @@ impl Statistics {
         }
     }
 
+    /// # Errors
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) for statistics that were read and whose parts do not fit each other.
+    pub(super) fn fits(&self) -> Result<()> {
+        match self {
+            Self::Means(h) => h.fits(),
+            Self::Sections(h) => h.fits(),
+            Self::Subspaces(h) => h.fits(),
+            Self::Ridge(h) => h.fits(),
+            Self::Discriminants(h) => h.fits(),
+            Self::Centres(h) => h.fits(),
+            Self::Blend(h) => h.fits(),
+            Self::Better(h) => h.fits(),
+        }
+    }
+
     /// As a classifier.
     pub fn head(&self) -> &dyn Head {
         match self {

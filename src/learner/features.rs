@@ -41,6 +41,15 @@ impl Features {
             View::Fused => beside(&[&self.frozen].into_iter().chain(&self.adapted).collect::<Vec<_>>()),
             _ => {
                 let blocks = self.blocks(view, parts);
+                if let Some((block, scale)) =
+                    blocks.iter().zip(scales).find(|(b, s)| b.ncols() != s.mean.len())
+                {
+                    let (have, want) = (block.ncols(), scale.mean.len());
+                    crate::bail!(
+                        Mismatch,
+                        "features of {have} columns and a scale of {want}; give the state's own backbone"
+                    );
+                }
                 let blocks: Vec<_> = blocks.iter().zip(scales).map(|(b, s)| s.apply(b)).collect();
                 beside(&blocks.iter().collect::<Vec<_>>())
             }

@@ -115,7 +115,9 @@ impl Learner {
             crate::bail!(State, "a task is open or undecided; commit or roll back first");
         }
         let of = |state: &State| (state.strategy.clone(), state.settings.clone(), state.memory.slots.clone());
-        if of(&state) != of(&self.state) || state.summary != self.state.summary {
+        if of(&state) != of(&self.state)
+            || (&state.summary, &state.late) != (&self.state.summary, &self.state.late)
+        {
             crate::bail!(
                 Mismatch,
                 "a state of {} with its own settings; build a learner that resumes it",

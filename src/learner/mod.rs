@@ -18,6 +18,7 @@ mod closing;
 mod crops;
 mod encoded;
 mod features;
+mod fits;
 mod footprint;
 mod forgetting;
 mod goal;

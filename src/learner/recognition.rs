@@ -116,6 +116,18 @@ impl Recognition {
         self.signatures.absorb(signature)
     }
 
+    /// Whether it is of `tasks` tasks, and its parts fit each other.
+    pub(super) fn fits(&self, tasks: usize) -> Result<()> {
+        let novelty = self.strangeness.as_ref().and_then(|s| s.novelty.as_ref());
+        novelty.map_or(Ok(()), Novelty::fits)?;
+        match self.signatures.fits(tasks) && (tasks == 0 || self.strangeness.is_some()) {
+            true => Ok(()),
+            false => {
+                Err(crate::err!(Corrupt, "signatures and tasks do not fit each other; restore another copy"))
+            }
+        }
+    }
+
     /// The signatures of tasks.
     pub fn signatures(&self) -> &Signatures {
         &self.signatures

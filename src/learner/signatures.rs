@@ -60,6 +60,14 @@ impl Signatures {
         self.router.signatures().iter().map(Signature::mixture).collect()
     }
 
+    /// Whether there is one for each of `tasks` tasks, all of them in the same space.
+    pub(super) fn fits(&self, tasks: usize) -> bool {
+        let signatures = self.router.signatures();
+        let width = self.reduction.as_ref().map(Reduction::dims);
+        signatures.len() == tasks
+            && signatures.iter().all(|s| s.fits() && Some(s.mixture().n_features()) == width)
+    }
+
     /// Log densities under every task, `[n, tasks]`.
     pub fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
         self.router.scores(&reduced(self.space()?, features)?)

@@ -29,6 +29,7 @@ pub struct TaskRecord {
 
 /// What is stored. Two learners with equal state predict the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct State {
     /// Name of the strategy.
     pub strategy: String,

@@ -63,14 +63,25 @@ impl Adapter {
     /// [`Numeric`](crate::ErrorKind::Numeric) for values that are not finite.
     pub fn read(folder: &Path) -> Result<Self> {
         let config = read_limited(&folder.join(CONFIG), MAX_CONFIG)?;
-        let config = config::Config::parse(&config).at(|| folder.join(CONFIG).display().to_string())?;
-        let bytes = read_limited(&folder.join(TENSORS), MAX_TENSORS)?;
-        let pairs = tensors::parse(&bytes).at(|| folder.join(TENSORS).display().to_string())?;
+        let tensors = read_limited(&folder.join(TENSORS), MAX_TENSORS)?;
+        Self::from_bytes(&config, &tensors).at(|| folder.display().to_string())
+    }
+
+    /// From the bytes of `adapter_config.json` and `adapter_model.safetensors`.
+    ///
+    /// # Errors
+    /// As [`Adapter::read`].
+    pub fn from_bytes(config: &[u8], tensors: &[u8]) -> Result<Self> {
+        let config = config::Config::parse(config).at(|| CONFIG.into())?;
+        let pairs = tensors::parse(tensors).at(|| TENSORS.into())?;
         let scaled = |(name, pair): (String, Pair)| {
             let scaling = config.scaling(&name, pair.rank());
-            (name, Module { pair, scaling })
+            if !scaling.is_finite() {
+                crate::bail!(Numeric, "the scaling of {name:.80} is beyond f32; check lora_alpha");
+            }
+            Ok((name, Module { pair, scaling }))
         };
-        Ok(Self { modules: pairs.into_iter().map(scaled).collect() })
+        Ok(Self { modules: pairs.into_iter().map(scaled).collect::<Result<_>>()? })
     }
 
     /// Writes both files into `folder`, which is made where it is not there.

@@ -212,6 +212,11 @@ impl Signature {
         Ok((signature, held_out))
     }
 
+    /// Whether every component of one that was read has an owner.
+    pub(crate) fn fits(&self) -> bool {
+        self.owners.len() == self.mixture.n_components()
+    }
+
     /// Log density relative to the background per sample, in nats; shape `[n]`.
     ///
     /// # Errors

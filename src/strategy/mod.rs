@@ -25,7 +25,7 @@
 //! | `pool` | frozen units of all tasks and what each task makes of them |
 //! | `average` | a slower copy of the adapters |
 //! | `probe` | anchor rows: how far old inputs are moved |
-//! | `memory` | all of these, with protected subspaces, by slot |
+//! | `memory` | all of these, with protected subspaces, by slot; `fits`: whether one that was read is whole |
 //! | `reading` | classifiers, and the features that they read |
 //!
 //! A new strategy is one file of hooks and one row in `registry`; docs/STRATEGY.md walks through one.
@@ -33,6 +33,7 @@
 mod anchored;
 mod average;
 mod ease;
+mod fits;
 mod frozen;
 mod inflora;
 mod lae;

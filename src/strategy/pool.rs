@@ -28,11 +28,11 @@ pub struct Pool {
 
 /// What a task makes of the pool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Composition {
+pub(super) struct Composition {
     /// The first unit of its own.
     first: u32,
     /// By slot.
-    weights: Vec<Vec<Weight>>,
+    pub(super) weights: Vec<Vec<Weight>>,
 }
 
 impl Pool {
@@ -44,6 +44,16 @@ impl Pool {
     /// Number of compositions.
     pub fn tasks(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// The units of all slots.
+    pub(super) fn all(&self) -> &[Pair] {
+        &self.units
+    }
+
+    /// What every task makes of them.
+    pub(super) fn compositions(&self) -> &[Composition] {
+        &self.tasks
     }
 
     /// The units of `slot`; `None` before the first task.

@@ -5,7 +5,7 @@
 //!
 //! | what | by |
 //! |---|---|
-//! | a node whose operands are constants (a table of operators, [`LIMIT`] on growth) | its results |
+//! | a node whose operands are constants (a table of operators, [`LIMIT`] on growth, [`MOST`] on all together) | its results |
 //! | an integer tensor that follows from shapes | a constant |
 //! | a `Reshape` operand with one open entry | a constant with -1 |
 //! | another operand that needs a symbol, such as that of `Expand` | `Concat` of `Gather(Shape(input))` and constants |
@@ -27,6 +27,10 @@ use crate::error::Result;
 
 /// Bytes by which the results of a folded node may exceed its operands.
 pub const LIMIT: usize = 16 << 20;
+
+/// Bytes that the results of all folded nodes may have together, beyond a few times those of the constants that were there. A file of
+/// many small nodes, each with a large result, is not folded further.
+pub const MOST: usize = 128 << 20;
 
 /// Fixes `symbol` to `n` in all inputs and infers everything anew. A symbol that is not there changes nothing.
 ///

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lengths::Lengths;
-use super::{LIMIT, eval};
+use super::{LIMIT, MOST, eval};
 use crate::error::Result;
 use crate::graph::infer::{Facts, Term};
 use crate::graph::{Dim, Graph, Node, NodeId, Shape, Tensor, ValueId, rewrite};
+
+/// How many times as large as the constants of a graph all results together may be, beyond [`MOST`].
+const FOLDED: usize = 4;
 
 struct Pass {
     graph: Graph,
@@ -16,6 +19,8 @@ struct Pass {
     alias: BTreeMap<ValueId, ValueId>,
     /// Values that something reads.
     read: BTreeSet<ValueId>,
+    /// Bytes that results may still take.
+    left: usize,
 }
 
 pub(super) fn run(mut graph: Graph) -> Result<Graph> {
@@ -23,7 +28,9 @@ pub(super) fn run(mut graph: Graph) -> Result<Graph> {
     let operands = nodes.iter().flat_map(|n| n.inputs.iter().flatten());
     let read = operands.chain(&graph.outputs).copied().collect();
     let lengths = Lengths::new(&graph);
-    let mut pass = Pass { graph, facts: Facts::default(), lengths, alias: BTreeMap::new(), read };
+    let given: usize = graph.constants().values().map(|tensor| tensor.bytes().len()).sum();
+    let left = MOST.saturating_add(given.saturating_mul(FOLDED));
+    let mut pass = Pass { graph, facts: Facts::default(), lengths, alias: BTreeMap::new(), read, left };
     for node in nodes {
         pass.visit(node)?;
     }
@@ -70,9 +77,11 @@ impl Pass {
         if outputs.iter().any(|v| self.graph.outputs.contains(v)) {
             return false;
         }
-        let computed = eval::node(&self.graph, node, LIMIT).or_else(|| Some(vec![self.followed(&outputs)?]));
+        let computed =
+            eval::node(&self.graph, node, LIMIT, self.left).or_else(|| Some(vec![self.followed(&outputs)?]));
         let Some(tensors) = computed else { return false };
         for (v, tensor) in outputs.into_iter().zip(tensors) {
+            self.left = self.left.saturating_sub(tensor.bytes().len());
             self.graph.set_constant(v, tensor);
         }
         true

@@ -4,6 +4,9 @@ use super::{Facts, Info, Term};
 use crate::error::Result;
 use crate::graph::{DType, Dim, Graph, Node, Shape, Tensor};
 
+/// Longest list of axes or lengths. A file may claim any rank for what is not known until it runs.
+const MAX_LENGTH: usize = 1 << 16;
+
 /// The operands and attributes of one node. A rule runs only when every operand has a dtype and a shape.
 pub(super) struct Operands<'a> {
     pub graph: &'a Graph,
@@ -65,10 +68,14 @@ impl<'a> Operands<'a> {
         self.terms(i)?.iter().map(Term::number).collect()
     }
 
-    /// The number of elements of rank-1 operand `i`.
+    /// The number of elements of rank-1 operand `i`, a list of axes or of their lengths.
     pub fn length(&self, i: usize) -> Result<Option<usize>> {
         let shape = self.shape(i)?;
         match shape.as_slice() {
+            [Dim::Known(n)] if *n > MAX_LENGTH => Err(crate::err!(
+                Shape,
+                "operand {i} is a list of {n} integers; at most {MAX_LENGTH} are axes or lengths"
+            )),
             [n] => Ok(n.known()),
             _ => Err(crate::err!(Shape, "operand {i} is {shape}; a list of integers, rank 1, would fit")),
         }

@@ -183,7 +183,7 @@ fn equal_parts(dim: &Dim, parts: usize) -> Vec<Dim> {
         return vec![dim.divide(&Dim::Known(parts)); parts];
     };
     let each = n.div_ceil(parts.max(1));
-    (0..parts).map(|i| Dim::Known(n.saturating_sub(i * each).min(each))).collect()
+    (0..parts).map(|i| Dim::Known(n.saturating_sub(i.saturating_mul(each)).min(each))).collect()
 }
 
 /// The indices that a slice takes: `start, start + step, ..`, `count` of them.
@@ -211,7 +211,7 @@ impl Span {
         if step == 0 {
             crate::bail!(Shape, "a slice with step 0; any other would fit");
         }
-        let len = len as i64;
+        let len = i64::try_from(len).unwrap_or(i64::MAX);
         let wrap = |x: i64| if x < 0 { x.saturating_add(len) } else { x };
         let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
         let start = wrap(start).clamp(low.max(0), high.max(0));
@@ -234,7 +234,7 @@ fn sliced(dim: &Dim, start: &Term, end: &Term, step: &Term) -> Result<Dim> {
     let Dim::Symbolic { times, .. } = dim else {
         return Ok(Dim::Unknown);
     };
-    let least = *times as i64;
+    let least = i64::try_from(*times).unwrap_or(i64::MAX);
     let to_end = *end == Term::from(dim) || end.number().is_some_and(|e| e >= i64::from(i32::MAX));
     Ok(match (start, end, step) {
         (0, _, 1) if to_end => dim.clone(),

@@ -132,11 +132,15 @@ fn conv_transpose(o: &Operands) -> Result<Vec<Info>> {
             out.push(Dim::Unknown);
             continue;
         };
-        let reach = entry(o, "dilations", i, 1)? * kernel.saturating_sub(1) + 1;
-        let pads = entry(o, "pads", i, 0)? + entry(o, "pads", i + spatial.len(), 0)?;
+        let (dilation, stride) = (entry(o, "dilations", i, 1)?, entry(o, "strides", i, 1)?);
+        let pads = [entry(o, "pads", i, 0)?, entry(o, "pads", i + spatial.len(), 0)?];
+        let more = entry(o, "output_padding", i, 0)?;
         let full =
-            length.saturating_sub(1) * entry(o, "strides", i, 1)? + entry(o, "output_padding", i, 0)? + reach;
-        out.push(Dim::Known(full.saturating_sub(pads)));
+            dilation.checked_mul(kernel.saturating_sub(1)).zip(length.saturating_sub(1).checked_mul(stride));
+        let full =
+            full.and_then(|(reach, steps)| reach.checked_add(steps)?.checked_add(more)?.checked_add(1));
+        let full = full.ok_or_else(|| crate::err!(Shape, "spatial axis {i} would be longer than memory"))?;
+        out.push(Dim::Known(pads.iter().fold(full, |left, &pad| left.saturating_sub(pad))));
     }
     o.one(Shape(out))
 }

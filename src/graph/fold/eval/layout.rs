@@ -72,7 +72,8 @@ fn slice(c: &Call) -> Option<Vec<Tensor>> {
         let axis = resolve(axis, t.shape().len()).ok()?;
         let span = Span::new(t.shape()[axis], *starts.get(i)?, *ends.get(i)?, *steps.get(i)?).ok()?;
         first += span.start * moves[axis];
-        moves[axis] *= span.step;
+        // A step past the end is never taken.
+        moves[axis] = moves[axis].wrapping_mul(span.step);
     }
     Some(vec![take(t, shape, &walk(shape, &moves, first))?])
 }

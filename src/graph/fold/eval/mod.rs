@@ -38,8 +38,8 @@ type Kernel = fn(&Call) -> Option<Vec<Tensor>>;
 static KERNELS: &[&[(&str, Kernel)]] = &[elementwise::KERNELS, layout::KERNELS, reduce::KERNELS];
 
 /// The results of `node`, if its operands are constants, its operator has a kernel, and the results are not
-/// more than `limit` bytes larger than the operands.
-pub(super) fn node(graph: &Graph, node: &Node, limit: usize) -> Option<Vec<Tensor>> {
+/// more than `limit` bytes larger than the operands, nor larger than `left`.
+pub(super) fn node(graph: &Graph, node: &Node, limit: usize, mut left: usize) -> Option<Vec<Tensor>> {
     let (_, kernel) = KERNELS.iter().copied().flatten().find(|(op, _)| node.is(op))?;
     let mut room = limit;
     for v in node.inputs.iter().flatten() {
@@ -51,7 +51,13 @@ pub(super) fn node(graph: &Graph, node: &Node, limit: usize) -> Option<Vec<Tenso
         let (dtype, shape) = (value.dtype?, value.shape.as_ref()?.known()?);
         let bytes = shape.iter().try_fold(dtype.size(), |a, &d| a.checked_mul(d))?;
         room = room.checked_sub(bytes)?;
+        left = left.checked_sub(bytes)?;
         results.push((dtype, shape));
+    }
+    // Nothing to compute, however long the other axes are.
+    if !results.is_empty() && results.iter().all(|(_, shape)| shape.contains(&0)) {
+        let empty = |(dtype, shape): (DType, Vec<usize>)| Tensor::new(dtype, shape, Vec::new()).ok();
+        return results.into_iter().map(empty).collect();
     }
     let tensors = kernel(&Call { node, graph, results: results.clone() })?;
     let right =
@@ -59,17 +65,20 @@ pub(super) fn node(graph: &Graph, node: &Node, limit: usize) -> Option<Vec<Tenso
     (tensors.len() == results.len() && tensors.iter().zip(&results).all(right)).then_some(tensors)
 }
 
-/// Row-major strides of `shape`.
+/// Row-major strides of `shape`; of one without elements they mean nothing.
 fn strides(shape: &[usize]) -> Vec<i64> {
-    let mut strides = vec![1; shape.len()];
+    let mut strides = vec![1i64; shape.len()];
     for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i] as i64;
+        strides[i - 1] = strides[i].wrapping_mul(shape[i] as i64);
     }
     strides
 }
 
 /// Flat positions visited by an odometer over `shape` that moves by `strides[i]` along axis `i`.
 fn walk(shape: &[usize], strides: &[i64], start: i64) -> Vec<usize> {
+    if shape.contains(&0) {
+        return Vec::new();
+    }
     let mut positions = vec![start];
     for (&n, &stride) in shape.iter().zip(strides) {
         positions = positions.iter().flat_map(|p| (0..n as i64).map(move |i| p + i * stride)).collect();
