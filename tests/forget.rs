@@ -179,7 +179,9 @@ fn what_cannot_be_forgotten_is_refused_and_nothing_changes() {
     learner.observe(images.view(), &["cat", "ant", "cat", "ant"]).unwrap();
     learner.end_task().unwrap();
     assert_eq!(kind(learner.forget_class("cat")), ErrorKind::State);
-    learner.commit().unwrap();
+    // Ants called cats: nothing that one would keep unless one must.
+    assert_eq!(learner.commit().unwrap_err().kind(), ErrorKind::Refused);
+    learner.commit_anyway().unwrap();
     let shared = learner.forget_task("open").unwrap_err();
     assert_eq!(shared.kind(), ErrorKind::Unsupported);
     assert!(shared.to_string().contains("cat") || shared.to_string().contains("ant"), "{shared}");

@@ -74,7 +74,10 @@ impl Head for Better {
             let right =
                 answers.map(|scores| best_of(&scores).iter().zip(&labels).filter(|(a, b)| a == b).count());
             self.right.iter_mut().zip(right).for_each(|(all, right)| *all += right as u64);
-            self.last = (labels.len(), right[usize::from(self.right[0] < self.right[1])]);
+            // The only picture of a class is right by nothing when it is held out.
+            let alone =
+                labels.iter().filter(|&&label| self.lda.classes.counts()[label] <= crops as u64).count();
+            self.last = (labels.len() - alone, right[usize::from(self.right[0] < self.right[1])]);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Discriminants with a centre for every class and occasion, and a confidence that means something.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::background::Background;
@@ -105,14 +105,6 @@ fn gathered(scores: &Array2<f64>, groups: &[usize], count: usize) -> Array2<f64>
     out
 }
 
-/// Rows whose nearest centre is one of their class.
-fn right(distances: &Array2<f64>, owners: &[usize], labels: &[usize]) -> usize {
-    let nearest = |row: ndarray::ArrayView1<'_, f64>| {
-        row.iter().zip(owners).min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, &owner)| owner)
-    };
-    distances.rows().into_iter().zip(labels).filter(|(row, label)| nearest(*row) == Some(**label)).count()
-}
-
 impl Mda {
     /// No class yet, for features of `width` (`E`).
     pub fn new(width: usize) -> Self {
@@ -177,7 +169,7 @@ impl Mda {
             let distances = metric.held_out(&asked, &centres)?;
             self.strange = background.held_out(&metric, &asked, &distances, &centres)?.to_vec();
             let labels: Vec<usize> = centres.iter().map(|&centre| self.owners[centre]).collect();
-            self.right = (labels.len(), right(&distances, &self.owners, &labels));
+            self.right = self.right_of(&distances, &centres, crops);
             held_out = Some(HeldOut { rows: rows.mapv(|x| x as f32), labels, crops, distances });
         }
         let (means, weights) = (&metric.means, &metric.weights);
@@ -187,6 +179,18 @@ impl Mda {
         let weights = weights.mapv(|w| (temperature * w) as f32);
         self.solved = Some(Solved { bias, weights, temperature, background });
         Ok(held_out)
+    }
+
+    /// Pictures with others in their centre, and how many of them are nearest to a centre of their class.
+    fn right_of(&self, distances: &Array2<f64>, centres: &[usize], crops: usize) -> (usize, usize) {
+        let nearest = |row: ArrayView1<'_, f64>| {
+            row.iter().zip(&self.owners).min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, &owner)| owner)
+        };
+        let asked = distances.rows().into_iter().zip(centres);
+        let asked = asked.filter(|(_, centre)| self.centres.counts()[**centre] > crops as u64);
+        asked.fold((0, 0), |(all, right), (row, &centre)| {
+            (all + 1, right + usize::from(nearest(row) == Some(self.owners[centre])))
+        })
     }
 
     pub(super) fn metric(&self, share: Option<f64>) -> Result<Metric> {
