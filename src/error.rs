@@ -42,6 +42,14 @@ pub enum ErrorKind {
 /// Result of every fallible call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// An error that names the parts of something stored that do not fit each other, unless they do.
+pub(crate) fn fitting(fits: bool, what: &str) -> Result<()> {
+    match fits {
+        true => Ok(()),
+        false => Err(crate::err!(Corrupt, "{what} do not fit each other; restore another copy of the state")),
+    }
+}
+
 /// An error with its [`ErrorKind`], a message that says the next move, and the places it passed through.
 #[derive(Debug)]
 pub struct Error {

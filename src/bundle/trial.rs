@@ -14,10 +14,7 @@ use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::learner::{Lesson, Nearest, Recall, State, rows_of_each, share};
-
-/// Everybody draws the same rows.
-const SEED: u64 = 0x7269_616c;
+use crate::learner::{self, Lesson, Nearest, Recall, State, draw, share};
 
 /// How much harm is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +32,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { loss: 0.3, reach: 4.0, nearness: 0.25, untried: false }
+        let learner::Limits { loss, twin, .. } = learner::Limits::default();
+        Self { loss, reach: 4.0, nearness: twin, untried: false }
     }
 }
 
@@ -55,13 +53,13 @@ pub struct Trial {
 impl Trial {
     /// Asks both states, which are solved; `None` where the classifier does not know how rows of a class lie.
     pub(super) fn run(before: &State, after: &State, lesson: &Lesson) -> Result<Option<Self>> {
-        let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
-        let Some(recall) = Recall::between(before, after)? else { return Ok(None) };
-        let per = rows_of_each(before);
-        let (Some((rows, _)), Some((drawn, classes))) = (old.imagined(per, SEED)?, new.imagined(per, SEED)?)
+        let (Some(old), Some((drawn, classes)), Some(new)) =
+            (draw(before, before)?, draw(after, before)?, &after.statistics)
         else {
             return Ok(None);
         };
+        let Some(recall) = Recall::asked(before, after, &old)? else { return Ok(None) };
+        let (rows, _) = old;
         let own: BTreeSet<usize> = lesson.classes.iter().filter_map(|name| after.class(name)).collect();
         let answers = new.head().predict(drawn.view())?;
         let of_own: Vec<usize> = (0..classes.len()).filter(|&i| own.contains(&classes[i])).collect();

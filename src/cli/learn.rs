@@ -13,7 +13,7 @@ use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::{ErrorKind, Result};
-use crate::learner::{Learner, Nearest, Objection, State, Step, TaskReport, Verdict};
+use crate::learner::{Learner, Nearest, State, Step, TaskReport, Verdict};
 use crate::store::Place;
 
 /// Options of `learn`.
@@ -48,9 +48,6 @@ pub struct Args {
     #[command(flatten, next_help_heading = "Of the bundle")]
     signing: Signing,
 }
-
-/// Nearness below which two classes may be one.
-const NEAR: f64 = 1.5;
 
 /// Pictures decoded at a time.
 const CHUNK: usize = 64;
@@ -94,16 +91,14 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 
 /// Refuses what the verdict objects to, unless it is wanted all the same.
 fn check(args: &Args, place: &Place, verdict: &Verdict) -> Result<()> {
-    if args.anyway || verdict.objections.is_empty() {
-        return Ok(());
+    match verdict.against() {
+        Some(why) if !args.anyway => Err(crate::err!(
+            Refused,
+            "task {:?} was not kept: {why}. {place} is as it was; --anyway keeps the task all the same",
+            args.task
+        )),
+        _ => Ok(()),
     }
-    let all: Vec<String> = verdict.objections.iter().map(Objection::to_string).collect();
-    Err(crate::err!(
-        Refused,
-        "task {:?} was not kept: {}. {place} is as it was; --anyway keeps the task all the same",
-        args.task,
-        all.join("; ")
-    ))
 }
 
 /// The learner of `--state`, or a new one.
@@ -164,7 +159,7 @@ fn print_verdict(verdict: &Verdict) {
             100.0 * recall.after
         );
     }
-    if let Some(Nearest { class, to, nearness }) = verdict.nearest.as_ref().filter(|n| n.nearness < NEAR) {
+    if let Some(Nearest { class, to, nearness }) = verdict.nearest.as_ref().filter(|n| n.may_be_one()) {
         println!(
             "  {class} and {to} lie {nearness:.1} times as far apart as two samples of one class: one thing under two names?"
         );

@@ -9,24 +9,16 @@ use super::{
     Better, Blend, ClassMeans, Cosine, Fusion, Lda, Linear, MAX_CLASSES, Mda, Novelty, Ridge, Sections,
     Subspaces, TrainingHead, Vectors,
 };
-use crate::error::Result;
+use crate::error::{Result, fitting};
 
 /// Widest feature: bounds what is drawn anew after reading.
 const MAX_WIDTH: usize = 1 << 16;
-
-/// An error that names `what`, unless it `fits`.
-fn check(fits: bool, what: &str) -> Result<()> {
-    match fits {
-        true => Ok(()),
-        false => Err(crate::err!(Corrupt, "{what} do not fit each other; restore another copy of the state")),
-    }
-}
 
 impl ClassSums {
     /// Of rows of `width`, as many as can be counted.
     fn fits(&self, width: usize) -> Result<()> {
         let total = self.counts().iter().try_fold(0u64, |sum, &n| sum.checked_add(n));
-        check(self.width() == width && self.classes() <= MAX_CLASSES && total.is_some(), "sums of classes")
+        fitting(self.width() == width && self.classes() <= MAX_CLASSES && total.is_some(), "sums of classes")
     }
 }
 
@@ -41,13 +33,13 @@ impl ClassMeans {
 impl Sections {
     pub(crate) fn fits(&self) -> Result<()> {
         self.classes.fits(self.classes.width())?;
-        check(self.even(), "sections and their weights")
+        fitting(self.even(), "sections and their weights")
     }
 }
 
 impl Subspaces {
     pub(crate) fn fits(&self) -> Result<()> {
-        check(
+        fitting(
             self.width <= MAX_WIDTH && self.classes.len() <= MAX_CLASSES && self.even(),
             "means of classes by space",
         )
@@ -59,7 +51,7 @@ impl Lda {
         self.gram.check()?;
         self.classes.fits(self.gram.width())?;
         let rows = self.classes.total().checked_add(self.dropped);
-        check(rows.is_some(), "rows of discriminants")
+        fitting(rows.is_some(), "rows of discriminants")
     }
 }
 
@@ -72,10 +64,10 @@ impl Novelty {
 impl Ridge {
     pub(crate) fn fits(&self) -> Result<()> {
         let features = self.features as usize;
-        check(features <= MAX_WIDTH, "a ridge and its features")?;
+        fitting(features <= MAX_WIDTH, "a ridge and its features")?;
         let width = self.lift.width(features);
         self.classes.fits(width)?;
-        check(self.gram.fits(width), "sums of products of a ridge")
+        fitting(self.gram.fits(width), "sums of products of a ridge")
     }
 }
 
@@ -85,16 +77,16 @@ impl Mda {
         let centres = self.centres.classes();
         let counted = self.centres.counts().iter().all(|&n| n > 0);
         let rows = self.centres.total().checked_add(self.dropped);
-        check(
+        fitting(
             (self.owners.len(), self.births.len()) == (centres, centres) && counted && rows.is_some(),
             "centres, their classes and observations",
         )?;
         let within = |all: &[usize], most: usize| most <= MAX_CLASSES && all.iter().all(|&one| one < most);
-        check(
+        fitting(
             within(&self.owners, self.classes) && within(&self.births, self.observations),
             "classes and observations of centres",
         )?;
-        check(self.evidence.settings() == Self::settings(), "likelihoods and settings")
+        fitting(self.evidence.settings() == Self::settings(), "likelihoods and settings")
     }
 }
 
@@ -103,11 +95,11 @@ impl Blend {
         self.mda.fits()?;
         self.ridge.fits()?;
         let narrow = self.narrow == self.ridge.features as usize && self.narrow <= self.mda.centres.width();
-        check(
+        fitting(
             narrow && self.mda.classes == self.ridge.classes.classes(),
             "discriminants and the ridge beside them",
         )?;
-        check(self.evidence.settings() == Self::settings(), "likelihoods and settings")
+        fitting(self.evidence.settings() == Self::settings(), "likelihoods and settings")
     }
 }
 
@@ -118,7 +110,7 @@ impl Better {
         let (ridge, lda) = (&self.ridge, &self.lda);
         let alike =
             ridge.features as usize == lda.gram.width() && ridge.classes.classes() == lda.classes.classes();
-        check(alike, "discriminants and the ridge beside them")
+        fitting(alike, "discriminants and the ridge beside them")
     }
 }
 
@@ -146,6 +138,6 @@ impl TrainingHead {
                     && met.iter().flatten().all(|&at| at < names.len())
             }
         };
-        check(fits, "parts of the head that is trained")
+        fitting(fits, "parts of the head that is trained")
     }
 }

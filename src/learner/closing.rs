@@ -62,8 +62,8 @@ impl Learner {
         let ended = self.close(&context, &images, &labels);
         match (ended, std::mem::replace(&mut self.phase, Phase::Idle)) {
             (Ok((report, lesson)), Phase::Open { before, .. }) => {
-                let objections = report.verdict.objections.clone();
-                self.phase = Phase::Ended { before, lesson, objections };
+                let against = report.verdict.against();
+                self.phase = Phase::Ended { before, lesson, against };
                 Ok(report)
             }
             (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::State;
-use crate::error::Result;
+use crate::error::{Result, fitting};
 use crate::head::{Head, TrainingHead};
 use crate::strategy;
 
@@ -31,12 +31,12 @@ impl State {
     fn fits(&self) -> Result<()> {
         let settings = &self.settings;
         let counts = [settings.random_features, settings.batch, settings.micro, settings.lora.rank];
-        check(counts.iter().all(|&n| n <= MOST), "settings")?;
+        fitting(counts.iter().all(|&n| n <= MOST), "settings")?;
         self.memory.fits()?;
         self.statistics.as_ref().map_or(Ok(()), |s| s.fits())?;
         self.training.as_ref().map_or(Ok(()), TrainingHead::fits)?;
         self.recognition.fits(self.tasks.len())?;
-        check(self.own.fits(0) || self.own.fits(self.tasks.len()), "signatures of networks and tasks")?;
+        fitting(self.own.fits(0) || self.own.fits(self.tasks.len()), "signatures of networks and tasks")?;
 
         let known = |class: &usize| self.classes.get(*class).is_some_and(|name| !name.is_empty());
         let tasks = self.tasks.iter().all(|task| !task.classes.is_empty() && task.classes.iter().all(known));
@@ -44,26 +44,19 @@ impl State {
             self.statistics.as_ref().map_or(0, |s| s.head().classes()),
             self.training.as_ref().and_then(TrainingHead::classifier).map_or(0, Head::classes),
         ];
-        check(tasks && answered.iter().all(|&n| n <= self.classes.len()), "classes and tasks")?;
+        fitting(tasks && answered.iter().all(|&n| n <= self.classes.len()), "classes and tasks")?;
         let widths = |all: &[usize]| all.iter().try_fold(0usize, |sum, &n| sum.checked_add(n)).is_some();
-        check(widths(&self.summary) && widths(&self.late), "widths of summaries")?;
+        fitting(widths(&self.summary) && widths(&self.late), "widths of summaries")?;
 
         let choice = strategy::by_name(&self.strategy, settings.random_features)?;
         if self.adapted {
             // Whatever it says, a strategy that cannot read its memory was not the one that wrote it.
             let networks = choice.strategy.networks(&self.memory);
-            check(
+            fitting(
                 networks.is_ok_and(|all| all.iter().all(|n| n.len() == self.memory.slots.len())),
                 "networks",
             )?;
         }
         Ok(())
-    }
-}
-
-fn check(fits: bool, what: &str) -> Result<()> {
-    match fits {
-        true => Ok(()),
-        false => Err(crate::err!(Corrupt, "{what} do not fit each other; restore another copy of the state")),
     }
 }

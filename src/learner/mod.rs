@@ -56,7 +56,7 @@ pub use forgetting::{Forgotten, Others, Residue};
 pub use ledger::{Age, Digest, Ledger};
 pub use lesson::{Lesson, Space};
 pub use prediction::{Prediction, Scored};
-pub use recall::{Recall, Taken, rows_of_each, share};
+pub use recall::{Recall, Taken, draw, share};
 pub use recognition::Recognition;
 pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
@@ -109,7 +109,7 @@ enum Phase {
     /// A task is open.
     Open { task: Box<OpenTask>, before: Box<State> },
     /// A task has ended and is neither committed nor rolled back.
-    Ended { before: Box<State>, lesson: Option<Box<Lesson>>, objections: Vec<Objection> },
+    Ended { before: Box<State>, lesson: Option<Box<Lesson>>, against: Option<String> },
 }
 
 impl Learner {
@@ -261,9 +261,8 @@ impl Learner {
     /// [`State`](crate::ErrorKind::State) where no task has ended.
     pub fn commit(&mut self) -> Result<()> {
         match &self.phase {
-            Phase::Ended { objections, .. } if !objections.is_empty() => {
-                let all: Vec<String> = objections.iter().map(Objection::to_string).collect();
-                Err(crate::err!(Refused, "{}. Call rollback, or commit_anyway", all.join("; ")))
+            Phase::Ended { against: Some(why), .. } => {
+                Err(crate::err!(Refused, "{why}. Call rollback, or commit_anyway"))
             }
             _ => self.commit_anyway(),
         }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -18,6 +19,9 @@ const ROWS: usize = 16;
 const ALL_ROWS: usize = 4096;
 /// Everybody draws the same rows.
 const SEED: u64 = 0x7269_616c;
+
+/// Rows and the class of each.
+type Drawn = (Array2<f32>, Vec<usize>);
 
 /// Old classes asked before and after something was learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,17 +54,25 @@ impl Recall {
     /// # Errors
     /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
     pub fn between(before: &State, after: &State) -> Result<Option<Self>> {
+        let Some(drawn) = draw(before, before)? else { return Ok(None) };
+        Self::asked(before, after, &drawn)
+    }
+
+    /// The same, of rows that [`draw`] drew of `before`.
+    ///
+    /// # Errors
+    /// As [`Recall::between`].
+    pub fn asked(before: &State, after: &State, (rows, labels): &Drawn) -> Result<Option<Self>> {
         let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
-        let Some((rows, labels)) = old.imagined(rows_of_each(before), SEED)? else { return Ok(None) };
         let asked = [old.head().predict(rows.view())?, new.head().predict(rows.view())?];
         let right = |answers: &[usize]| {
-            share(answers.iter().zip(&labels).filter(|(a, b)| a == b).count(), labels.len())
+            share(answers.iter().zip(labels).filter(|(a, b)| a == b).count(), labels.len())
         };
         Ok(Some(Self {
             rows: labels.len(),
             before: right(&asked[0]),
             after: right(&asked[1]),
-            taken: taken(after, &labels, &asked),
+            taken: taken(after, labels, &asked),
         }))
     }
 
@@ -83,9 +95,13 @@ impl Recall {
     }
 }
 
-/// Rows to draw around every centre of `state`.
-pub fn rows_of_each(state: &State) -> usize {
-    (ALL_ROWS / state.known().count().max(1)).clamp(1, ROWS)
+/// Rows of every class of `state`, as many of each as are asked of `known`'s; `None` where the classifier does not know how they lie.
+///
+/// # Errors
+/// As [`Recall::between`].
+pub fn draw(state: &State, known: &State) -> Result<Option<Drawn>> {
+    let per = (ALL_ROWS / known.known().count().max(1)).clamp(1, ROWS);
+    state.statistics.as_ref().map_or(Ok(None), |statistics| statistics.imagined(per, SEED))
 }
 
 /// `some / all`, and 0 of nothing.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TaskRecord;
 use super::signatures::Signatures;
-use crate::error::Result;
+use crate::error::{Result, fitting};
 use crate::head::{Head, Left, Novelty};
 use crate::mixture::Overlap;
 use crate::signature::{Calibration, Certificate, Routing, Shortlist, Signature};
@@ -120,12 +120,8 @@ impl Recognition {
     pub(super) fn fits(&self, tasks: usize) -> Result<()> {
         let novelty = self.strangeness.as_ref().and_then(|s| s.novelty.as_ref());
         novelty.map_or(Ok(()), Novelty::fits)?;
-        match self.signatures.fits(tasks) && (tasks == 0 || self.strangeness.is_some()) {
-            true => Ok(()),
-            false => {
-                Err(crate::err!(Corrupt, "signatures and tasks do not fit each other; restore another copy"))
-            }
-        }
+        let fits = self.signatures.fits(tasks) && (tasks == 0 || self.strangeness.is_some());
+        fitting(fits, "signatures and tasks")
     }
 
     /// The signatures of tasks.

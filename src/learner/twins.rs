@@ -18,6 +18,9 @@ use crate::head::Centres;
 /// Pictures behind both centres from which on their distance says something.
 const SURE: u64 = 5;
 
+/// Nearness below which two samples are hardly of two classes.
+pub const ONE: f64 = 1.5;
+
 /// Two classes that may be one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nearest {
@@ -30,6 +33,11 @@ pub struct Nearest {
 }
 
 impl Nearest {
+    /// Whether the two may be one thing with two names.
+    pub fn may_be_one(&self) -> bool {
+        self.nearness < ONE
+    }
+
     /// Of the centres in `new`, whose classes are called `names`, the one that lies nearest to a class of `state` that has another name, and farther
     /// from any of its own; `None` where the statistics do not say, or rows are too few.
     pub fn of(state: &State, new: &Centres, names: &[String]) -> Option<Self> {

@@ -24,7 +24,7 @@ use ndarray::s;
 use serde::{Deserialize, Serialize};
 
 use super::recall::{Recall, share};
-use super::twins::Nearest;
+use super::twins::{Nearest, ONE};
 use super::{Encoded, State};
 use crate::error::Result;
 use crate::head::Centres;
@@ -50,7 +50,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { loss: 0.3, class_loss: 0.75, swapped: 1.5, twin: 0.25 }
+        Self { loss: 0.3, class_loss: 0.75, swapped: ONE, twin: 0.25 }
     }
 }
 
@@ -176,7 +176,7 @@ impl Verdict {
             *count += 1;
             different.insert(print);
         }
-        let different: BTreeSet<u32> = images.fingerprints().collect();
+        let different: BTreeSet<u32> = by_class.values().flat_map(|(_, prints)| prints).copied().collect();
         let counts = || by_class.values().map(|(count, _)| *count);
         let (held_out, right) = after.statistics.as_ref().map_or((0, 0), |s| s.head().held_out_right());
         let mut verdict = Self {
@@ -199,6 +199,12 @@ impl Verdict {
             pictures,
         }));
         Ok(verdict)
+    }
+
+    /// What speaks against keeping it, as one text; `None` where nothing does.
+    pub fn against(&self) -> Option<String> {
+        let all: Vec<String> = self.objections.iter().map(Objection::to_string).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     fn forgets(&self, limits: &Limits) -> Option<Objection> {
@@ -235,7 +241,7 @@ impl Verdict {
 fn newest(before: &State, after: &State) -> Option<Centres> {
     let known = before.statistics.as_ref()?.centres()?.counts.len();
     let all = after.statistics.as_ref()?.centres()?;
-    let new = known..all.counts.len();
+    let new = known.min(all.counts.len())..all.counts.len();
     Some(Centres {
         means: all.means.slice(s![new.clone(), ..]).to_owned(),
         counts: all.counts[new.clone()].to_vec(),

@@ -1,7 +1,7 @@
 //! Whether the parts of a memory that was read fit each other: one of everything for every slot or tap, all as wide as it is.
 
 use super::{Average, Memory, Pair, Pool, SlotShape};
-use crate::error::Result;
+use crate::error::{Result, fitting};
 
 /// Widest layer and largest rank: bounds what is made anew after reading.
 const MAX_WIDTH: usize = 1 << 20;
@@ -69,12 +69,6 @@ impl Memory {
             && bases
             && self.pool.fits(slots)
             && self.average.fits(slots);
-        match fits {
-            true => Ok(()),
-            false => Err(crate::err!(
-                Corrupt,
-                "adapters and the layers that they are for do not fit each other; restore another copy of the state"
-            )),
-        }
+        fitting(fits, "adapters and the layers that they are for")
     }
 }

@@ -30,10 +30,10 @@ pub struct Args {
     #[arg(long = "as", value_name = "NAME")]
     rename: Option<String>,
     /// Largest share of right answers, in percent, that old classes may lose in the trial
-    #[arg(long, default_value_t = 30.0, value_name = "PERCENT")]
+    #[arg(long, default_value_t = 100.0 * Limits::default().loss, value_name = "PERCENT")]
     max_loss: f64,
     /// How near a new class may lie to an old one of another name; 1 is how far apart two samples of one class are on average
-    #[arg(long, default_value_t = 0.25, value_name = "TIMES")]
+    #[arg(long, default_value_t = Limits::default().nearness, value_name = "TIMES")]
     min_apart: f64,
     /// Take what cannot be tried, under strategies that do not keep how pictures of a class lie (ncm, ridge, ranpac)
     #[arg(long)]
