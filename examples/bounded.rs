@@ -18,7 +18,11 @@ fn main() -> perennial::Result<()> {
     let lora = Lora { blocks: Blocks::Last(1), ..Lora::default() };
     let with = |ram: usize, cache: usize, random_features: usize| -> Builder {
         let settings = Settings { lora, random_features, ..Settings::default() };
-        Learner::builder(backbone.clone()).settings(settings).budget(Budget { ram: Some(ram), cache })
+        Learner::builder(backbone.clone()).settings(settings).budget(Budget {
+            ram: Some(ram),
+            cache,
+            ..Budget::default()
+        })
     };
 
     println!("the default settings would take\n{}\n", with(16 * MIB, 256 * MIB, 2000).plan()?);

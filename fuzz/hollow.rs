@@ -11,7 +11,6 @@ use perennial::graph::{DType, Graph};
 pub struct Hollow;
 
 struct Shell {
-    graph: Graph,
     ports: Ports,
 }
 
@@ -21,7 +20,7 @@ impl Engine for Hollow {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        Ok(Arc::new(Shell { graph: graph.clone(), ports: Ports::new(graph, batch)? }))
+        Ok(Arc::new(Shell { ports: Ports::new(graph, batch)? }))
     }
 }
 
@@ -45,9 +44,5 @@ impl Session for Shell {
             }
         };
         Ok(self.ports.outputs.iter().map(output).collect())
-    }
-
-    fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
-        Hollow.compile(&self.graph, batch)
     }
 }

@@ -69,7 +69,7 @@ impl World {
             Ok(done) => {
                 let Outcome::Taken(state) = done.outcome else { return Ok(false) };
                 let rows = state.statistics.as_ref().unwrap().imagined(1, 1).unwrap();
-                if let Some((rows, _)) = rows {
+                for (rows, _) in rows.into_iter().flatten().map(Result::unwrap) {
                     let scores = state.statistics.as_ref().unwrap().head().scores(rows.view()).unwrap();
                     assert!(scores.iter().all(|x| !x.is_nan()));
                 }

@@ -79,7 +79,7 @@ fn inspect_shows_blocks_and_memory() {
     let text =
         succeeded(perennial(folder.path(), &["inspect", model.to_str().unwrap(), "--blocks", "2"])).stdout;
     let text = String::from_utf8(text).unwrap();
-    assert!(text.contains("qkv: 32x96") && text.contains("total"), "{text}");
+    assert!(text.contains("qkv: 32x96") && text.contains("in all"), "{text}");
 }
 
 #[test]
@@ -134,6 +134,43 @@ fn learning_twice_gives_the_same_files_and_predicting_finds_the_classes() {
     let right = right.count();
     // The model is random: it can tell some of the pictures apart, not all.
     assert!(right >= 3, "{right} of 10 learned pictures are right; one is chance");
+}
+
+#[test]
+fn a_promise_of_memory_is_kept_or_refused_before_the_start() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let theme = draw(folder, 6).remove(0);
+    let inspect = |size: &str| {
+        vec!["inspect", model, "--blocks", "1", "--budget", size]
+            .into_iter()
+            .map(String::from)
+            .collect::<Vec<_>>()
+    };
+    let inspected = |size: &str| json(folder, &inspect(size).iter().map(String::as_str).collect::<Vec<_>>());
+    let ample = inspected("1GB");
+    assert_eq!(ample["budget"]["random_features"], 2000, "{ample}");
+    let least = ample["budget"]["smallest"].as_u64().unwrap();
+    let tight = inspected(&format!("{least}B"));
+    assert_eq!(tight["budget"]["micro"], 1);
+    assert_eq!(tight["footprint_total"].as_u64().unwrap(), least);
+    let less = inspect(&format!("{}B", least - 1));
+    refused(
+        folder,
+        &less.iter().map(String::as_str).collect::<Vec<_>>(),
+        &[&least.to_string(), "least that would do"],
+    );
+
+    let promise = format!("{}B", least + (1 << 20));
+    let mut small = learn(model, &theme, "a.state");
+    small.extend(["--budget", &promise]);
+    let report = json(folder, &small);
+    assert_eq!(report["report"]["images"], 12, "{report}");
+    assert!(report["memory"]["planned"].as_u64().unwrap() <= least + (1 << 20), "{report}");
+    let mut large = learn(model, &theme, "b.state");
+    large.extend(["--flash", "100B"]);
+    refused(folder, &large, &["bytes and 100 were promised", "forget"]);
+    assert!(!folder.join("b.state").exists(), "a task that was refused left a state");
 }
 
 #[test]
@@ -192,8 +229,8 @@ fn errors_exit_with_one_and_say_what_to_do() {
     refused(folder, &["predict", "--backbone", model, "--state", "nosuch.state", "a.png"], &["nosuch.state"]);
 
     let mut small = learn(model, &theme, "a.state");
-    small.extend(["--ram", "1"]);
-    refused(folder, &small, &["budget of", "would do"]);
+    small.extend(["--budget", "1MB"]);
+    refused(folder, &small, &["least that would do"]);
     assert!(!folder.join("a.state").exists(), "a refused task left a state");
     let mut unknown = learn(model, &theme, "a.state");
     unknown.extend(["--strategy", "nosuch"]);

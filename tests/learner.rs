@@ -189,10 +189,6 @@ impl Session for FlakySession {
         }
         self.session.run(inputs)
     }
-
-    fn resize(&self, batch: usize) -> perennial::Result<Arc<dyn Session>> {
-        self.session.resize(batch)
-    }
 }
 
 #[test]
@@ -716,7 +712,7 @@ fn the_cache_stays_within_its_limit() {
 fn a_budget_that_is_too_small_says_which_would_do() {
     let build = |ram: usize| {
         let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
-        let budget = Budget { ram: Some(ram), cache: 1 << 20 };
+        let budget = Budget { ram: Some(ram), cache: 1 << 20, ..Budget::default() };
         Learner::builder(backbone).settings(settings()).budget(budget).build()
     };
     let error = build(1 << 20).err().unwrap();
@@ -727,6 +723,53 @@ fn a_budget_that_is_too_small_says_which_would_do() {
     let learner = build(would_do).unwrap();
     assert_eq!(learner.footprint().total(), would_do);
     assert_eq!(kind(build(would_do - 1)), ErrorKind::Budget);
+}
+
+#[test]
+fn classes_and_bytes_beyond_what_was_promised_are_refused_and_nothing_changes() {
+    let build = |budget: Budget| {
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        Learner::builder(backbone).settings(settings()).budget(budget).build().unwrap()
+    };
+    let (images, labels) = pictures(0, 4, 1);
+    let classes = labels.iter().collect::<std::collections::BTreeSet<_>>().len();
+    let budget = |classes: usize| Budget { ram: Some(1 << 30), cache: 1 << 20, classes, ..Budget::default() };
+    let mut narrow = build(budget(classes - 1));
+    narrow.begin_task("a").unwrap();
+    assert_eq!(kind(narrow.observe(images.view(), &labels)), ErrorKind::Budget);
+    assert!(narrow.classes().is_empty());
+    let mut wide = build(budget(classes));
+    wide.begin_task("a").unwrap();
+    wide.observe(images.view(), &labels).unwrap();
+
+    let mut full = build(Budget { flash: Some(1000), ..Budget::default() });
+    let before = full.state().clone();
+    full.begin_task("a").unwrap();
+    full.observe(images.view(), &labels).unwrap();
+    full.end_task().unwrap();
+    assert_eq!(kind(full.commit()), ErrorKind::Budget);
+    full.rollback().unwrap();
+    assert_eq!(*full.state(), before);
+}
+
+#[test]
+fn what_fits_is_found_and_the_least_is_the_least() {
+    let builder = |ram: usize| {
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let budget = Budget { ram: Some(ram), ..Budget::default() };
+        Learner::builder(backbone).settings(settings()).budget(budget)
+    };
+    let ample = builder(1 << 32).fitted().unwrap();
+    assert_eq!((ample.random_features, ample.cache), (settings().random_features, Budget::default().cache));
+    let mut last = 0;
+    for ram in [ample.smallest, ample.smallest + (1 << 18), ample.smallest + (1 << 22), 1 << 32] {
+        let fitted = builder(ram).fitted().unwrap();
+        assert!(fitted.cache >= last, "{} bytes for pictures in {ram}", fitted.cache);
+        last = fitted.cache;
+        let learner = fitted.builder.build().unwrap();
+        assert!(learner.footprint().total() <= ram);
+    }
+    assert_eq!(kind(builder(ample.smallest - 1).fitted()), ErrorKind::Budget);
 }
 
 #[test]

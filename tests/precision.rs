@@ -221,11 +221,6 @@ impl Session for Wrapped {
         }
         Ok(outputs)
     }
-
-    fn resize(&self, batch: usize) -> perennial::Result<Arc<dyn Session>> {
-        let inner = self.inner.resize(batch)?;
-        Ok(Arc::new(Wrapped { inner, failing: self.failing.clone(), weights: self.weights.clone() }))
-    }
 }
 
 /// Losses of the steps of one task, answers right of twenty, and the weights that training rows had.

@@ -42,7 +42,8 @@ impl World {
         });
         let Some(Outcome::Taken(state)) = sound(done).map(|done| done.outcome) else { return };
         let statistics = state.statistics.as_ref().expect("a state that takes bundles");
-        if let Some((rows, _)) = statistics.imagined(1, 1).expect("statistics that were tried") {
+        let imagined = statistics.imagined(1, 1).expect("statistics that were tried");
+        for (rows, _) in imagined.into_iter().flatten().map_while(sound) {
             let scores = statistics.head().scores(rows.view()).expect("rows of its own");
             assert!(scores.iter().all(|x| !x.is_nan()));
         }

@@ -170,9 +170,11 @@ fn asked(state: &State) {
     let mut solved = state.clone();
     if sound(solved.solve()).is_some()
         && let Some(statistics) = &solved.statistics
-        && let Some(Some((rows, _))) = sound(statistics.imagined(1, 1))
+        && let Some(Some(imagined)) = sound(statistics.imagined(1, 1))
     {
-        sound(statistics.head().scores(rows.view()));
+        for (rows, _) in imagined.map_while(sound) {
+            sound(statistics.head().scores(rows.view()));
+        }
     }
 }
 

@@ -10,11 +10,10 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::{Array2, ArrayView1};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::learner::{self, Lesson, Nearest, Recall, State, draw, share};
+use crate::learner::{self, Asked, Lesson, Nearest, Recall, State, share};
 
 /// How much harm is taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,23 +52,19 @@ pub struct Trial {
 impl Trial {
     /// Asks both states, which are solved; `None` where the classifier does not know how rows of a class lie.
     pub(super) fn run(before: &State, after: &State, lesson: &Lesson) -> Result<Option<Self>> {
-        let (Some(old), Some((drawn, classes)), Some(new)) =
-            (draw(before, before)?, draw(after, before)?, &after.statistics)
-        else {
+        let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
+        let known = Asked::of(before, before, &[old.head(), new.head()])?;
+        let (Some(known), Some(all)) = (known, Asked::of(after, before, &[new.head()])?) else {
             return Ok(None);
         };
-        let Some(recall) = Recall::asked(before, after, &old)? else { return Ok(None) };
-        let (rows, _) = old;
         let own: BTreeSet<usize> = lesson.classes.iter().filter_map(|name| after.class(name)).collect();
-        let answers = new.head().predict(drawn.view())?;
-        let of_own: Vec<usize> = (0..classes.len()).filter(|&i| own.contains(&classes[i])).collect();
-        let far = |rows: &Array2<f32>, some: &mut dyn Iterator<Item = usize>| {
-            some.map(|i| length(rows.row(i))).fold(0.0, f64::max)
-        };
-        let (near, farthest) = (far(&rows, &mut (0..rows.nrows())), far(&drawn, &mut of_own.iter().copied()));
+        let of_own: Vec<usize> = (0..all.labels.len()).filter(|&i| own.contains(&all.labels[i])).collect();
+        let near = known.lengths.iter().copied().fold(0.0, f64::max);
+        let farthest = of_own.iter().map(|&i| all.lengths[i]).fold(0.0, f64::max);
+        let right = of_own.iter().filter(|&&i| all.answers[0][i] == all.labels[i]).count();
         Ok(Some(Self {
-            recall,
-            own: share(of_own.iter().filter(|&&i| answers[i] == classes[i]).count(), of_own.len()),
+            recall: Recall::of(after, &known),
+            own: share(right, of_own.len()),
             reach: farthest / near.max(f64::MIN_POSITIVE),
             nearest: lesson.statistics().centres().and_then(|new| Nearest::of(before, &new, &lesson.classes)),
         }))
@@ -103,8 +98,4 @@ impl Trial {
             )
         })
     }
-}
-
-fn length(row: ArrayView1<'_, f32>) -> f64 {
-    row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
 }

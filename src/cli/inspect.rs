@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indicatif::HumanCount;
 use serde_json::json;
 
-use super::options::{Adapt, Train};
+use super::options::{Adapt, Promise, Train};
 use super::{Global, options, show};
 use crate::adapter::{Linear, Spine, named};
 use crate::backbone::Backbone;
@@ -17,6 +17,9 @@ use crate::learner::{Footprint, Learner};
 pub struct Args {
     /// An ONNX file, or `default` for the embedded model
     model: PathBuf,
+    /// Strategy that the memory is planned for
+    #[arg(long, default_value = "perennial")]
+    strategy: String,
     #[command(flatten)]
     adapt: Adapt,
     #[command(flatten)]
@@ -40,14 +43,19 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         return layers(global, &backbone);
     }
     let settings = args.train.settings(&args.adapt, &backbone, global.seed)?;
-    let plan = Learner::builder(backbone.clone()).settings(settings).budget(args.train.budget()).plan()?;
+    let builder = Learner::builder(backbone.clone())
+        .engine(options::engine(global)?)
+        .strategy(&args.strategy)
+        .settings(settings);
+    let (builder, promise) = args.train.fitted(global, builder)?;
+    let plan = builder.plan()?;
     match global.json {
-        true => show::json(&document(&backbone, &plan)?),
+        true => show::json(&document(&backbone, &plan, promise)?),
         false => print(&backbone, &plan),
     }
 }
 
-fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> {
+fn document(backbone: &Backbone, plan: &Footprint, promise: Option<Promise>) -> Result<serde_json::Value> {
     let block = |b: &crate::adapter::Block| {
         let sites = b.sites.iter().map(|s| {
             json!({ "name": s.name, "role": s.role.name(), "inputs": s.inputs(), "outputs": s.outputs(),
@@ -67,6 +75,7 @@ fn document(backbone: &Backbone, plan: &Footprint) -> Result<serde_json::Value> 
         "blocks": blocks,
         "footprint": plan,
         "footprint_total": plan.total(),
+        "budget": promise,
     }))
 }
 
@@ -117,6 +126,6 @@ fn print(backbone: &Backbone, plan: &Footprint) -> Result<()> {
         };
         println!("{i:>5}  {}", block.sites.iter().map(site).collect::<Vec<_>>().join("  "));
     }
-    println!("\nplanned memory of a learner with these options\n{plan}");
+    println!("\nplanned memory of a learner with these options\n\n{plan}");
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 use serde_json::json;
 
 use super::bundle::{self, Signing};
@@ -13,6 +14,7 @@ use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::{ErrorKind, Result};
+use crate::eval::memory::peak_anonymous_bytes;
 use crate::learner::{Learner, Nearest, State, Step, TaskReport, Verdict};
 use crate::store::Place;
 
@@ -49,8 +51,12 @@ pub struct Args {
     signing: Signing,
 }
 
-/// Pictures decoded at a time.
-const CHUNK: usize = 64;
+impl Args {
+    /// Whether RAM was promised.
+    pub fn is_promised(&self) -> bool {
+        self.train.budget.is_some()
+    }
+}
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
@@ -85,8 +91,14 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     learner.commit_anyway()?;
     let state = learner.state();
     place.save(learner.backbone_sha256(), state.commits, state)?;
-    let names: Vec<&str> = learner.tasks().iter().map(|task| task.name.as_str()).collect();
-    print(global, args, &place, &report, &names, &steps, data.skipped.len())
+    let done = Done {
+        report,
+        tasks: learner.tasks().iter().map(|task| task.name.as_str()).collect(),
+        steps,
+        skipped: data.skipped.len(),
+        memory: Memory { planned: learner.footprint().total(), peak: peak_anonymous_bytes() },
+    };
+    print(global, args, &place, &done)
 }
 
 /// Refuses what the verdict objects to, unless it is wanted all the same.
@@ -109,14 +121,14 @@ fn open(global: &Global, args: &Args, place: &Place, backbone: Backbone) -> Resu
         .engine(options::engine(global)?)
         .strategy(&args.strategy)
         .settings(settings)
-        .budget(args.train.budget())
         .sharing(args.bundle.is_some());
     let builder = args.train.with_vectors(builder)?;
-    match place.load::<State>(Some(sha256)) {
-        Ok((_, state)) => builder.resume(state).build(),
-        Err(e) if e.kind() == ErrorKind::NotFound => builder.build(),
-        Err(e) => Err(e),
-    }
+    let builder = match place.load::<State>(Some(sha256)) {
+        Ok((_, state)) => builder.resume(state),
+        Err(e) if e.kind() == ErrorKind::NotFound => builder,
+        Err(e) => return Err(e),
+    };
+    args.train.fitted(global, builder)?.0.build()
 }
 
 /// Shows the open task all pictures of `data`, `epochs` times.
@@ -131,9 +143,8 @@ pub(super) fn teach(
     ids.shuffle(&mut ChaCha8Rng::seed_from_u64(global.seed ^ learner.tasks().len() as u64));
     let bar = show::bar(global, ids.len() * epochs.max(1), "learning");
     let mut steps = Vec::new();
-    // Whole steps a chunk, so that only the last step of a task can be short.
-    let chunk = CHUNK.next_multiple_of(learner.settings().batch);
-    for chunk in ids.chunks(chunk) {
+    // A step at a time: pixels of more pictures than that would only take memory.
+    for chunk in ids.chunks(learner.settings().batch) {
         let batch = data.load(Split::Train, chunk, preprocess)?;
         let labels: Vec<&str> = batch.classes.iter().map(|&c| data.classes[c].as_str()).collect();
         let images = show::images(&batch.pixels, learner.image_shape())?;
@@ -146,6 +157,25 @@ pub(super) fn teach(
     }
     bar.finish_and_clear();
     Ok(steps)
+}
+
+/// What is told.
+struct Done<'l> {
+    report: TaskReport,
+    /// Names of all tasks.
+    tasks: Vec<&'l str>,
+    steps: Vec<Step>,
+    /// Files that are no pictures.
+    skipped: usize,
+    memory: Memory,
+}
+
+/// RAM, in bytes.
+#[derive(Clone, Copy, Serialize)]
+struct Memory {
+    planned: usize,
+    /// What the process held at most of anonymous memory, where the system tells.
+    peak: Option<u64>,
 }
 
 fn print_verdict(verdict: &Verdict) {
@@ -170,19 +200,12 @@ fn print_verdict(verdict: &Verdict) {
     verdict.objections.iter().for_each(|objection| println!("  kept although {objection}"));
 }
 
-fn print(
-    global: &Global,
-    args: &Args,
-    place: &Place,
-    report: &TaskReport,
-    tasks: &[&str],
-    steps: &[Step],
-    skipped: usize,
-) -> Result<()> {
+fn print(global: &Global, args: &Args, place: &Place, done: &Done<'_>) -> Result<()> {
+    let Done { report, tasks, steps, skipped, memory } = done;
     let last = steps.last();
     if global.json {
         return show::json(
-            &json!({ "state": place, "report": report, "skipped": skipped, "last_step": last }),
+            &json!({ "state": place, "report": report, "skipped": skipped, "last_step": last, "memory": memory }),
         );
     }
     println!("learned task {:?}: {} pictures of {}", report.name, report.images, report.classes.join(", "));
@@ -209,5 +232,8 @@ fn print(
         println!("  what it taught, signed, in {}", path.display());
     }
     println!("  state {} KiB in {place}", report.state_bytes / 1024);
+    if let Some(peak) = memory.peak {
+        println!("  {} MiB of RAM at most, {} were planned", peak >> 20, memory.planned >> 20);
+    }
     Ok(())
 }

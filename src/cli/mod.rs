@@ -13,6 +13,7 @@ mod eval;
 mod export;
 mod forget;
 mod format;
+mod heap;
 mod import;
 mod inspect;
 mod learn;
@@ -119,6 +120,9 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     let Cli { global, command } = cli;
+    if matches!(&command, Some(Command::Learn(args)) if args.is_promised()) {
+        heap::share();
+    }
     if let Some(threads) = global.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads.max(1))

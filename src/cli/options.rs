@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytesize::ByteSize;
 use clap::Args;
+use serde::Serialize;
 
 use super::{Global, embedded};
 use crate::adapter::named::Named;
@@ -13,7 +15,7 @@ use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::head::Vectors;
-use crate::learner::{Budget, Builder, Descent, Settings, State};
+use crate::learner::{Budget, Builder, Descent, Fitted, Settings, State};
 use crate::store::{Place, StateKey};
 
 /// The model in the file `model`, or the embedded one for `default`.
@@ -175,10 +177,14 @@ pub struct Train {
     /// Factor on the likeness to class vectors (CLIP's logit scale)
     #[arg(long, default_value_t = 100.0, value_name = "SCALE")]
     pub logit_scale: f32,
-    /// Promised RAM in MiB; refused before the start if the plan is larger
-    #[arg(long, value_name = "MIB")]
-    pub ram: Option<usize>,
-    /// RAM for the boundary tokens of a task, in MiB
+    /// Promised RAM, such as 150MB: micro-batches, random features and cache become as small as it takes, and what cannot fit
+    /// is refused before the start
+    #[arg(long, value_name = "SIZE")]
+    pub budget: Option<ByteSize>,
+    /// Promised size of the state, such as 2MB: a task that would make it larger is not kept
+    #[arg(long, value_name = "SIZE")]
+    pub flash: Option<ByteSize>,
+    /// RAM for what is kept of a task's pictures, in MiB
     #[arg(long, default_value_t = 256, value_name = "MIB")]
     pub cache: usize,
 }
@@ -216,10 +222,45 @@ impl Train {
         Ok(builder.class_vectors(Vectors::new(&vectors, self.logit_scale)?))
     }
 
-    /// As the library takes it.
-    pub fn budget(&self) -> Budget {
-        Budget { ram: self.ram.map(|m| m << 20), cache: self.cache << 20 }
+    /// `builder` inside the promised RAM, where there is a promise; says on stderr what became smaller for it.
+    ///
+    /// # Errors
+    /// As [`Builder::fitted`].
+    pub fn fitted(&self, global: &Global, builder: Builder) -> Result<(Builder, Option<Promise>)> {
+        let builder = builder.budget(self.promised());
+        let Some(promised) = self.budget else { return Ok((builder, None)) };
+        let fitted = builder.fitted()?;
+        if !global.json {
+            eprintln!("{fitted}");
+        }
+        let Fitted { builder, micro, random_features, cache, pictures, smallest } = fitted;
+        let promised = promised.as_u64();
+        Ok((builder, Some(Promise { promised, smallest, micro, random_features, cache, pictures })))
     }
+
+    /// As the library takes it.
+    pub fn promised(&self) -> Budget {
+        let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
+        let (ram, flash) = (self.budget.map(bytes), self.flash.map(bytes));
+        Budget { ram, flash, cache: self.cache << 20, ..Budget::default() }
+    }
+}
+
+/// A promise of RAM, and what was taken to keep it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Promise {
+    /// Bytes.
+    pub promised: u64,
+    /// The least that would do.
+    pub smallest: usize,
+    /// Pictures a micro-batch.
+    pub micro: usize,
+    /// Columns of a random-feature head.
+    pub random_features: usize,
+    /// Bytes for pictures of a task.
+    pub cache: usize,
+    /// Pictures of a first task that they hold.
+    pub pictures: usize,
 }
 
 /// How pictures become pixels.

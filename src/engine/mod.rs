@@ -32,6 +32,7 @@ pub use version::version;
 
 use crate::error::{Error, Result};
 use crate::graph::{DType, Graph, Shape, ValueId, fold};
+use crate::plan::{self, Demand, Order};
 
 /// Name, dtype and shape of a graph input or output as a session takes or gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +95,29 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`Engine`](crate::ErrorKind::Engine) where the engine refuses the graph.
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>>;
+
+    /// What a session of `graph` for `batch` rows takes of RAM. Unless an engine knows better: its constants once, three times that while
+    /// it is compiled, and every value from its making to its last reader.
+    ///
+    /// # Errors
+    /// [`Shape`](crate::ErrorKind::Shape) where a shape stays open although the batch is bound.
+    fn demand(&self, graph: &Graph, batch: usize) -> Result<Demand> {
+        let weights = plan::weights(graph);
+        Ok(Demand {
+            held: weights,
+            compiling: 3 * weights,
+            running: plan::peak(graph, batch, Order::Written)?,
+        })
+    }
+
+    /// Compiles `graph` once for each of several batch sizes. Engines whose sessions can share what they hold say so here; a session
+    /// alone keeps nothing that only another batch size would need, such as a second copy of the weights.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    fn compile_each(&self, graph: &Graph, batches: &[usize]) -> Result<Vec<Arc<dyn Session>>> {
+        batches.iter().map(|&batch| self.compile(graph, batch)).collect()
+    }
 }
 
 /// A compiled graph.
@@ -122,12 +146,6 @@ pub trait Session: Send + Sync {
     /// [`Shape`](crate::ErrorKind::Shape) where the inputs do not fit the ports,
     /// [`Engine`](crate::ErrorKind::Engine) where the run fails.
     fn run(&self, inputs: &[Data]) -> Result<Vec<Data>>;
-
-    /// The same program for another batch size.
-    ///
-    /// # Errors
-    /// As [`Engine::compile`].
-    fn resize(&self, batch: usize) -> Result<Arc<dyn Session>>;
 
     /// Time by operator over `runs` runs after one to warm up, most expensive first.
     ///

@@ -1,6 +1,6 @@
 //! rten: a second inference engine in pure Rust, with shapes resolved while it runs.
 //!
-//! A graph is parsed once and serves every batch size; [`Session::resize`] only binds the ports. Weights stand in one
+//! A graph is parsed once and serves every batch size; [`Engine::compile_each`] only binds the ports. Weights stand in one
 //! buffer that rten reads in place. Weights are not packed ahead, which would hold their bytes a second time.
 //!
 //! rten has no f64, f16 or 64-bit integers: f64 constants are rounded to f32, i64 ones saturate at 32 bits, labels must
@@ -18,6 +18,7 @@ use super::{Data, Engine, Port, Ports, Session, check, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, Node, fold};
 use crate::onnx;
+use crate::plan::{self, Demand, Order};
 
 /// Where a model's weights are said to lie; rten wants this ending.
 const WEIGHTS: &str = "weights.data";
@@ -90,20 +91,40 @@ impl Engine for Rten {
         "rten"
     }
 
+    /// `tests/demand.rs` measures it: weights are read in place; every product packs what it reads.
+    fn demand(&self, graph: &Graph, batch: usize) -> Result<Demand> {
+        let (weights, nodes) = (plan::weights(graph), graph.nodes().len());
+        let held = weights + nodes * 2048;
+        let peak = plan::peak(graph, batch, Order::Written)?;
+        Ok(Demand { held, compiling: held + nodes * 2048, running: peak + peak / 2 + (1 << 20) })
+    }
+
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
+        Ok(self.program(graph)?.session(batch))
+    }
+
+    fn compile_each(&self, graph: &Graph, batches: &[usize]) -> Result<Vec<Arc<dyn Session>>> {
+        let program = self.program(graph)?;
+        Ok(batches.iter().map(|&batch| program.clone().session(batch)).collect())
+    }
+}
+
+impl Rten {
+    fn program(&self, graph: &Graph) -> Result<Arc<Program>> {
         let (bytes, weights) = onnx::encode_apart(&suited(graph), WEIGHTS)?;
         let mut options = ModelOptions::with_all_ops();
         options.external_data(WEIGHTS, weights);
         let model = guarded("rten", || options.load(bytes).map_err(failed("reading the graph")))?;
         let symbol = fold::batch_symbol(graph).map(str::to_string);
-        let ports = Ports::open(graph, batch)?;
-        Ok(Arc::new(Program { model, symbol, ports, pool: self.pool.clone() }).session(batch))
+        let ports = Ports::open(graph, 1)?;
+        Ok(Arc::new(Program { model, symbol, ports, pool: self.pool.clone() }))
     }
 }
 
 impl Program {
     fn session(self: Arc<Self>, batch: usize) -> Arc<dyn Session> {
-        let ports = self.symbol.as_ref().map_or_else(|| self.ports.clone(), |s| self.ports.bind(s, batch));
+        let open = Ports { batch, ..self.ports.clone() };
+        let ports = self.symbol.as_ref().map_or_else(|| open.clone(), |s| open.bind(s, batch));
         Arc::new(RtenSession { program: self, ports })
     }
 }
@@ -122,10 +143,6 @@ impl Session for RtenSession {
         let options = RunOptions::default().with_thread_pool(Some(pool.clone()));
         let run = || model.run(values, model.output_ids(), Some(options)).map_err(failed("running"));
         guarded("rten", run)?.into_iter().map(data).collect()
-    }
-
-    fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
-        Ok(self.program.clone().session(batch))
     }
 }
 

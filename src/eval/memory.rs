@@ -12,6 +12,12 @@ pub fn peak_rss_bytes() -> Option<u64> {
     status_field("VmHWM:")
 }
 
+/// Largest resident set without pages of files (the program's code), which the system can drop, in bytes.
+pub fn peak_anonymous_bytes() -> Option<u64> {
+    let files = status_field("RssFile:")? + status_field("RssShmem:")?;
+    Some(peak_rss_bytes()?.saturating_sub(files))
+}
+
 /// Resident set now (`VmRSS`), in bytes.
 pub fn rss_bytes() -> Option<u64> {
     status_field("VmRSS:")

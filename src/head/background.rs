@@ -69,7 +69,7 @@ impl Background {
     pub(super) fn held_out(
         &self,
         metric: &Metric,
-        asked: &Asked<'_>,
+        asked: &Asked,
         distances: &Array2<f64>,
         centres: &[usize],
     ) -> Result<Array1<f64>> {
@@ -84,10 +84,10 @@ impl Background {
     }
 
     /// Products under `T^-1` of the crops of picture `i`, less the mean of all and less their centre.
-    fn products(&self, metric: &Metric, asked: &Asked<'_>, i: usize, own: usize) -> Array2<f64> {
+    fn products(&self, metric: &Metric, asked: &Asked, i: usize, own: usize) -> Array2<f64> {
         let (g, dots, cross) = (asked.crops, asked.dots(i), asked.cross(i));
         let along = cross.dot(&self.shares);
-        let inner = asked.less(&dots, &cross, own, self.squares[own]);
+        let inner = asked.less(dots, &cross, own, self.squares[own]);
         let of_centre = self.spread_of(metric, own);
         let spread: Vec<Array1<f64>> = (0..2 * g)
             .map(|a| match a < g {

@@ -7,7 +7,7 @@ use super::{Head, Lda, Left, Ridge, asked, best_of};
 use crate::error::Result;
 
 /// Pictures that are held out after each observation.
-const ASKED: usize = 512;
+pub(super) const ASKED: usize = 512;
 
 /// [`Ridge`] and [`Lda`] side by side. After each observation both are asked for the rows that came, each row held out of
 /// its own statistics in closed form (exactly for the ridge, but for the amount of shrinkage for the discriminants); who was right more often so far gives the scores.
@@ -63,14 +63,14 @@ impl Head for Better {
     }
 
     fn solve(&mut self) -> Result<()> {
-        self.ridge.solve()?;
+        let fresh = self.fresh.take();
+        let crops = |rows: &Array2<f32>, labels: &[usize]| rows.nrows() / labels.len().max(1);
+        let asked = fresh.as_ref().map(|(rows, labels)| (rows.view(), &labels[..], crops(rows, labels)));
+        let ridge = self.ridge.solve_and_hold_out(asked)?;
         self.lda.solve()?;
-        if let Some((rows, labels)) = self.fresh.take() {
-            let crops = rows.nrows() / labels.len().max(1);
-            let answers = [
-                self.ridge.held_out(rows.view(), &labels, crops)?,
-                self.lda.held_out(rows.view(), &labels, crops)?,
-            ];
+        if let (Some((rows, labels)), Some(ridge)) = (fresh, ridge) {
+            let crops = crops(&rows, &labels);
+            let answers = [ridge, self.lda.held_out(rows.view(), &labels, crops)?];
             let right =
                 answers.map(|scores| best_of(&scores).iter().zip(&labels).filter(|(a, b)| a == b).count());
             self.right.iter_mut().zip(right).for_each(|(all, right)| *all += right as u64);

@@ -47,14 +47,11 @@ impl Blend {
     }
 
     fn narrow<'a>(&self, features: ArrayView2<'a, f32>) -> ArrayView2<'a, f32> {
-        let width = self.narrow.min(features.ncols());
-        features.slice_move(s![.., ..width])
+        narrowed(features, self.narrow)
     }
 
     /// Adds up how likely the pictures of the last observation are, held out, under every temperature and weight.
-    fn weigh(&mut self, held_out: &HeldOut) -> Result<()> {
-        let rows = self.narrow(held_out.rows.view());
-        let ridge = self.ridge.held_out(rows, &held_out.labels, held_out.crops)?;
+    fn weigh(&mut self, held_out: &HeldOut, ridge: &Array2<f32>) {
         self.evidence.observe();
         for t in 0..TEMPERATURES {
             let mda = self.mda.scores_of(held_out, temperature(t));
@@ -67,8 +64,13 @@ impl Blend {
                 self.evidence.add(t * WEIGHTS.len() + b, log);
             }
         }
-        Ok(())
     }
+}
+
+/// The first `width` columns.
+fn narrowed(features: ArrayView2<'_, f32>, width: usize) -> ArrayView2<'_, f32> {
+    let width = width.min(features.ncols());
+    features.slice_move(s![.., ..width])
 }
 
 /// `mda + weight ridge` of one row.
@@ -90,8 +92,13 @@ impl Head for Blend {
 
     fn solve(&mut self) -> Result<()> {
         let held_out = self.mda.solve_and_hold_out()?;
-        self.ridge.solve()?;
-        held_out.map_or(Ok(()), |held_out| self.weigh(&held_out))
+        let narrow = self.narrow;
+        let asked = held_out.as_ref().map(|h| (narrowed(h.rows.view(), narrow), &h.labels[..], h.crops));
+        let ridge = self.ridge.solve_and_hold_out(asked)?;
+        if let (Some(held_out), Some(ridge)) = (&held_out, &ridge) {
+            self.weigh(held_out, ridge);
+        }
+        Ok(())
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {

@@ -47,7 +47,7 @@ impl Lda {
             crate::bail!(State, "discriminant analysis without any class; observe labelled features first");
         }
         self.gram.check()?;
-        Metric::new(self.gram.dense(), &self.classes, self.dropped, Shrinkage::Oracle)
+        Metric::new(&self.gram, &self.classes, self.dropped, Shrinkage::Oracle)
     }
 
     /// Scores from `metric`, which is of these sums.
@@ -73,8 +73,8 @@ impl Lda {
         crops: usize,
     ) -> Result<Array2<f32>> {
         check_observed(self.classes.width(), &self.classes, features, labels, crops)?;
-        let (metric, rows) = (self.metric()?, features.mapv(f64::from));
-        let distances = metric.held_out(&Asked::new(&metric, &rows, crops)?, labels)?;
+        let metric = self.metric()?;
+        let distances = metric.held_out(&Asked::new(&metric, features, crops)?, labels)?;
         Ok(distances.mapv(|d| (-0.5 * d) as f32))
     }
 }

@@ -12,7 +12,10 @@ use crate::error::Result;
 use crate::linalg::RoundedGram;
 
 /// Pictures that are held out after each observation.
-const ASKED: usize = 512;
+pub(super) const ASKED: usize = 512;
+
+/// Rows widened and summed at a time: bounds their f64 copies.
+pub(super) const BLOCK: usize = 512;
 
 /// Shares of the identity in the covariance that are tried, beside the oracle's.
 const SHARES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
@@ -155,7 +158,7 @@ impl Mda {
         }
         self.scatter.settle();
         self.centres.settle();
-        let asked = self.fresh.take().map(|(rows, centres)| (rows.mapv(f64::from), centres));
+        let asked = self.fresh.take();
         if let Some((rows, centres)) = &asked {
             self.weigh(rows, centres)?;
         }
@@ -165,12 +168,12 @@ impl Mda {
         let mut held_out = None;
         if let Some((rows, centres)) = asked {
             let crops = rows.nrows() / centres.len().max(1);
-            let asked = Asked::new(&metric, &rows, crops)?;
+            let asked = Asked::new(&metric, rows.view(), crops)?;
             let distances = metric.held_out(&asked, &centres)?;
             self.strange = background.held_out(&metric, &asked, &distances, &centres)?.to_vec();
             let labels: Vec<usize> = centres.iter().map(|&centre| self.owners[centre]).collect();
             self.right = self.right_of(&distances, &centres, crops);
-            held_out = Some(HeldOut { rows: rows.mapv(|x| x as f32), labels, crops, distances });
+            held_out = Some(HeldOut { rows, labels, crops, distances });
         }
         let (means, weights) = (&metric.means, &metric.weights);
         let bias = (0..means.nrows())
@@ -195,7 +198,7 @@ impl Mda {
 
     pub(super) fn metric(&self, share: Option<f64>) -> Result<Metric> {
         let shrinkage = share.map_or(Shrinkage::Oracle, Shrinkage::Share);
-        Metric::within(self.scatter.gram().dense(), &self.centres, self.dropped, shrinkage)
+        Metric::within(self.scatter.gram(), &self.centres, self.dropped, shrinkage)
     }
 
     /// Scores by centre, `[n, centres]`.
@@ -206,7 +209,7 @@ impl Mda {
     }
 
     /// Adds up how likely held-out rows are under every shrinkage and temperature.
-    fn weigh(&mut self, rows: &Array2<f64>, centres: &[usize]) -> Result<()> {
+    fn weigh(&mut self, rows: &Array2<f32>, centres: &[usize]) -> Result<()> {
         self.evidence.observe();
         let crops = rows.nrows() / centres.len().max(1);
         for (i, share) in std::iter::once(None).chain(SHARES.map(Some)).enumerate() {
@@ -216,7 +219,7 @@ impl Mda {
                 settings.for_each(|setting| self.evidence.add(setting, f64::NAN));
                 continue;
             };
-            let distances = metric.held_out(&Asked::new(&metric, rows, crops)?, centres)?;
+            let distances = metric.held_out(&Asked::new(&metric, rows.view(), crops)?, centres)?;
             for (t, setting) in settings.enumerate() {
                 let scores =
                     gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners, self.classes);
@@ -248,24 +251,28 @@ impl Head for Mda {
         classes.sort_unstable();
         classes.dedup();
         let first = self.owners.len();
-        let centre = |label: &usize| first + classes.binary_search(label).unwrap_or(0);
-        let centres: Vec<usize> = labels.iter().map(centre).collect();
+        let place = |label: &usize| classes.binary_search(label).unwrap_or(0);
+        let places: Vec<usize> = labels.iter().map(place).collect();
         // Every centre is of this observation alone, so what is added now is never added to.
         let mut own = ClassSums::new(features.ncols());
-        let rows = features.mapv(f64::from);
-        own.add(rows.view(), &centres)?;
-        let mut centred = rows.clone();
-        for (mut row, &centre) in centred.rows_mut().into_iter().zip(&centres) {
-            row.scaled_add(-1.0 / own.counts()[centre] as f64, &own.sums().row(centre));
+        let blocks = || features.axis_chunks_iter(Axis(0), BLOCK).zip(places.chunks(BLOCK));
+        for (rows, places) in blocks() {
+            own.add(rows.mapv(f64::from).view(), places)?;
         }
-        self.scatter.add_rows(centred.mapv(|x| x as f32).view())?;
-        self.centres.add(rows.view(), &centres)?;
+        for (rows, places) in blocks() {
+            let mut centred = rows.mapv(f64::from);
+            for (mut row, &place) in centred.rows_mut().into_iter().zip(places) {
+                row.scaled_add(-1.0 / own.counts()[place] as f64, &own.sums().row(place));
+            }
+            self.scatter.add_rows(centred.mapv(|x| x as f32).view())?;
+        }
+        self.centres.append(&own)?;
         self.births.extend(std::iter::repeat_n(self.observations, classes.len()));
         self.observations += 1;
         self.classes = classes.last().map_or(self.classes, |last| self.classes.max(last + 1));
         self.owners.extend(classes);
         let (some, rows) = asked(pictures.len(), crops, ASKED);
-        let asked = some.iter().map(|&i| centres[i]).collect();
+        let asked = some.iter().map(|&i| first + places[i]).collect();
         self.fresh = Some((features.select(Axis(0), &rows), asked));
         Ok(())
     }

@@ -16,6 +16,7 @@
 //! | `mda` | [`Mda`]: a centre for every class and occasion, calibrated | `G [E, E]` in f32, `K` sums of `E` |
 //! | `background` | how far rows are from everything | |
 //! | `metric` | the covariance and its distances | |
+//! | `imagined` | [`Imagined`]: rows as they would be seen | |
 //! | `leaving` | statistics without a picture and all its crops | |
 //! | `better` | [`Better`]: ridge and discriminants, chosen by rows held out | both |
 //! | `evidence` | which setting held-out rows find likeliest | |
@@ -26,6 +27,7 @@
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
 //! | `sums` | per-class sums and counts | |
 //! | `union` | statistics of rows that were seen elsewhere, added | |
+//! | `demand` | [`Demand`]: what heads take of RAM, from their sizes alone | |
 //! | `fits` | whether parts of statistics that were read fit each other | |
 //!
 //! On frozen `vit_tiny` features, ten tasks of equally many classes, in percent and megabytes of state (command in
@@ -47,10 +49,12 @@ mod better;
 mod blend;
 mod class_means;
 mod cosine;
+mod demand;
 mod evidence;
 mod fits;
 mod fusion;
 mod gcv;
+mod imagined;
 mod lda;
 mod leaving;
 mod lift;
@@ -72,7 +76,9 @@ pub use better::Better;
 pub use blend::Blend;
 pub use class_means::ClassMeans;
 pub use cosine::Cosine;
+pub use demand::Demand;
 pub use fusion::Fusion;
+pub use imagined::Imagined;
 pub use lda::Lda;
 pub use lift::Lift;
 pub use linear::Linear;

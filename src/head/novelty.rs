@@ -120,13 +120,13 @@ impl Form {
         let centre = metric.counts.dot(&metric.means) / total;
         let shares = (&metric.counts / total).mapv(f64::sqrt).insert_axis(Axis(1));
         let spread = (&metric.means - &centre) * &shares;
-        let everything = &metric.covariance + &spread.t().dot(&spread);
+        let everything = metric.covariance() + spread.t().dot(&spread);
         let background = Cholesky::new(everything.view(), 0.0)?.solve(Array2::eye(centre.len()).view())?;
         Ok(Self { metric, background, centre, total })
     }
 
     fn held_out(&self, rows: &Array2<f64>, labels: &[usize]) -> Result<Array1<f64>> {
-        let nearest = self.metric.held_out(&Asked::new(&self.metric, rows, 1)?, labels)?;
+        let nearest = self.metric.held_out(&Asked::new(&self.metric, rows.view(), 1)?, labels)?;
         let mut out = nearest.map_axis(Axis(1), |row| row.iter().copied().fold(f64::INFINITY, f64::min));
         for ((out, row), &own) in out.iter_mut().zip(rows.rows()).zip(labels) {
             let parts = [&row - &self.centre, &row - &self.metric.means.row(own)];

@@ -1,8 +1,6 @@
 //! Regularised least squares on lifted features.
 
-use std::borrow::Cow;
-
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
@@ -10,10 +8,13 @@ use super::sums::{ClassSums, Rest, check_observed, masked};
 use super::union::{MADE, check_gram, other_settings};
 use super::{Head, Left, Lift, check_batch, check_width, unsolved};
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, PackedGram, Real, RoundedGram, eigh, matmul, svd_thin};
+use crate::linalg::{Cholesky, PackedGram, RoundedGram, eigh, matmul, svd_thin};
 
 /// Rows lifted and summed at a time: bounds the f64 copy of `phi`.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
+
+/// Pictures held out at a time: bounds the same, and what solving gives of it.
+pub(super) const ASKED: usize = 64;
 
 /// Directions in which means of observations are kept apart from a rounded scatter.
 const BETWEEN: usize = 16;
@@ -69,26 +70,21 @@ fn orthogonal(rows: &Array2<Sum>) -> Result<Array2<Sum>> {
     Ok((found.vt * lengths).mapv(|x| x as Sum))
 }
 
+/// The first row of `(I - H)⁻¹ (s - H y)` of the crops of a picture of class `own`, from their scores.
+fn left_out(leverage: &Array2<f64>, fitted: &[ArrayView1<'_, f32>], own: usize) -> Result<Array1<f32>> {
+    let first = first_of_rest(leverage)?.mapv(|x| x as f32);
+    let targets = leverage.sum_axis(Axis(1)).mapv(|x| x as f32);
+    let mut scores = Array1::zeros(fitted[0].len());
+    fitted.iter().zip(&first).for_each(|(row, &share)| scores.scaled_add(share, row));
+    scores[own] -= first.dot(&targets);
+    Ok(scores)
+}
+
 /// First row of `(I - H)⁻¹` of a symmetric `H` below `I`.
 fn first_of_rest(leverage: &Array2<f64>) -> Result<Array1<f64>> {
     let found = eigh(leverage.view())?;
     let rest = |(h, v): (&f64, &f64)| v / (1.0 - h).max(f64::from(f32::EPSILON));
     Ok(found.vectors.dot(&found.values.iter().zip(found.vectors.row(0)).map(rest).collect::<Array1<f64>>()))
-}
-
-/// Factors `G + λ I`, and the λ that it took. Rows that hardly differ (two things that do not move before a camera) leave few directions
-/// and many large entries in `G`; rounded, it may have eigenvalues below `-λ`.
-fn factored<T: Real>(gram: &PackedGram<T>, lambda: f64) -> Result<(Cholesky, f64)> {
-    let mut factored = Cholesky::of_gram(gram, lambda);
-    let mut lambda = lambda;
-    for _ in 0..MOST_RAISES {
-        if factored.is_ok() {
-            break;
-        }
-        lambda *= RAISE;
-        factored = Cholesky::of_gram(gram, lambda);
-    }
-    Ok((factored?, lambda))
 }
 
 /// Adds `means` to the rows between; the smallest beyond [`BETWEEN`] go into the scatter.
@@ -118,16 +114,50 @@ impl Gram {
         }
     }
 
-    /// `Σ phi phiᵀ`.
-    fn sums(&self) -> Result<Cow<'_, PackedGram<Sum>>> {
+    /// Sum of the diagonal.
+    fn trace(&self) -> f64 {
         match self {
-            Self::Whole(gram) => Ok(Cow::Borrowed(gram)),
+            Self::Whole(gram) => gram.trace(),
+            Self::Rounded { scatter, between } => {
+                scatter.gram().trace() + between.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>()
+            }
+        }
+    }
+
+    /// λ by generalised cross-validation.
+    fn best_lambda(&self, moments: &Array2<f64>, rows: u64) -> Result<f64> {
+        match self {
+            Self::Whole(gram) => best_lambda(gram, moments, rows),
             Self::Rounded { scatter, between } => {
                 let mut gram = scatter.gram().clone();
                 gram.add_rows(between.view(), 1.0)?;
-                Ok(Cow::Owned(gram))
+                best_lambda(&gram, moments, rows)
             }
         }
+    }
+
+    /// Factors `G + λ I`.
+    fn factor(&self, lambda: f64) -> Result<Cholesky> {
+        match self {
+            Self::Whole(gram) => Cholesky::of_gram(gram, lambda),
+            Self::Rounded { scatter, between } => {
+                Cholesky::of_gram_and_rows(scatter.gram(), between.view(), lambda)
+            }
+        }
+    }
+
+    /// Factors `G + λ I`, and gives the λ that it took. Rows that hardly differ (two things that do not move before a camera) leave few
+    /// directions and many large entries in `G`; rounded, it may have eigenvalues below `-λ`.
+    fn factor_raised(&self, mut lambda: f64) -> Result<(Cholesky, f64)> {
+        let mut factored = self.factor(lambda);
+        for _ in 0..MOST_RAISES {
+            if factored.is_ok() {
+                break;
+            }
+            lambda *= RAISE;
+            factored = self.factor(lambda);
+        }
+        Ok((factored?, lambda))
     }
 
     /// Adds the rows of one observation.
@@ -170,6 +200,14 @@ impl Gram {
             Self::Rounded { scatter, between } => {
                 scatter.gram().width() == width && between.ncols() == width && between.nrows() <= BETWEEN
             }
+        }
+    }
+
+    /// As [`PackedGram::check`].
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Whole(gram) => gram.check(),
+            Self::Rounded { scatter, .. } => scatter.gram().check(),
         }
     }
 
@@ -246,28 +284,77 @@ impl Ridge {
         labels: &[usize],
         crops: usize,
     ) -> Result<Array2<f32>> {
+        let lambda = self.lambda.ok_or_else(unsolved)?;
+        self.held_out_by(&self.gram.factor(lambda)?, features, labels, crops)
+    }
+
+    /// The same by the factor of `G + λ I`.
+    fn held_out_by(
+        &self,
+        factor: &Cholesky,
+        features: ArrayView2<'_, f32>,
+        labels: &[usize],
+        crops: usize,
+    ) -> Result<Array2<f32>> {
         check_observed(self.features as usize, &self.classes, features, labels, crops)?;
-        let (Some((weights, absent)), Some(random), Some(lambda)) =
-            (&self.weights, &self.random, self.lambda)
-        else {
-            return Err(unsolved());
-        };
-        let phi = self.lift.apply(features, random.view())?;
-        let fitted = matmul(phi.view(), weights.view())?;
-        let phi = phi.mapv(f64::from);
-        let solved = Cholesky::of_gram(self.gram.sums()?.as_ref(), lambda)?.solve(phi.t())?;
-        let mut scores = Array2::zeros((labels.len(), fitted.ncols()));
-        for (i, &own) in labels.iter().enumerate() {
-            let row = |crop| crop * labels.len() + i;
-            let leverage = |(a, b)| phi.row(row(a)).dot(&solved.column(row(b)));
-            let leverage = Array2::from_shape_fn((crops, crops), leverage);
-            let first = first_of_rest(&leverage)?.mapv(|x| x as f32);
-            let targets = leverage.sum_axis(Axis(1)).mapv(|x| x as f32);
-            let mut scores = scores.row_mut(i);
-            (0..crops).for_each(|crop| scores.scaled_add(first[crop], &fitted.row(row(crop))));
-            scores[own] -= first.dot(&targets);
+        let (weights, absent) = self.weights.as_ref().ok_or_else(unsolved)?;
+        let mut scores = Array2::zeros((labels.len(), weights.ncols()));
+        let pictures: Vec<usize> = (0..labels.len()).collect();
+        for block in pictures.chunks(ASKED) {
+            let rows: Vec<usize> =
+                (0..crops).flat_map(|crop| block.iter().map(move |i| crop * labels.len() + i)).collect();
+            let phi = self.phi(features.select(Axis(0), &rows).view())?;
+            let fitted = matmul(phi.view(), weights.view())?;
+            let phi = phi.mapv(f64::from);
+            let solved = factor.solve(phi.t())?;
+            for (at, &i) in block.iter().enumerate() {
+                let row = |crop| crop * block.len() + at;
+                let leverage = |(a, b)| phi.row(row(a)).dot(&solved.column(row(b)));
+                let leverage = Array2::from_shape_fn((crops, crops), leverage);
+                let fitted: Vec<_> = (0..crops).map(|crop| fitted.row(row(crop))).collect();
+                scores.row_mut(i).assign(&left_out(&leverage, &fitted, labels[i])?);
+            }
         }
         Ok(masked(scores, absent))
+    }
+
+    /// Makes scores reflect everything observed, and gives what `observed` pictures would have scored if they had not been; see
+    /// [`Ridge::held_out`]. The factor of `G`, the largest thing that a solve makes, is made once.
+    pub(super) fn solve_and_hold_out(
+        &mut self,
+        observed: Option<(ArrayView2<'_, f32>, &[usize], usize)>,
+    ) -> Result<Option<Array2<f32>>> {
+        let factor = self.solve_factor()?;
+        observed.map(|(rows, labels, crops)| self.held_out_by(&factor, rows, labels, crops)).transpose()
+    }
+
+    /// [`Head::solve`], with the factor that it made.
+    fn solve_factor(&mut self) -> Result<Cholesky> {
+        if self.classes.total() == 0 {
+            crate::bail!(State, "a ridge without any class; observe labelled features first");
+        }
+        self.gram.settle();
+        self.classes.settle();
+        self.gram.check()?;
+        let moments = self.classes.sums().reversed_axes().as_standard_layout().to_owned();
+        let fixed = self.share.map(|share| share * self.gram.trace() / self.gram.width() as f64);
+        let lambda = match self.lambda.or(fixed) {
+            Some(lambda) => lambda,
+            None => self.gram.best_lambda(&moments, self.classes.total())?,
+        };
+        let (factor, lambda) = self.gram.factor_raised(lambda)?;
+        let weights = factor.solve(moments.view())?;
+        if self.random.is_none() {
+            self.random = Some(self.lift.draw(self.features as usize)?);
+        }
+        self.lambda = Some(lambda);
+        self.weights = Some((weights.mapv(|w| w as f32), self.classes.absent()));
+        Ok(factor)
+    }
+
+    /// `phi` by the random matrix that is there.
+    fn phi(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        self.lift.apply(features, self.random.as_ref().ok_or_else(unsolved)?.view())
     }
 
     /// `phi`, drawing the random matrix when it is not there.
@@ -295,35 +382,13 @@ impl Head for Ridge {
     }
 
     fn solve(&mut self) -> Result<()> {
-        if self.classes.total() == 0 {
-            crate::bail!(State, "a ridge without any class; observe labelled features first");
-        }
-        self.gram.settle();
-        self.classes.settle();
-        let moments = self.classes.sums().reversed_axes().as_standard_layout().to_owned();
-        let sums = self.gram.sums()?;
-        sums.check()?;
-        let fixed = self.share.map(|share| share * sums.trace() / sums.width() as f64);
-        let lambda = match self.lambda.or(fixed) {
-            Some(lambda) => lambda,
-            None => best_lambda(sums.as_ref(), &moments, self.classes.total())?,
-        };
-        let (factor, lambda) = factored(self.gram.sums()?.as_ref(), lambda)?;
-        let weights = factor.solve(moments.view())?;
-        if self.random.is_none() {
-            self.random = Some(self.lift.draw(self.features as usize)?);
-        }
-        self.lambda = Some(lambda);
-        self.weights = Some((weights.mapv(|w| w as f32), self.classes.absent()));
-        Ok(())
+        self.solve_factor().map(drop)
     }
 
     fn scores(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         check_width(self.features as usize, features)?;
         let (weights, absent) = self.weights.as_ref().ok_or_else(unsolved)?;
-        let random = self.random.as_ref().ok_or_else(unsolved)?;
-        let phi = self.lift.apply(features, random.view())?;
-        Ok(masked(matmul(phi.view(), weights.view())?, absent))
+        Ok(masked(matmul(self.phi(features)?.view(), weights.view())?, absent))
     }
 
     fn classes(&self) -> usize {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use ndarray::{Array2, Axis};
 
 use super::sums::ClassSums;
-use super::{Better, Blend, ClassMeans, Lda, MAX_CLASSES, Mda, Novelty, Ridge};
+use super::{Better, Blend, ClassMeans, Imagined, Lda, MAX_CLASSES, Mda, Novelty, Ridge};
 use crate::error::{Error, Result};
 use crate::linalg::{PackedGram, Real};
 
@@ -129,8 +129,9 @@ impl Lda {
     ///
     /// # Errors
     /// As [`Mda::imagined`].
-    pub fn imagined(&self, per: usize, seed: u64) -> Result<(Array2<f32>, Vec<usize>)> {
-        Ok(self.metric()?.draw(per, seed, 1.0))
+    pub fn imagined(&self, per: usize, seed: u64) -> Result<Imagined> {
+        let owners = (0..self.classes.classes()).collect();
+        Ok(Imagined::new(self.metric()?, owners, per, seed, 1.0))
     }
 
     /// As [`ClassMeans::absorb`].
@@ -219,15 +220,14 @@ impl Mda {
         self.evidence = after.evidence.since(&before.evidence);
     }
 
-    /// `per` rows of `N(m, S / T)` of every centre, and their classes; the same for the same seed. The temperature `T`, chosen by rows held
+    /// `per` rows of `N(m, S / T)` of every centre; the same for the same seed. The temperature `T`, chosen by rows held
     /// out, says how much nearer to each other centres are for new rows than for the rows that `S` was made of: `T Δ²` instead of `Δ²`.
     ///
     /// # Errors
     /// As [`Head::solve`](super::Head::solve).
-    pub fn imagined(&self, per: usize, seed: u64) -> Result<(Array2<f32>, Vec<usize>)> {
+    pub fn imagined(&self, per: usize, seed: u64) -> Result<Imagined> {
         let (share, temperature) = self.chosen();
-        let (rows, centres) = self.metric(share)?.draw(per, seed, 1.0 / temperature);
-        Ok((rows, centres.into_iter().map(|centre| self.owners[centre]).collect()))
+        Ok(Imagined::new(self.metric(share)?, self.owners.clone(), per, seed, 1.0 / temperature))
     }
 }
 
@@ -260,7 +260,7 @@ impl Blend {
     ///
     /// # Errors
     /// As [`Mda::imagined`].
-    pub fn imagined(&self, per: usize, seed: u64) -> Result<(Array2<f32>, Vec<usize>)> {
+    pub fn imagined(&self, per: usize, seed: u64) -> Result<Imagined> {
         self.mda.imagined(per, seed)
     }
 }
@@ -290,7 +290,7 @@ impl Better {
     ///
     /// # Errors
     /// As [`Mda::imagined`].
-    pub fn imagined(&self, per: usize, seed: u64) -> Result<(Array2<f32>, Vec<usize>)> {
+    pub fn imagined(&self, per: usize, seed: u64) -> Result<Imagined> {
         self.lda.imagined(per, seed)
     }
 

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use super::crops::MOST_CROPS;
+use super::fitting::{Fitted, Found};
 use super::ledger::Ledger;
+use super::phases::{Plan, Wanted};
 use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
-use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, network};
+
+use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, fitting, network};
 use crate::adapter::{Site, cut};
 use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::{Graph, rewrite};
 use crate::head::{TrainingHead, Vectors};
+use crate::plan;
 use crate::strategy::{self, Choice, Classifier, Memory, SlotShape, Strategy, View};
 
 /// Options of a learner; see [`Learner::builder`].
@@ -97,12 +101,75 @@ impl Builder {
     /// # Errors
     /// As [`Builder::build`], but for the engine's.
     pub fn plan(self) -> Result<Footprint> {
-        let Self { backbone, mut settings, budget, strategy, .. } = self;
-        check(&mut settings, &backbone)?;
-        let backbone = backbone.named(&settings.named)?;
-        let parts = backbone.parts(settings.lora.blocks, settings.lora.roles)?;
-        let goal = strategy::by_name(&strategy, settings.random_features)?.strategy.goal();
-        Footprint::plan(&backbone, &parts.suffix, &parts.sites, &settings, &budget, goal)
+        let draft = self.draft()?;
+        Ok(draft.plan(&self.budget)?.footprint(self.budget.cache))
+    }
+
+    /// Pictures of a first task that the cache of the budget holds.
+    ///
+    /// # Errors
+    /// As [`Builder::plan`].
+    pub fn pictures(self) -> Result<usize> {
+        Ok(self.draft()?.plan(&self.budget)?.pictures(self.budget.cache))
+    }
+
+    /// Takes random features, micro-batches and cache as the most that may be, and finds what fits into the promised RAM. A stored
+    /// state keeps its settings: only the cache is found.
+    ///
+    /// # Errors
+    /// As [`Builder::plan`]; [`Budget`](crate::ErrorKind::Budget) with the smallest promise that would do.
+    pub fn fitted(mut self) -> Result<Fitted> {
+        let draft = self.draft()?;
+        let fixed = self.state.is_some() || self.backbone.fixed_batch().is_some();
+        let found = fitting::fit(&self.budget, &draft.settings, fixed, |random_features, micro| {
+            draft.with(random_features, micro)?.plan(&self.budget)
+        })?;
+        (self.settings.micro, self.settings.random_features) = (found.micro, found.random_features);
+        self.budget.cache = found.cache;
+        let Found { micro, random_features, cache, pictures, smallest } = found;
+        Ok(Fitted { builder: self, micro, random_features, cache, pictures, smallest })
+    }
+
+    /// All that is decided before anything is compiled.
+    fn draft(&self) -> Result<Draft> {
+        let (mut strategy, mut settings) = (&self.strategy, self.settings.clone());
+        if let Some(state) = &self.state {
+            (strategy, settings) = (&state.strategy, state.settings.clone());
+        }
+        check(&mut settings, &self.backbone)?;
+        let backbone = self.backbone.clone().named(&settings.named)?;
+        let choice = strategy::by_name(strategy, settings.random_features)?;
+        settings.crops.get_or_insert(choice.strategy.crops());
+        let engine = match &self.engine {
+            Some(engine) => engine.clone(),
+            None => crate::engine::by_name("tract", 1)?,
+        };
+        let Parts { mut trunk, summary, mut suffix, sites, .. } =
+            backbone.parts(settings.lora.blocks, settings.lora.roles)?;
+        let mut late = Vec::new();
+        if choice.reading.view == View::Deep && choice.strategy.adapts(0) {
+            (suffix, late) = backbone.deepened(suffix)?;
+        }
+        let deep = choice.reading.view.is_deep();
+        trunk = keeping(trunk, |name| match name {
+            cut::FEATURES => !deep || !choice.strategy.adapts(0),
+            cut::SUMMARY => deep,
+            _ => true,
+        });
+        takes(choice.strategy.as_ref(), &sites)?;
+        let adapted = self.state.as_ref().map(|state| (state.adapted, state.classes.len()));
+        Ok(Draft {
+            backbone,
+            engine,
+            settings,
+            choice,
+            trunk,
+            suffix,
+            sites,
+            summary,
+            late,
+            resumed: adapted,
+        })
     }
 
     /// Compiles the frozen network and checks the plan against the budget.
@@ -112,36 +179,23 @@ impl Builder {
     /// [`Mismatch`](crate::ErrorKind::Mismatch) for a state of another backbone, and whatever the strategy,
     /// the sites or the engine refuse.
     pub fn build(self) -> Result<Learner> {
-        let Self { backbone, engine, mut strategy, mut settings, budget, vectors, state, sharing } = self;
-        if let Some(state) = &state {
-            strategy.clone_from(&state.strategy);
-            settings.clone_from(&state.settings);
-        }
-        check(&mut settings, &backbone)?;
-        let backbone = backbone.named(&settings.named)?;
-        let Choice { name, strategy, reading } = strategy::by_name(&strategy, settings.random_features)?;
+        let draft = self.draft()?;
+        let footprint = draft.plan(&self.budget)?.footprint(self.budget.cache);
+        footprint.fits(&self.budget)?;
+        let Self { backbone: read, budget, vectors, state, sharing, .. } = self;
+        drop(read);
+        let Draft { backbone, engine, settings, choice, trunk, suffix, sites, summary, late, .. } = draft;
+        let Choice { name, strategy, reading } = choice;
         let strategy: Arc<dyn Strategy> = strategy.into();
-        settings.crops.get_or_insert(strategy.crops());
-        let engine = match engine {
-            Some(engine) => engine,
-            None => crate::engine::by_name("tract", 1)?,
+        let facts = Facts {
+            sha256: backbone.sha256(),
+            image: backbone.image()?,
+            width: backbone.width()?,
+            footprint,
         };
-        let Parts { mut trunk, summary, mut suffix, sites, .. } =
-            backbone.parts(settings.lora.blocks, settings.lora.roles)?;
-        let footprint = Footprint::plan(&backbone, &suffix, &sites, &settings, &budget, strategy.goal())?;
-        footprint.fits(&budget)?;
-        let mut late = Vec::new();
-        if reading.view == View::Deep && strategy.adapts(0) {
-            (suffix, late) = backbone.deepened(suffix)?;
-        }
-        let deep = reading.view.is_deep();
-        trunk = keeping(trunk, |name| match name {
-            cut::FEATURES => !deep || !strategy.adapts(0),
-            cut::SUMMARY => deep,
-            _ => true,
-        });
-        takes(strategy.as_ref(), &sites)?;
-        let trunk = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
+        let compiled = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
+        // What only the frozen network reads has been compiled; the rest is the suffix's.
+        drop((backbone, trunk));
         let slots = slots(&sites);
         let mut state = match state {
             Some(mut state)
@@ -158,20 +212,14 @@ impl Builder {
         if sharing {
             state.strategy_shares()?;
         }
-        give(&mut state, reading.classifier, vectors, backbone.width()?)?;
+        give(&mut state, reading.classifier, vectors, facts.width)?;
         let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
-        let backbone = Facts {
-            sha256: backbone.sha256(),
-            image: backbone.image()?,
-            width: backbone.width()?,
-            footprint,
-        };
         Ok(Learner {
             engine,
             strategy,
             reading,
-            backbone,
-            trunk,
+            backbone: facts,
+            trunk: compiled,
             suffix,
             sites,
             networks,
@@ -180,6 +228,58 @@ impl Builder {
             phase: Phase::Idle,
             sharing,
         })
+    }
+}
+
+/// What is decided before anything is compiled.
+struct Draft {
+    backbone: Backbone,
+    engine: Arc<dyn Engine>,
+    settings: Settings,
+    choice: Choice,
+    trunk: Graph,
+    suffix: Graph,
+    sites: Vec<Site>,
+    summary: Vec<usize>,
+    late: Vec<usize>,
+    /// Of a stored state, whether it has an adapted network, and its classes.
+    resumed: Option<(bool, usize)>,
+}
+
+impl Draft {
+    /// The same with another random-feature head and other micro-batches.
+    fn with(&self, random_features: usize, micro: usize) -> Result<Self> {
+        Ok(Self {
+            choice: strategy::by_name(&self.choice.name, random_features)?,
+            settings: Settings { random_features, micro, ..self.settings.clone() },
+            backbone: self.backbone.clone(),
+            engine: self.engine.clone(),
+            trunk: self.trunk.clone(),
+            suffix: self.suffix.clone(),
+            sites: self.sites.clone(),
+            summary: self.summary.clone(),
+            late: self.late.clone(),
+            resumed: self.resumed,
+        })
+    }
+
+    fn plan(&self, budget: &Budget) -> Result<Plan> {
+        let (adapted, classes) = self.resumed.unwrap_or_default();
+        let wanted = Wanted {
+            engine: self.engine.as_ref(),
+            backbone: plan::weights(self.backbone.graph()),
+            width: self.backbone.width()?,
+            image: self.backbone.image()?,
+            trunk: &self.trunk,
+            suffix: &self.suffix,
+            sites: &self.sites,
+            summaries: [&self.summary, &self.late],
+            settings: &self.settings,
+            choice: &self.choice,
+            classes: classes.max(budget.classes),
+            adapted,
+        };
+        wanted.plan()
     }
 }
 

@@ -1,10 +1,11 @@
 //! The classifier that a strategy asks for, as one storable type.
 
-use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::head::{Better, Blend, Centres, ClassMeans, Head, Lda, Lift, Mda, Ridge, Sections, Subspaces};
+use crate::head::{
+    Better, Blend, Centres, ClassMeans, Demand, Head, Imagined, Lda, Lift, Mda, Ridge, Sections, Subspaces,
+};
 use crate::strategy::Classifier;
 
 /// Sections: of the frozen network, the mean of the adapters and the newest.
@@ -62,6 +63,28 @@ impl Statistics {
         }
     }
 
+    /// What statistics take for rows of `width`, of which the first `narrow` matter most.
+    pub(super) fn demand(
+        classifier: Classifier,
+        [width, narrow]: [usize; 2],
+        classes: usize,
+        networks: usize,
+        crops: usize,
+    ) -> Demand {
+        match classifier {
+            Classifier::ClassMeans | Classifier::Sections { .. } | Classifier::Linear | Classifier::Given => {
+                ClassMeans::demand(width, classes)
+            }
+            Classifier::Subspaces => Subspaces::demand(width, classes, networks),
+            Classifier::Ridge => Ridge::demand(width, width + 1, classes, crops, true),
+            Classifier::RandomRidge { features } => Ridge::demand(width, features, classes, crops, true),
+            Classifier::Better { features } => Better::demand(width, features, classes, crops),
+            Classifier::Discriminants => Lda::demand(width, classes, crops),
+            Classifier::Centres => Mda::demand(width, classes, crops),
+            Classifier::Blend { features } => Blend::demand([width, narrow], features, classes, crops),
+        }
+    }
+
     /// Adds statistics of rows that were seen elsewhere, of classes that are called `classes` here.
     ///
     /// # Errors
@@ -94,12 +117,12 @@ impl Statistics {
         }
     }
 
-    /// Rows as they would be seen of every class, `per` for every centre, and the class of each; the same for the same seed. `None`
+    /// Rows as they would be seen of every class, `per` for every centre; the same for the same seed. `None`
     /// where the statistics do not say how rows of a class lie: means alone are always nearest to themselves.
     ///
     /// # Errors
     /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
-    pub fn imagined(&self, per: usize, seed: u64) -> Result<Option<(Array2<f32>, Vec<usize>)>> {
+    pub fn imagined(&self, per: usize, seed: u64) -> Result<Option<Imagined>> {
         match self {
             Self::Discriminants(head) => head.imagined(per, seed).map(Some),
             Self::Centres(head) => head.imagined(per, seed).map(Some),

@@ -1,6 +1,8 @@
 //! The end of a task: bases, statistics of the classifier, signature, report.
 
-use ndarray::{Array2, Axis};
+use std::sync::Arc;
+
+use ndarray::{Array2, Axis, s};
 
 use super::classifier::Statistics;
 use super::features::{self, Features, Scale};
@@ -70,7 +72,7 @@ impl Learner {
             (Err(e), phase) => {
                 (self.state, self.phase) = (saved, phase);
                 // The networks may be those of the state that was not reached.
-                self.connect().and(Err(e))
+                self.connect().and_then(|()| self.wake()).and(Err(e))
             }
         }
     }
@@ -84,6 +86,9 @@ impl Learner {
         let (mut drift, mut found, images) = (Vec::new(), None, crops.whole());
         if self.strategy.adapts(context.index) {
             self.merge_twin(context, images, labels)?;
+            if let Some(trainer) = &mut self.task()?.trainer {
+                trainer.rest();
+            }
             let moments = self.moments(images, self.strategy.wants())?;
             found = self.rows_found(images)?;
             self.strategy.end(context, &mut self.state.memory, &moments)?;
@@ -95,22 +100,22 @@ impl Learner {
         let routed = matches!(self.reading.view, View::Routed(_));
         // Images of a task that has a network of its own pass that one only.
         let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
-        let extract = |images| features::extract(&self.networks[read..], self.reading.view, images);
-        let features = crops.each().iter().map(extract).collect::<Result<Vec<_>>>()?;
-        self.learn_statistics(&features, labels, found)?;
-        let whole = &features[0];
+        let whole = &features::extract(&self.networks[read..], self.reading.view, images)?;
+        self.fit_scales(whole);
+        let rows = self.stacked_rows(crops, whole, read)?;
+        self.learn_statistics(&rows, labels, found)?;
         if let (true, [own]) = (routed, &whole.adapted[..]) {
             self.state.own.learn(own.view(), labels, seed)?;
         }
         let space = self.state.space_rows(self.reading.view, whole)?;
-        let head = self.state.statistics.as_ref().map(Statistics::head);
+        let head = self.state.statistics.as_ref().map(|s| s.head());
         self.state.recognition.learn(space.view(), labels, seed, head)?;
         let certificate = self.state.recognition.certificate(space.view())?;
         if !self.strategy.adapts(context.index + 1) && self.state.statistics.is_some() {
             // Nothing is trained any more, and something else predicts.
             self.state.training = None;
         }
-        let lesson = self.draw_lesson(&features, labels)?;
+        let lesson = self.draw_lesson(&rows, whole, labels)?;
         let Phase::Open { before, .. } = &self.phase else {
             return Err(crate::err!(Bug, "the open task vanished"));
         };
@@ -169,7 +174,8 @@ impl Learner {
     /// What the classifier would have read of the open task's images before the task, where it weighs by the difference.
     fn rows_found(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
         let Phase::Open { before, .. } = &self.phase else { return Ok(None) };
-        let asks = matches!(&before.statistics, Some(Statistics::Sections(sections)) if sections.drifts());
+        let asks =
+            matches!(before.statistics.as_deref(), Some(Statistics::Sections(sections)) if sections.drifts());
         if !(asks && before.adapted) {
             return Ok(None);
         }
@@ -178,27 +184,48 @@ impl Learner {
         before.rows(self.reading.view, &features).map(Some)
     }
 
-    /// Teaches the classifier from the features of every crop, the whole pictures first; `found` are these before the task.
+    /// Fixes centre and scale of every block of features by those of the first task.
+    fn fit_scales(&mut self, whole: &Features) {
+        let view = self.reading.view;
+        if self.state.scales.is_empty() && view.is_scaled() {
+            let blocks = whole.blocks(view, [&self.state.summary, &self.state.late]);
+            self.state.scales = blocks.into_iter().map(Scale::fit).collect();
+        }
+    }
+
+    /// What the classifier reads of every crop by the networks from `read` on, one crop after the other, `whole` being the features of the
+    /// first. One crop's features at a time are held.
+    fn stacked_rows(&self, crops: &Crops, whole: &Features, read: usize) -> Result<Array2<f32>> {
+        let view = self.reading.view;
+        let first = self.state.rows(view, whole)?;
+        let (n, width) = first.dim();
+        let mut rows = Array2::zeros((n * crops.count(), width));
+        rows.slice_mut(s![..n, ..]).assign(&first);
+        drop(first);
+        for (i, crop) in crops.each().iter().enumerate().skip(1) {
+            let features = features::extract(&self.networks[read..], view, crop)?;
+            rows.slice_mut(s![i * n..(i + 1) * n, ..]).assign(&self.state.rows(view, &features)?);
+        }
+        Ok(rows)
+    }
+
+    /// Teaches the classifier from the rows of every crop, the whole pictures first; `found` are these before the task.
     fn learn_statistics(
         &mut self,
-        crops: &[Features],
+        rows: &Array2<f32>,
         labels: &[usize],
         found: Option<Array2<f32>>,
     ) -> Result<()> {
-        let view = self.reading.view;
-        if self.state.scales.is_empty() && view.is_scaled() {
-            let blocks = crops[0].blocks(view, [&self.state.summary, &self.state.late]);
-            self.state.scales = blocks.into_iter().map(Scale::fit).collect();
-        }
-        let rows: Vec<_> = crops.iter().map(|crop| self.state.rows(view, crop)).collect::<Result<_>>()?;
         if self.state.statistics.is_none() {
-            self.state.statistics = self.empty_statistics(rows[0].ncols());
-        }
-        if let (Some(Statistics::Sections(sections)), Some(found)) = (&mut self.state.statistics, found) {
-            sections.drift(found.view(), rows[0].view(), labels)?;
+            self.state.statistics = self.empty_statistics(rows.ncols()).map(Arc::new);
         }
         if let Some(statistics) = &mut self.state.statistics {
-            statistics.head_mut().observe_crops(features::stacked(&rows)?.view(), labels, crops.len())?;
+            let statistics = Arc::make_mut(statistics);
+            if let (Statistics::Sections(sections), Some(found)) = (&mut *statistics, found) {
+                sections.drift(found.view(), rows.slice(s![..labels.len(), ..]), labels)?;
+            }
+            let crops = rows.nrows() / labels.len().max(1);
+            statistics.head_mut().observe_crops(rows.view(), labels, crops)?;
             statistics.head_mut().solve()?;
         }
         Ok(())

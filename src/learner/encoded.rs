@@ -1,27 +1,53 @@
 //! Images after the frozen network: what is kept of them while a task is open.
 //!
 //! An image crosses the frozen network once. What later epochs, the statistics at the end of the task and the
-//! signature need is its boundary tokens (f16), its frozen feature and the summary of its tokens. All are gone when the
-//! task ends.
+//! signature need is its boundary tokens (f16), its frozen feature and the summary of its tokens. In a task that adapts
+//! nothing, what the adapted networks say of it takes the place of the tokens: some fifteenth of their bytes. All are gone when
+//! the task ends.
 
 use std::sync::Arc;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, ArrayViewD, Axis};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Crops;
+use super::features::Features;
+use super::tokens::Tokens;
 use crate::error::Result;
 
 /// One encoded image.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 struct Row {
-    tokens: Box<[f16]>,
+    tokens: Tokens,
     frozen: Box<[f32]>,
     summary: Box<[f32]>,
+    /// Of the picture, see [`Encoded::of`].
+    fingerprint: u32,
+    read: Option<Read>,
 }
+
+impl PartialEq for Row {
+    /// Whatever picture it was made of.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.tokens, &self.frozen, &self.summary, &self.read)
+            == (&other.tokens, &other.frozen, &other.summary, &other.read)
+    }
+}
+
+/// What is left of an image whose tokens nobody reads again.
+#[derive(Clone, Debug, PartialEq)]
+struct Read {
+    /// Features of every adapted network.
+    adapted: Vec<Box<[f32]>>,
+    pooled: Box<[f32]>,
+    late: Box<[f32]>,
+}
+
+/// What is kept of an image without tokens, and its rows while the task ends: those of the crop that is read, its blocks side by side, and all.
+pub const COPIES: usize = 4;
 
 /// Encoded images. Copies share them.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +61,26 @@ impl Encoded {
     /// From boundary tokens `[n, ..]`, frozen features `[n, features]` and what tokens say on the way, `[n, summary]`.
     pub fn new(tokens: &ArrayD<f32>, frozen: ArrayView2<'_, f32>, summary: ArrayView2<'_, f32>) -> Self {
         let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).zip(summary.rows()).map(|((t, f), s)| Row {
-            tokens: t.iter().map(|&x| f16::from_f32(x)).collect(),
+            tokens: Tokens::new(t.iter().copied()),
             frozen: f.iter().copied().collect(),
             summary: s.iter().copied().collect(),
+            fingerprint: crc32fast::hash(bytemuck::cast_slice(&t.iter().copied().collect::<Vec<f32>>())),
+            read: None,
         });
         Self { rows: rows.map(Arc::new).collect(), shape: tokens.shape()[1..].to_vec() }
+    }
+
+    /// Marks every image by its pixels `[n, ..]`, by which the same picture is known again. Without them it is known by its tokens, which
+    /// depend in their last bits on where in a micro-batch it stood, on some processors.
+    #[must_use]
+    pub(super) fn of(mut self, pixels: ArrayViewD<'_, f32>) -> Self {
+        for (row, pixels) in self.rows.iter_mut().zip(pixels.axis_iter(Axis(0))) {
+            let pixels = pixels.as_standard_layout();
+            if let (Some(row), Some(pixels)) = (Arc::get_mut(row), pixels.as_slice()) {
+                row.fingerprint = crc32fast::hash(bytemuck::cast_slice(pixels));
+            }
+        }
+        self
     }
 
     /// Number of images.
@@ -57,10 +98,19 @@ impl Encoded {
         self.rows.first().map_or([0; 2], |row| [row.frozen.len(), row.summary.len()])
     }
 
-    /// Bytes of one image.
+    /// Bytes that one image takes until its task has ended. Without tokens the rows that a classifier reads are as large as what is kept,
+    /// and count, too.
     pub fn row_bytes(&self) -> usize {
+        let copies = if self.rows.first().is_some_and(|row| row.read.is_some()) { COPIES } else { 1 };
+        copies * self.own_bytes()
+    }
+
+    fn own_bytes(&self) -> usize {
         self.rows.first().map_or(0, |r| {
-            r.tokens.len() * size_of::<f16>() + (r.frozen.len() + r.summary.len()) * size_of::<f32>()
+            let read =
+                |r: &Read| r.adapted.iter().map(|a| a.len()).sum::<usize>() + r.pooled.len() + r.late.len();
+            let floats = r.frozen.len() + r.summary.len() + r.read.as_ref().map_or(0, read);
+            r.tokens.len() * size_of::<f16>() + floats * size_of::<f32>()
         })
     }
 
@@ -112,9 +162,43 @@ impl Encoded {
         out
     }
 
-    /// CRC-32 of every image's boundary tokens: the same for images that are the same to the bit.
+    /// The same number for images that are the same to the bit.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = u32> {
-        self.rows.iter().map(|row| crc32fast::hash(bytemuck::cast_slice(row.tokens.reinterpret_cast())))
+        self.rows.iter().map(|row| row.fingerprint)
+    }
+
+    /// The images without their tokens, with what the adapted networks made of them.
+    pub(super) fn without_tokens(&self, features: &Features) -> Self {
+        let row = |(i, row): (usize, &Arc<Row>)| {
+            let of = |rows: &Array2<f32>| rows.row(i).iter().copied().collect();
+            let read = Read {
+                adapted: features.adapted.iter().map(of).collect(),
+                pooled: of(&features.pooled),
+                late: of(&features.late),
+            };
+            let (frozen, summary) = (row.frozen.clone(), row.summary.clone());
+            Arc::new(Row {
+                tokens: Tokens::none(),
+                frozen,
+                summary,
+                fingerprint: row.fingerprint,
+                read: Some(read),
+            })
+        };
+        Self { rows: self.rows.iter().enumerate().map(row).collect(), shape: self.shape.clone() }
+    }
+
+    /// What the adapted networks made of them, where the tokens are gone.
+    pub(super) fn features(&self) -> Option<Features> {
+        let networks = self.rows.first()?.read.as_ref()?.adapted.len();
+        let gather = |of: &dyn Fn(&Read) -> &[f32]| self.gather(|row| row.read.as_ref().map_or(&[], of));
+        Some(Features {
+            frozen: self.frozen(),
+            adapted: (0..networks).map(|i| gather(&|read| &read.adapted[i])).collect(),
+            pooled: gather(&|read| &read.pooled),
+            summary: self.summary(),
+            late: gather(&|read| &read.late),
+        })
     }
 
     /// Frozen features of all images, `[n, features]`.
@@ -134,7 +218,7 @@ impl Encoded {
         self.gather(|row| &row.summary)
     }
 
-    fn gather(&self, of: fn(&Row) -> &[f32]) -> Array2<f32> {
+    fn gather(&self, of: impl Fn(&Row) -> &[f32]) -> Array2<f32> {
         let width = self.rows.first().map_or(0, |r| of(r).len());
         let mut out = Array2::zeros((self.rows.len(), width));
         for (mut to, row) in out.rows_mut().into_iter().zip(&self.rows) {

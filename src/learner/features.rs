@@ -12,10 +12,10 @@ use crate::error::Result;
 use crate::strategy::View;
 
 /// Images decoded to f32 at a time, which bounds the working memory.
-const CHUNK: usize = 64;
+pub const CHUNK: usize = 32;
 
 /// Parts of the summary that [`View::Near`] reads: mean and deviation at the boundary, and the mean before it.
-const NEAR: usize = 3;
+pub const NEAR: usize = 3;
 
 /// Feature rows of a set of images.
 pub struct Features {
@@ -85,12 +85,6 @@ fn beside(blocks: &[&Array2<f32>]) -> Result<Array2<f32>> {
     concatenate(Axis(1), &views).map_err(|e| crate::err!(Bug, "features of different lengths: {e}"))
 }
 
-/// Rows of every crop, one crop after the other.
-pub fn stacked(crops: &[Array2<f32>]) -> Result<Array2<f32>> {
-    let crops: Vec<_> = crops.iter().map(Array2::view).collect();
-    concatenate(Axis(0), &crops).map_err(|e| crate::err!(Bug, "crops of different widths: {e}"))
-}
-
 /// Centre and scale of one block of features, fixed by the first task.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Scale {
@@ -123,7 +117,7 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
     for start in (0..images.shape()[0]).step_by(CHUNK) {
         let end = images.shape()[0].min(start + CHUNK);
         let chunk = images.slice_axis(Axis(0), Slice::from(start..end));
-        let outputs = trunk.run(chunk.into_dyn(), &[])?;
+        let outputs = trunk.run(chunk.view().into_dyn(), &[])?;
         let mut outputs: BTreeMap<&str, ArrayD<f32>> = trunk.outputs().zip(outputs).collect();
         let mut rows = |name: &str| match outputs.remove(name) {
             Some(rows) => cast::<Ix2>(rows),
@@ -132,7 +126,7 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
         let (frozen, summary) = (rows(cut::FEATURES)?, rows(cut::SUMMARY)?);
         let tokens = outputs.remove(cut::BOUNDARY);
         let tokens = tokens.ok_or_else(|| crate::err!(Bug, "the trunk has no boundary"))?;
-        let part = Encoded::new(&tokens, frozen.view(), summary.view());
+        let part = Encoded::new(&tokens, frozen.view(), summary.view()).of(chunk.into_dyn());
         match &mut all {
             Some(all) => all.extend(&part),
             None => all = Some(part),
@@ -143,6 +137,9 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
 
 /// Encoded images through adapted networks, with what `view` reads beside.
 pub fn extract(networks: &[Network], view: View, images: &Encoded) -> Result<Features> {
+    if let Some(features) = images.features() {
+        return Ok(features);
+    }
     let (frozen, summary) = (images.frozen(), images.summary());
     let pooled = if view == View::Beside { images.pooled() } else { Array2::zeros((images.len(), 0)) };
     let width = networks.first().map_or(0, Network::width);

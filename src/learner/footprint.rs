@@ -1,20 +1,13 @@
-//! The memory answer: what a learner will take, item by item, before it takes it.
+//! The memory answer: what a learner will take, phase by phase and item by item, before it takes it.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::goal::OLD_DIRECTIONS;
-use super::{Budget, Settings, passes};
-use crate::adapter::Site;
-use crate::backbone::Backbone;
+use super::Budget;
 use crate::error::Result;
-use crate::graph::Graph;
-use crate::joint::{Branches, Objective, minimising};
-use crate::plan;
-use crate::strategy::Goal;
 
-/// One line of a footprint.
+/// One line of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Item {
     /// What it is for.
@@ -25,116 +18,102 @@ pub struct Item {
     pub why: String,
 }
 
-/// Planned RAM of a learner.
+/// What is in RAM at the same time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Footprint {
+pub struct Phase {
+    /// When.
+    pub name: &'static str,
     /// The items; they add up.
     pub items: Vec<Item>,
 }
 
-/// Classes assumed where none are known yet.
-const PLANNED_CLASSES: usize = 128;
+impl Phase {
+    /// Bytes in all.
+    pub fn bytes(&self) -> usize {
+        self.items.iter().map(|i| i.bytes).sum()
+    }
+}
+
+/// Planned RAM of a learner: what a process holds of anonymous memory. Code comes from its file and can be dropped by the system.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Footprint {
+    /// In the order in which a learner comes to them.
+    pub phases: Vec<Phase>,
+}
 
 impl Footprint {
-    /// Plans for `settings`, with micro-batches on as many threads as rayon has.
-    pub(super) fn plan(
-        backbone: &Backbone,
-        suffix: &Graph,
-        sites: &[Site],
-        settings: &Settings,
-        budget: &Budget,
-        goal: Goal,
-    ) -> Result<Self> {
-        let threads = rayon::current_num_threads();
-        let (step, parameters) = step(suffix, sites, settings, goal)?;
-        let forward = plan::peak(backbone.graph(), settings.micro)?;
-        let widest = forward.max(step);
-        let (all, behind) = (plan::weights(backbone.graph()), plan::weights(suffix));
-        let m = settings.random_features;
-        let head = m * (m + 1) / 2 * size_of::<f64>() + m * PLANNED_CLASSES * size_of::<f64>();
-        let bases: usize = sites.iter().map(|s| s.inputs() * s.inputs() / 2 * 4).sum();
-        let item = |name, bytes, why: String| Item { name, bytes, why };
-        let mib = |n: usize| format!("{:.1} MiB", n as f64 / f64::from(1 << 20));
-        Ok(Self {
-            items: vec![
-                item("weights, frozen", all, "constants of the trunk".into()),
-                item(
-                    "weights, adapted",
-                    3 * behind,
-                    format!("merged suffix, training step and graph, {} each", mib(behind)),
-                ),
-                item(
-                    "activations",
-                    widest * threads,
-                    format!("{} a micro-batch of {}, {threads} threads", mib(widest), settings.micro),
-                ),
-                item("boundary cache", budget.cache, "limit for the open task".into()),
-                item(
-                    "adapters and optimizer",
-                    parameters * 4 * 8,
-                    "parameters, gradients, two moments, copies to go back to".into(),
-                ),
-                item(
-                    "protected subspaces",
-                    2 * bases,
-                    "f32, at most half the directions a site, and the rollback copy".into(),
-                ),
-                item(
-                    "classifier",
-                    2 * head,
-                    format!("{m} random features, {PLANNED_CLASSES} classes, and the rollback copy"),
-                ),
-            ],
-        })
+    /// Bytes of the phase that takes most: what has to be there.
+    pub fn total(&self) -> usize {
+        self.phases.iter().map(Phase::bytes).max().unwrap_or(0)
     }
 
-    /// Bytes in all.
-    pub fn total(&self) -> usize {
-        self.items.iter().map(|i| i.bytes).sum()
+    /// The phase that takes most.
+    pub fn largest(&self) -> Option<&Phase> {
+        self.phases.iter().max_by_key(|phase| phase.bytes())
     }
 
     /// Refuses a plan above the budget.
     ///
     /// # Errors
-    /// [`Budget`](crate::ErrorKind::Budget) with the size that would do and the largest item.
+    /// [`Budget`](crate::ErrorKind::Budget) with the size that would do, and the largest item of the largest phase.
     pub fn fits(&self, budget: &Budget) -> Result<()> {
         let (total, Some(limit)) = (self.total(), budget.ram) else { return Ok(()) };
         if total <= limit {
             return Ok(());
         }
-        let largest = self.items.iter().max_by_key(|i| i.bytes).map_or("", |i| i.name);
+        let phase = self.largest();
+        let item = phase.and_then(|phase| phase.items.iter().max_by_key(|i| i.bytes));
         Err(crate::err!(
             Budget,
-            "the plan needs {total} bytes of RAM and {limit} were promised; a budget of {total} would do. The \
-             largest item is {largest}: a smaller boundary cache, micro-batch or random-feature head lowers it"
+            "the plan needs {total} bytes of RAM and {limit} were promised; a budget of {total} would do. Most is taken while it {} \
+             ({}): a smaller boundary cache, micro-batch, number of threads or random-feature head lowers it",
+            phase.map_or("", |phase| phase.name),
+            item.map_or("", |item| item.name)
         ))
     }
-}
 
-/// Peak of a training step, and its number of trainable parameters beside the head's rows.
-fn step(suffix: &Graph, sites: &[Site], settings: &Settings, goal: Goal) -> Result<(usize, usize)> {
-    let objective = match goal {
-        Goal::Branches(terms) => {
-            Objective::Branches(Branches { terms, prototypes: settings.batch, directions: OLD_DIRECTIONS })
+    /// Names of the items of all phases, each once.
+    fn names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for item in self.phases.iter().flat_map(|phase| &phase.items) {
+            if !names.contains(&item.name) {
+                names.push(item.name);
+            }
         }
-        // Views of one feature cost next to nothing beside the network.
-        Goal::Linear | Goal::Views { .. } => Objective::Linear,
-    };
-    let (graph, slots) = passes::injected(suffix, sites, &settings.lora, &objective)?;
-    let mut parameters = slots.iter().map(|s| settings.lora.rank * (s.inputs() + s.outputs())).sum();
-    let step = minimising(&objective, graph, &slots, PLANNED_CLASSES)?;
-    if let Some(fusion) = step.graph.find("fusion_weight") {
-        parameters += step.graph.shape(fusion)?.volume().known().unwrap_or(0);
+        names
     }
-    Ok((plan::peak(&step.graph, settings.micro)?, parameters))
 }
 
+/// A column a phase, a line an item, in MiB; then what the items of the largest phase are made of.
 impl fmt::Display for Footprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |n: usize| n as f64 / f64::from(1 << 20);
-        for i in &self.items {
-            writeln!(f, "  {:<24} {:>9.1} MiB  {}", i.name, mib(i.bytes), i.why)?;
+        write!(f, "  {:<26}", "MiB while it")?;
+        self.phases.iter().try_for_each(|phase| write!(f, "{:>10}", phase.name))?;
+        writeln!(f)?;
+        for name in self.names() {
+            write!(f, "  {name:<26}")?;
+            for phase in &self.phases {
+                let bytes: usize = phase.items.iter().filter(|i| i.name == name).map(|i| i.bytes).sum();
+                match bytes {
+                    0 => write!(f, "{:>10}", "")?,
+                    _ => write!(f, "{:>10.1}", mib(bytes))?,
+                }
+            }
+            writeln!(f)?;
         }
-        write!(f, "  {:<24} {:>9.1} MiB", "total", mib(self.total()))
+        write!(f, "  {:<26}", "in all")?;
+        self.phases.iter().try_for_each(|phase| write!(f, "{:>10.1}", mib(phase.bytes())))?;
+        let Some(largest) = self.largest() else { return Ok(()) };
+        write!(
+            f,
+            "\n\n  {} MiB are needed, while it {}:",
+            (10.0 * mib(self.total())).ceil() / 10.0,
+            largest.name
+        )?;
+        for item in largest.items.iter().filter(|item| item.bytes > 0) {
+            write!(f, "\n  {:<26}{:>8.1}  {}", item.name, mib(item.bytes), item.why)?;
+        }
+        Ok(())
     }
 }

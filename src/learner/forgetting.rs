@@ -8,6 +8,8 @@
 //!
 //! Scalars chosen over all tasks (a temperature, a ridge parameter, a threshold) stay as they are.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::{Learner, Phase, State};
@@ -172,7 +174,8 @@ impl State {
         if matches!(choice.reading.view, View::Routed(_)) && tasks.iter().any(emptied) {
             crate::bail!(Unsupported, "{} keeps a network a task, and later ones build on it", self.strategy);
         }
-        let left = self.statistics.as_mut().map_or(Ok(Left::Nothing), |s| s.head_mut().forget(class))?;
+        let left = self.statistics.as_mut();
+        let left = left.map_or(Ok(Left::Nothing), |s| Arc::make_mut(s).head_mut().forget(class))?;
         if let Some(head) = &mut self.training {
             head.forget(class);
         }
@@ -206,7 +209,7 @@ impl State {
         self.recognition.forget_task(task);
         self.own.forget_task(task);
         if let Some(statistics) = &mut self.statistics {
-            statistics.head_mut().forget_occasion(task);
+            Arc::make_mut(statistics).head_mut().forget_occasion(task);
         }
         if task < self.memory.probes.len() {
             self.memory.probes.remove(task);

@@ -95,7 +95,7 @@ impl Learner {
     }
 
     fn sections(&self) -> Option<&Sections> {
-        match &self.state.statistics {
+        match self.state.statistics.as_deref() {
             Some(Statistics::Sections(sections)) => Some(sections),
             _ => None,
         }
@@ -137,5 +137,18 @@ impl Learner {
         let (objective, data) = self.objective()?;
         let extent = Extent { rate, mixed, objective, data };
         Trainer::new(self.engine.as_ref(), &base, &self.sites, s, head, extent)
+    }
+
+    /// Lets the open task train again after its end has failed.
+    pub(super) fn wake(&mut self) -> Result<()> {
+        let index = self.state.tasks.len();
+        if self.task()?.trainer.is_none() {
+            return Ok(());
+        }
+        let fresh = self.trainer(index)?;
+        if let Some(trainer) = &mut self.task()?.trainer {
+            trainer.wake(fresh);
+        }
+        Ok(())
     }
 }

@@ -9,11 +9,12 @@
 //! What is not taken over: the calibration of "unknown", which stays the learner's own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use super::features::{self, Features, Scale};
+use super::features::{Features, Scale};
 use super::ledger::Digest;
 use super::{Learner, Phase, State, Statistics, TaskRecord};
 use crate::adapter::Lora;
@@ -129,16 +130,20 @@ impl Learner {
         self.connect().inspect_err(|_| self.state = before)
     }
 
-    /// The lesson of the open task, whose images have these features in every crop, the whole ones first.
-    pub(super) fn draw_lesson(&self, crops: &[Features], labels: &[usize]) -> Result<Option<Box<Lesson>>> {
+    /// The lesson of the open task, whose images have these classifier inputs `rows` in every crop, the whole ones first, and
+    /// these features `whole`.
+    pub(super) fn draw_lesson(
+        &self,
+        rows: &Array2<f32>,
+        whole: &Features,
+        labels: &[usize],
+    ) -> Result<Option<Box<Lesson>>> {
         let Phase::Open { before, task } = &self.phase else { return Ok(None) };
         if !self.sharing || before.tasks.is_empty() {
             return Ok(None);
         }
         before.can_share()?;
-        let rows = crops.iter().map(|crop| self.state.rows(self.reading.view, crop));
-        let rows = features::stacked(&rows.collect::<Result<Vec<_>>>()?)?;
-        let space = self.state.space_rows(self.reading.view, &crops[0])?;
+        let space = self.state.space_rows(self.reading.view, whole)?;
         let empty = self.empty_statistics(rows.ncols());
         let empty = empty.ok_or_else(|| crate::err!(Bug, "a classifier without statistics"))?;
         let lesson = Lesson::new(&self.state, before, [rows.view(), space.view()], labels, empty)?;
@@ -232,7 +237,7 @@ impl State {
         let Some(statistics) = &mut self.statistics else {
             crate::bail!(Bug, "a classifier without statistics")
         };
-        statistics.absorb(&lesson.statistics, &classes)?;
+        Arc::make_mut(statistics).absorb(&lesson.statistics, &classes)?;
         let signature = lesson.signature.renamed(|class| classes.get(class).copied())?;
         self.recognition.absorb(signature, lesson.novelty.as_ref(), &classes)?;
         let mut sorted = classes;

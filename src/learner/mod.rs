@@ -19,6 +19,7 @@ mod crops;
 mod encoded;
 mod features;
 mod fits;
+mod fitting;
 mod footprint;
 mod forgetting;
 mod goal;
@@ -27,6 +28,7 @@ mod lesson;
 mod mixing;
 mod network;
 mod passes;
+mod phases;
 mod prediction;
 mod recall;
 mod recognition;
@@ -37,6 +39,7 @@ mod signatures;
 mod state;
 mod stream;
 mod task;
+mod tokens;
 mod trainer;
 mod twin;
 mod twins;
@@ -51,12 +54,13 @@ pub use builder::{Builder, slots};
 pub use classifier::Statistics;
 pub use closing::TaskReport;
 pub use encoded::Encoded;
-pub use footprint::{Footprint, Item};
+pub use fitting::Fitted;
+pub use footprint::{Footprint, Item, Phase as MemoryPhase};
 pub use forgetting::{Forgotten, Others, Residue};
 pub use ledger::{Age, Digest, Ledger};
 pub use lesson::{Lesson, Space};
 pub use prediction::{Prediction, Scored};
-pub use recall::{Recall, Taken, draw, share};
+pub use recall::{Asked, Recall, Taken, share};
 pub use recognition::Recognition;
 pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
@@ -258,7 +262,7 @@ impl Learner {
     ///
     /// # Errors
     /// [`Refused`](crate::ErrorKind::Refused) where the task's [`Verdict`] holds objections: the task stays undecided.
-    /// [`State`](crate::ErrorKind::State) where no task has ended.
+    /// Otherwise as [`Learner::commit_anyway`].
     pub fn commit(&mut self) -> Result<()> {
         match &self.phase {
             Phase::Ended { against: Some(why), .. } => {
@@ -271,9 +275,17 @@ impl Learner {
     /// The same, whatever the verdict holds.
     ///
     /// # Errors
-    /// [`State`](crate::ErrorKind::State) where no task has ended.
+    /// [`State`](crate::ErrorKind::State) where no task has ended; [`Budget`](crate::ErrorKind::Budget) where the state has become larger
+    /// than [`Budget::flash`]: the task stays undecided.
     pub fn commit_anyway(&mut self) -> Result<()> {
+        let bytes = self.state.bytes();
         match self.phase {
+            Phase::Ended { .. } if self.budget.flash.is_some_and(|most| bytes > most) => Err(crate::err!(
+                Budget,
+                "the state would take {bytes} bytes and {} were promised; call rollback, and forget a task or classes that are not needed \
+                 any more, or build with another strategy",
+                self.budget.flash.unwrap_or_default()
+            )),
             Phase::Ended { .. } => {
                 self.phase = Phase::Idle;
                 self.state.commits += 1;

@@ -8,20 +8,18 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::Array2;
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::error::Result;
+use crate::head::Head;
 
 /// Rows of a centre, and of all centres together.
 const ROWS: usize = 16;
 const ALL_ROWS: usize = 4096;
 /// Everybody draws the same rows.
 const SEED: u64 = 0x7269_616c;
-
-/// Rows and the class of each.
-type Drawn = (Array2<f32>, Vec<usize>);
 
 /// Old classes asked before and after something was learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +45,41 @@ pub struct Taken {
     pub share: f64,
 }
 
+/// What heads answer to rows of every class.
+pub struct Asked {
+    /// Class of every row.
+    pub labels: Vec<usize>,
+    /// Length of every row.
+    pub lengths: Vec<f64>,
+    /// Answers of every head.
+    pub answers: Vec<Vec<usize>>,
+}
+
+impl Asked {
+    /// Rows of every class of `state`, as many of each as are asked of `known`'s, asked of `heads`, a block at a time; `None` where the
+    /// classifier does not know how they lie.
+    ///
+    /// # Errors
+    /// As [`Recall::between`].
+    pub fn of(state: &State, known: &State, heads: &[&dyn Head]) -> Result<Option<Self>> {
+        let per = (ALL_ROWS / known.known().count().max(1)).clamp(1, ROWS);
+        let Some(statistics) = &state.statistics else { return Ok(None) };
+        let Some(imagined) = statistics.imagined(per, SEED)? else { return Ok(None) };
+        let mut asked =
+            Self { labels: Vec::new(), lengths: Vec::new(), answers: vec![Vec::new(); heads.len()] };
+        for block in imagined {
+            let (rows, labels) = block?;
+            asked.labels.extend(labels);
+            let square = |row: ArrayView1<'_, f32>| row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+            asked.lengths.extend(rows.rows().into_iter().map(|row| square(row).sqrt()));
+            for (head, answers) in heads.iter().zip(&mut asked.answers) {
+                answers.extend(head.predict(rows.view())?);
+            }
+        }
+        Ok(Some(asked))
+    }
+}
+
 impl Recall {
     /// Asks both states, which are solved; `None` before anything was learned, and where the classifier does not know how rows of a class
     /// lie.
@@ -54,26 +87,23 @@ impl Recall {
     /// # Errors
     /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
     pub fn between(before: &State, after: &State) -> Result<Option<Self>> {
-        let Some(drawn) = draw(before, before)? else { return Ok(None) };
-        Self::asked(before, after, &drawn)
+        let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
+        let asked = Asked::of(before, before, &[old.head(), new.head()])?;
+        Ok(asked.map(|asked| Self::of(after, &asked)))
     }
 
-    /// The same, of rows that [`draw`] drew of `before`.
-    ///
-    /// # Errors
-    /// As [`Recall::between`].
-    pub fn asked(before: &State, after: &State, (rows, labels): &Drawn) -> Result<Option<Self>> {
-        let (Some(old), Some(new)) = (&before.statistics, &after.statistics) else { return Ok(None) };
-        let asked = [old.head().predict(rows.view())?, new.head().predict(rows.view())?];
+    /// Of what two heads answered, the first before and the second after.
+    pub fn of(after: &State, asked: &Asked) -> Self {
+        let Asked { labels, answers, .. } = asked;
         let right = |answers: &[usize]| {
             share(answers.iter().zip(labels).filter(|(a, b)| a == b).count(), labels.len())
         };
-        Ok(Some(Self {
+        Self {
             rows: labels.len(),
-            before: right(&asked[0]),
-            after: right(&asked[1]),
-            taken: taken(after, labels, &asked),
-        }))
+            before: right(&answers[0]),
+            after: right(&answers[1]),
+            taken: taken(after, labels, answers),
+        }
     }
 
     /// Share of all right answers that is lost.
@@ -95,24 +125,15 @@ impl Recall {
     }
 }
 
-/// Rows of every class of `state`, as many of each as are asked of `known`'s; `None` where the classifier does not know how they lie.
-///
-/// # Errors
-/// As [`Recall::between`].
-pub fn draw(state: &State, known: &State) -> Result<Option<Drawn>> {
-    let per = (ALL_ROWS / known.known().count().max(1)).clamp(1, ROWS);
-    state.statistics.as_ref().map_or(Ok(None), |statistics| statistics.imagined(per, SEED))
-}
-
 /// `some / all`, and 0 of nothing.
 pub fn share(some: usize, all: usize) -> f64 {
     some as f64 / all.max(1) as f64
 }
 
 /// Who loses answers to whom.
-fn taken(after: &State, labels: &[usize], [before, now]: &[Vec<usize>; 2]) -> Vec<Taken> {
+fn taken(after: &State, labels: &[usize], answers: &[Vec<usize>]) -> Vec<Taken> {
     let (mut lost, mut all): (BTreeMap<_, usize>, BTreeMap<usize, usize>) = Default::default();
-    for ((&label, &before), &now) in labels.iter().zip(before).zip(now) {
+    for ((&label, &before), &now) in labels.iter().zip(&answers[0]).zip(&answers[1]) {
         *all.entry(label).or_default() += 1;
         if before == label && now != label {
             *lost.entry((label, now)).or_default() += 1;

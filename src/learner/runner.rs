@@ -21,9 +21,12 @@ pub struct Runner {
 impl Runner {
     /// Compiles `graph` for batches of one and of `micro`.
     pub fn new(engine: &dyn Engine, graph: &Graph, micro: usize) -> Result<Self> {
-        let many = engine.compile(graph, micro)?;
-        let one = if micro == 1 { many.clone() } else { many.resize(1)? };
-        Ok(Self { one, many })
+        let batches = [micro, 1];
+        let sessions = engine.compile_each(graph, &batches[..if micro == 1 { 1 } else { 2 }])?;
+        match (sessions.first(), sessions.last()) {
+            (Some(many), Some(one)) => Ok(Self { one: one.clone(), many: many.clone() }),
+            _ => Err(crate::err!(Bug, "an engine compiled nothing")),
+        }
     }
 
     /// Names of the outputs.

@@ -103,12 +103,16 @@ impl Settings {
 pub struct Budget {
     /// Bytes of RAM for everything that this library holds.
     pub ram: Option<usize>,
-    /// Bytes of RAM, within `ram`, for the boundary tokens of the open task.
+    /// Bytes of RAM, within `ram`, for what is kept of the pictures of the open task.
     pub cache: usize,
+    /// Bytes at rest: a task that would make the state larger is not committed.
+    pub flash: Option<usize>,
+    /// Classes that are planned for. Where `ram` is set, more are refused.
+    pub classes: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { ram: None, cache: 256 << 20 }
+        Self { ram: None, cache: 256 << 20, flash: None, classes: 128 }
     }
 }

@@ -1,5 +1,7 @@
 //! All that a learner knows beyond its backbone.
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +49,8 @@ pub struct State {
     pub adapted: bool,
     /// The head that is trained with the adapters; it may also be the classifier.
     pub training: Option<TrainingHead>,
-    /// The classifier's statistics; `None` where the training head is the classifier.
-    pub statistics: Option<Statistics>,
+    /// The classifier's statistics; `None` where the training head is the classifier. Copies of a state share them until one learns.
+    pub statistics: Option<Arc<Statistics>>,
     /// Centre and scale of every block of features that the classifier reads side by side.
     pub scales: Vec<Scale>,
     /// Widths of the parts of the backbone's summary.
@@ -107,7 +109,7 @@ impl State {
     /// [`State`](crate::ErrorKind::State) before anything was learned.
     pub(super) fn head(&self) -> Result<&dyn Head> {
         let trained = self.training.as_ref().and_then(TrainingHead::classifier);
-        let head = self.statistics.as_ref().map(Statistics::head).or(trained);
+        let head = self.statistics.as_ref().map(|s| s.head()).or(trained);
         head.ok_or_else(|| crate::err!(State, "nothing was learned yet"))
     }
 
@@ -147,7 +149,7 @@ impl State {
     /// [`Numeric`](crate::ErrorKind::Numeric) when the statistics are degenerate.
     pub fn solve(&mut self) -> Result<()> {
         if let (Some(statistics), false) = (&mut self.statistics, self.tasks.is_empty()) {
-            statistics.head_mut().solve()?;
+            Arc::make_mut(statistics).head_mut().solve()?;
         }
         self.recognition.solve()
     }

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::encoded::Cache;
 use super::trainer::{Batch, Before, Step, Trainer};
-use super::{Crops, Encoded, Learner, Phase};
+use super::{Crops, Encoded, Learner, Phase, features};
 use crate::error::Result;
 use crate::strategy::{Strategy, TaskContext, Wants};
 
@@ -61,6 +61,8 @@ impl Learner {
         if labels.contains(&"") {
             crate::bail!(InvalidArgument, "a class needs a name; an empty one stands for what was forgotten");
         }
+        self.check_classes(labels)?;
+        let images = &self.worth_keeping(images)?;
         let (before, mut new) = (self.state.classes.len(), Vec::new());
         let mut index = |name: &&str| {
             new.extend(self.state.class(name).is_none().then(|| self.state.intern(name)));
@@ -74,6 +76,32 @@ impl Learner {
                 Err(e)
             }
         }
+    }
+
+    /// Refuses more classes than a promise of RAM was planned for.
+    fn check_classes(&self, labels: &[&str]) -> Result<()> {
+        let planned = self.budget.classes.max(self.state().classes.len());
+        let new: BTreeSet<_> = labels.iter().filter(|name| self.state.class(name).is_none()).collect();
+        let all = self.state.known().count() + new.len();
+        if self.budget.ram.is_some() && all > planned {
+            crate::bail!(
+                Budget,
+                "{all} classes, and the promised RAM was planned for {planned}; forget some, or build with Budget::classes of {all}"
+            );
+        }
+        Ok(())
+    }
+
+    /// What the end of the open task reads of the images: without tokens where nothing is trained on them.
+    fn worth_keeping(&mut self, images: &Crops) -> Result<Crops> {
+        if self.task()?.trainer.is_some() {
+            return Ok(images.clone());
+        }
+        let read = |images: &Encoded| {
+            let features = features::extract(&self.networks, self.reading.view, images)?;
+            Ok(images.without_tokens(&features))
+        };
+        Crops::new(images.each().iter().map(read).collect::<Result<_>>()?)
     }
 
     /// Refuses pictures in another number of crops than the open task has.

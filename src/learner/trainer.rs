@@ -32,7 +32,8 @@ pub struct Step {
 
 /// A compiled training step and its optimizer.
 pub struct Trainer {
-    session: Arc<dyn Session>,
+    /// None while the trainer rests.
+    session: Option<Arc<dyn Session>>,
     capacity: usize,
     optimizer: Box<dyn Optimizer + Send + Sync>,
     extent: Extent,
@@ -116,12 +117,22 @@ impl Trainer {
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
         let (optimizer, learning_rate, clip) = (settings.optimizer(), settings.learning_rate, settings.clip);
-        Ok(Self { session, capacity, optimizer, extent, learning_rate, clip, scale })
+        Ok(Self { session: Some(session), capacity, optimizer, extent, learning_rate, clip, scale })
     }
 
     /// Rows of the training head that the graph was compiled for.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Lets go of the compiled step, which takes several times the suffix's weights, where no step comes for now.
+    pub(super) fn rest(&mut self) {
+        self.session = None;
+    }
+
+    /// Goes on with the compiled step of `fresh`, where it rested.
+    pub(super) fn wake(&mut self, fresh: Self) {
+        self.session = fresh.session;
     }
 
     /// One step on `batch`. On an error nothing has changed.
@@ -172,23 +183,25 @@ impl Trainer {
 
     /// Loss, number of right answers, and gradients in the order of the parameters.
     fn gradients(&self, parameters: &[Data], batch: &Batch<'_>) -> Result<(f32, usize, Vec<ArrayD<f32>>)> {
-        let micro = self.session.batch();
+        let session = self.session.as_ref().ok_or_else(|| crate::err!(Bug, "a trainer that rests"))?;
+        let micro = session.batch();
         let starts: Vec<usize> = (0..batch.labels.len()).step_by(micro).collect();
-        let parts: Vec<Vec<Data>> = starts
-            .par_iter()
-            .map(|&start| self.session.run(&self.inputs(parameters, batch, start)))
-            .collect::<Result<_>>()?;
         let (mut loss, mut right, mut sums) = (0.0, 0, Vec::new());
-        for (part, &start) in parts.into_iter().zip(&starts) {
-            let mut outputs = part.into_iter().map(Data::into_f32);
-            let mut next =
-                || outputs.next().unwrap_or_else(|| Err(crate::err!(Bug, "the step lacks an output")));
-            loss += next()?.sum();
-            right += count_right(&next()?, batch, start);
-            let gradients: Vec<ArrayD<f32>> = outputs.collect::<Result<_>>()?;
-            match sums.is_empty() {
-                true => sums = gradients,
-                false => sums.iter_mut().zip(&gradients).for_each(|(s, g)| *s += g),
+        // As many at a time as there are threads: gradients of a whole batch would only wait. Sums are in order all the same.
+        for starts in starts.chunks(rayon::current_num_threads()) {
+            let run = |&start: &usize| session.run(&self.inputs(micro, parameters, batch, start));
+            let parts: Vec<Vec<Data>> = starts.par_iter().map(run).collect::<Result<_>>()?;
+            for (part, &start) in parts.into_iter().zip(starts) {
+                let mut outputs = part.into_iter().map(Data::into_f32);
+                let mut next =
+                    || outputs.next().unwrap_or_else(|| Err(crate::err!(Bug, "the step lacks an output")));
+                loss += next()?.sum();
+                right += count_right(&next()?, batch, start);
+                let gradients: Vec<ArrayD<f32>> = outputs.collect::<Result<_>>()?;
+                match sums.is_empty() {
+                    true => sums = gradients,
+                    false => sums.iter_mut().zip(&gradients).for_each(|(s, g)| *s += g),
+                }
             }
         }
         let factor = self.scale.factor();
@@ -196,8 +209,8 @@ impl Trainer {
         Ok((loss / factor, right, sums))
     }
 
-    fn inputs(&self, parameters: &[Data], batch: &Batch<'_>, start: usize) -> Vec<Data> {
-        let (micro, rows) = (self.session.batch(), batch.labels.len());
+    fn inputs(&self, micro: usize, parameters: &[Data], batch: &Batch<'_>, start: usize) -> Vec<Data> {
+        let rows = batch.labels.len();
         let end = rows.min(start + micro);
         let tokens = batch.tokens.slice_axis(Axis(0), Slice::from(start..end));
         let mut labels = Array1::<i64>::zeros(micro);

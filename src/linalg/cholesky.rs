@@ -1,9 +1,10 @@
 //! Symmetric positive definite systems.
 
-use faer::Mat;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::{factor, solve};
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
+use faer::{Accum, Mat};
 use ndarray::{Array2, ArrayView2};
 
 use super::view::{Real, check_finite, check_square, to_array, with_view};
@@ -34,8 +35,48 @@ impl Cholesky {
     /// # Errors
     /// `Numeric` when it is not positive definite.
     pub fn of_gram<T: Real>(gram: &PackedGram<T>, shift: f64) -> Result<Self> {
+        Self::of_scaled_gram(gram, 1.0, shift)
+    }
+
+    /// Factors `scale gram + shift I` in the same way.
+    ///
+    /// # Errors
+    /// As [`Cholesky::of_gram`].
+    pub fn of_scaled_gram<T: Real>(gram: &PackedGram<T>, scale: f64, shift: f64) -> Result<Self> {
         let mut lower = Mat::<f64>::zeros(gram.width(), gram.width());
-        gram.fill_lower(&mut lower);
+        gram.fill_lower(&mut lower, scale);
+        Self::factor(lower, shift)
+    }
+
+    /// Factors `gram + Rᵀ R + shift I` for `rows: [k, n]` in the same way.
+    ///
+    /// # Errors
+    /// As [`Cholesky::of_gram`], and `Shape` when `rows` has another number of columns.
+    pub fn of_gram_and_rows<T: Real>(
+        gram: &PackedGram<T>,
+        rows: ArrayView2<'_, T>,
+        shift: f64,
+    ) -> Result<Self> {
+        let n = gram.width();
+        if rows.ncols() != n {
+            crate::bail!(Shape, "rows of {} columns for a {n} x {n} system", rows.ncols());
+        }
+        let rows = rows.mapv(Real::to_f64);
+        let mut lower = Mat::<f64>::zeros(n, n);
+        gram.fill_lower(&mut lower, 1.0);
+        with_view(rows.view(), |rows| {
+            triangular::matmul(
+                lower.as_mut(),
+                BlockStructure::TriangularLower,
+                Accum::Add,
+                rows.transpose(),
+                BlockStructure::Rectangular,
+                rows,
+                BlockStructure::Rectangular,
+                1.0,
+                SEQUENTIAL,
+            );
+        });
         Self::factor(lower, shift)
     }
 
@@ -92,6 +133,32 @@ impl Cholesky {
             columns.squared_norm_l2()
         };
         (0..n).step_by(Self::PANEL).map(panel).sum()
+    }
+
+    /// `x Lᵀ` for `x: [k, n]`: rows of covariance `a + shift I` where those of `x` are independent.
+    ///
+    /// # Errors
+    /// `Shape` when `x` has another number of columns.
+    pub fn correlate(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>> {
+        let n = self.lower.nrows();
+        if x.ncols() != n {
+            crate::bail!(Shape, "rows of {} columns for a {n} x {n} system", x.ncols());
+        }
+        let mut out = Mat::<f64>::zeros(x.nrows(), n);
+        with_view(x, |x| {
+            triangular::matmul(
+                out.as_mut(),
+                BlockStructure::Rectangular,
+                Accum::Replace,
+                x,
+                BlockStructure::Rectangular,
+                self.lower.as_ref().transpose(),
+                BlockStructure::TriangularUpper,
+                1.0,
+                SEQUENTIAL,
+            );
+        });
+        Ok(to_array(out.as_ref()))
     }
 
     /// `L` `[n, n]`, zeros above the diagonal.

@@ -35,7 +35,7 @@ pub use eigen::{Eigh, Svd, eigh, svd_thin};
 pub use halves::{from_halves, to_halves};
 pub use orthogonal::{complement, qr};
 pub use product::{PackedGram, matmul};
-pub use random::{GAUSSIAN, gaussian};
+pub use random::{GAUSSIAN, Gaussian, gaussian};
 pub use rounded::RoundedGram;
 pub use rows::unit_rows;
 pub use view::Real;

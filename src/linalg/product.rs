@@ -25,9 +25,6 @@ pub fn matmul<T: Real>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Result<Arr
     Ok(out)
 }
 
-/// Rows of the packed triangle that one GEMM fills.
-const PANEL: usize = 256;
-
 /// The symmetric sum `G = Σ x xᵀ` over rows `x` of width `M`, as the packed lower triangle (row `i` holds
 /// `G[i, 0..=i]`): `M (M + 1) / 2` numbers.
 ///
@@ -39,6 +36,9 @@ pub struct PackedGram<T> {
 }
 
 impl<T: Real> PackedGram<T> {
+    /// Rows of the packed triangle that one GEMM fills, in a block as wide as the triangle.
+    pub const PANEL: usize = 256;
+
     /// The empty sum for rows of `width`.
     pub fn new(width: usize) -> Self {
         Self { width, packed: vec![T::zero(); width * (width + 1) / 2] }
@@ -65,8 +65,8 @@ impl<T: Real> PackedGram<T> {
         }
         super::view::check_finite("Gram sum", rows)?;
         with_view(rows, |rows| {
-            for start in (0..self.width).step_by(PANEL) {
-                self.add_panel(rows, start, (start + PANEL).min(self.width), sign);
+            for start in (0..self.width).step_by(Self::PANEL) {
+                self.add_panel(rows, start, (start + Self::PANEL).min(self.width), sign);
             }
         });
         Ok(())
@@ -109,11 +109,11 @@ impl<T: Real> PackedGram<T> {
         }
     }
 
-    /// Writes the lower triangle into `out: [M, M]`.
-    pub(super) fn fill_lower(&self, out: &mut faer::Mat<f64>) {
+    /// Writes the lower triangle into `out: [M, M]`, times `scale`.
+    pub(super) fn fill_lower(&self, out: &mut faer::Mat<f64>, scale: f64) {
         for i in 0..self.width {
             let row = &self.packed[i * (i + 1) / 2..][..=i];
-            row.iter().enumerate().for_each(|(j, x)| out[(i, j)] = x.to_f64());
+            row.iter().enumerate().for_each(|(j, x)| out[(i, j)] = scale * x.to_f64());
         }
     }
 
@@ -133,6 +133,14 @@ impl<T: Real> PackedGram<T> {
     /// Sum of the diagonal, that is of all squared entries that were added.
     pub fn trace(&self) -> f64 {
         (0..self.width).map(|i| self.packed[i * (i + 1) / 2 + i].to_f64()).sum()
+    }
+
+    /// Sum of the squares of all entries of `G`.
+    pub fn sum_of_squares(&self) -> f64 {
+        let square = |x: &T| x.to_f64() * x.to_f64();
+        let all: f64 = self.packed.iter().map(square).sum();
+        let diagonal: f64 = (0..self.width).map(|i| square(&self.packed[i * (i + 1) / 2 + i])).sum();
+        2.0 * all - diagonal
     }
 
     /// Adds another sum of the same width.

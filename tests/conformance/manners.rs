@@ -6,6 +6,7 @@ use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::engine::{Data, Session, by_name};
 use perennial::graph::Graph;
 use perennial::joint::joint;
+use rayon::prelude::*;
 
 use crate::fixtures::{self, floats, images, random, rng};
 use crate::suite::{Case, Class, Subject, case, off};
@@ -14,8 +15,9 @@ pub fn cases() -> Vec<Case> {
     vec![
         case("manners/the same bits again", Class::Exact, same_bits),
         case("manners/the same bits from many threads", Class::Exact, many_threads),
+        case("manners/the same bits from workers that take up other work", Class::Exact, workers),
         case("manners/one thread or two", Class::Accumulated, threads),
-        case("manners/a session outlives the one it was resized from", Class::Accumulated, resized),
+        case("manners/sizes compiled together are those compiled alone", Class::Accumulated, resized),
         case("manners/columns are taken as well as rows", Class::Exact, layout),
         case("manners/inputs that do not fit are named", Class::Exact, misfits),
         case("manners/its name finds it", Class::Exact, |s| {
@@ -88,13 +90,23 @@ fn many_threads(subject: &Subject) -> Result<f64, String> {
     })
 }
 
+/// A rayon worker that waits inside a run may begin another one.
+fn workers(subject: &Subject) -> Result<f64, String> {
+    let session = compile(subject, 2)?;
+    let (inputs, want) = (inputs(session.as_ref()), run(session.as_ref())?);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().map_err(|e| e.to_string())?;
+    let good = || (0..200).into_par_iter().all(|_| session.run(&inputs).is_ok_and(|have| have == want));
+    if pool.install(good) { Ok(0.0) } else { Err("other bits".into()) }
+}
+
 fn threads(subject: &Subject) -> Result<f64, String> {
     let (one, two) = (compile(subject, 1)?, compile(subject, 2)?);
     Ok(distance(&run(one.as_ref())?, &run(two.as_ref())?))
 }
 
 fn resized(subject: &Subject) -> Result<f64, String> {
-    let two = compile(subject, 2)?.resize(2).map_err(|e| e.to_string())?;
+    let both = subject.engine().compile_each(&step(), &[1, 2]).map_err(|e| e.to_string())?;
+    let two = &both[1];
     assert_eq!((two.batch(), two.inputs()[0].shape.known().unwrap()[0]), (2, 2));
     let fresh = subject.engine().compile(&step(), 2).map_err(|e| e.to_string())?;
     Ok(distance(&run(two.as_ref())?, &run(fresh.as_ref())?))

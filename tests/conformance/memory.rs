@@ -80,9 +80,6 @@ fn one_process() {
     times.sort();
     println!("median step: {:.1?}", times[2]);
     println!("peak MB: {:.1}", megabytes("VmHWM:"));
-    let before = megabytes("VmRSS:");
-    let _more = [2, 3].map(|batch| session.resize(batch).unwrap());
-    println!("another session MB: {:.1}", (megabytes("VmRSS:") - before) / 2.0);
 }
 
 /// The most memory this process has held (`VmHWM:`) or holds (`VmRSS:`), in megabytes of 10^6.

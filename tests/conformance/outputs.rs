@@ -42,14 +42,14 @@ fn compare(fixture: &Fixture, session: &dyn Session) -> Result<f64, String> {
     Ok(worst)
 }
 
-/// Every batch size, each made from the first session.
+/// Every batch size, compiled together.
 fn pytorch(subject: &Subject, index: usize) -> Result<f64, String> {
     let fixture = fixture(index);
-    let first =
-        subject.engine().compile(&fixture.graph(), fixture.batches()[0]).map_err(|e| e.to_string())?;
+    let batches = fixture.batches();
+    let sessions = subject.engine().compile_each(&fixture.graph(), batches).map_err(|e| e.to_string())?;
+    assert_eq!(sessions.len(), batches.len());
     let mut worst = 0f64;
-    for &batch in fixture.batches() {
-        let session = first.resize(batch).map_err(|e| e.to_string())?;
+    for (session, &batch) in sessions.into_iter().zip(batches) {
         assert_eq!(session.batch(), batch);
         worst = worst.max(compare(&fixture, session.as_ref())?);
     }

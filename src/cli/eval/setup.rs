@@ -101,7 +101,7 @@ impl<'a> Setup<'a> {
 
     /// A learner to be built.
     pub fn learner(&self, job: &Job) -> Result<Builder> {
-        let mut budget = self.args.train.budget();
+        let mut budget = self.args.train.promised();
         if job.is_joint() {
             // The upper reference sees all data at once; it is no device.
             budget.cache = usize::MAX;

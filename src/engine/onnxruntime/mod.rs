@@ -209,7 +209,7 @@ impl Engine for OnnxRuntime {
     }
 }
 
-/// What sessions of other batch sizes are made from. Constants of a graph are shared, not copied.
+/// What a session with the profiler on is made from. Constants of a graph are shared, not copied.
 struct Program {
     engine: OnnxRuntime,
     graph: Graph,
@@ -248,10 +248,6 @@ impl Session for OnnxRuntimeSession {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let results = session.run(values.as_slice()).map_err(failed("running"))?;
         results.values().map(|v| data(&v)).collect()
-    }
-
-    fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
-        self.program.engine.compile(&self.program.graph, batch)
     }
 
     fn profile(&self, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {

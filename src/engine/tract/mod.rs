@@ -18,6 +18,7 @@ use super::{Data, Engine, Ports, Session, check, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{DType, Graph, fold};
 use crate::onnx;
+use crate::plan::{self, Demand, Order};
 
 /// The tract engine.
 #[derive(Clone, Debug)]
@@ -33,15 +34,8 @@ impl Tract {
     }
 }
 
-/// What sessions of other batch sizes are made from. Constants of a graph are shared, not copied; a parsed model kept
-/// for this would be one more copy of the weights a session.
-struct Program {
-    graph: Graph,
-    executor: Executor,
-}
-
 struct TractSession {
-    program: Arc<Program>,
+    executor: Executor,
     plan: Arc<tr::TypedRunnableModel>,
     ports: Ports,
 }
@@ -52,10 +46,19 @@ impl TractSession {
         inputs.iter().zip(self.inputs()).map(|(d, p)| into_tract(d, p.dtype)).collect()
     }
 
-    fn on_threads<R>(&self, run: impl FnOnce() -> R) -> R {
-        match &self.program.executor {
-            Executor::SingleThread => run(),
-            pool => multithread_tract_scope(pool.clone(), run),
+    /// Runs on the executor's threads. A rayon worker that waits for them takes up other work meanwhile: another run, which finds this
+    /// one's scratch memory borrowed and panics. So from a worker it is a thread of its own that waits.
+    fn on_threads<R: Send>(&self, run: impl FnOnce() -> R + Send) -> R {
+        let pool = match &self.executor {
+            Executor::SingleThread => return run(),
+            pool => pool.clone(),
+        };
+        let run = || multithread_tract_scope(pool, run);
+        match rayon::current_thread_index() {
+            None => run(),
+            Some(_) => std::thread::scope(|scope| {
+                scope.spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }),
         }
     }
 }
@@ -69,14 +72,20 @@ impl Engine for Tract {
         "tract"
     }
 
-    fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
-        Arc::new(Program { graph: graph.clone(), executor: self.executor.clone() }).session(batch)
+    /// `tests/demand.rs` measures it: a constant is packed, into tiles, once for every node that reads it; while the graph is read it is
+    /// there as bytes, as a message and as a tensor.
+    fn demand(&self, graph: &Graph, batch: usize) -> Result<Demand> {
+        let nodes = graph.nodes().len();
+        let packed = plan::weights_by_reader(graph);
+        let held = packed + packed / 9 + nodes * 2048;
+        // Read, then optimized.
+        let compiling = (3 * plan::weights(graph) + nodes * 6656).max(held + nodes * 12288);
+        let running = plan::peak(graph, batch, Order::LastOutputFirst)?;
+        Ok(Demand { held, compiling: compiling + (1 << 19), running })
     }
-}
 
-impl Program {
-    fn session(self: &Arc<Self>, batch: usize) -> Result<Arc<dyn Session>> {
-        let mut graph = self.graph.clone();
+    fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
+        let mut graph = graph.clone();
         if let Some(symbol) = fold::batch_symbol(&graph).map(str::to_string) {
             graph = fold::bind(graph, &symbol, batch)?;
         }
@@ -84,7 +93,7 @@ impl Program {
         let graph = suited::suited(fold::constants(graph)?)?;
         let optimize = |model: tr::TypedModel| model.into_optimized().and_then(plan);
         let plan = guarded("tract", || optimize(parse(&graph)?).map_err(failed("optimizing the graph")))?;
-        Ok(Arc::new(TractSession { program: self.clone(), plan, ports }))
+        Ok(Arc::new(TractSession { executor: self.executor.clone(), plan, ports }))
     }
 }
 
@@ -113,10 +122,6 @@ impl Session for TractSession {
         let run = || self.on_threads(|| self.plan.run(values)).map_err(failed("running"));
         let results = guarded("tract", run)?;
         results.iter().rev().map(|t| from_tract(t)).collect()
-    }
-
-    fn resize(&self, batch: usize) -> Result<Arc<dyn Session>> {
-        self.program.session(batch)
     }
 
     fn profile(&self, inputs: &[Data], runs: usize) -> Result<Vec<Timed>> {

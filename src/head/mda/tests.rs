@@ -76,7 +76,7 @@ fn strangeness_is_the_dense_computation_and_held_out_what_a_refit_gives() {
     let total = metric.counts.sum();
     let mean = metric.counts.dot(&metric.means) / total;
     let centred = (&metric.means - &mean) * &(&metric.counts / total).mapv(f64::sqrt).insert_axis(Axis(1));
-    let everything = &metric.covariance + &centred.t().dot(&centred);
+    let everything = metric.covariance() + centred.t().dot(&centred);
     let square = |c: &Array2<f64>, v: Array1<f64>| {
         let solved = crate::linalg::cholesky_solve(c.view(), v.view().insert_axis(Axis(1))).unwrap();
         v.dot(&solved.column(0))
@@ -84,7 +84,7 @@ fn strangeness_is_the_dense_computation_and_held_out_what_a_refit_gives() {
     let (others, _) = rows(0.3, 9);
     let found = head.strange(others.view()).unwrap().unwrap();
     for (row, found) in others.mapv(f64::from).rows().into_iter().zip(&found) {
-        let to = |k: usize| square(&metric.covariance, &row - &metric.means.row(k));
+        let to = |k: usize| square(&metric.covariance(), &row - &metric.means.row(k));
         let want = to(0).min(to(1)) - square(&everything, &row - &mean);
         assert!((want - found).abs() < 1e-3 * (1.0 + want.abs()), "{found} {want}");
     }

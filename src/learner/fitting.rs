@@ -1,0 +1,114 @@
+//! Settings that fit a promise.
+//!
+//! Where RAM is promised, what was set is the most that is taken: random features, pictures a micro-batch, bytes kept of a task's pictures.
+//! Micro-batches change speed alone; few pictures and few random features cost accuracy. So the first of these that fits is taken:
+//!
+//! 1. random features, then micro-batches from large to small, with room for [`ENOUGH`] pictures;
+//! 2. the fewest random features, micro-batches of 1, and room for as many pictures as there is, at least one step's.
+
+use std::fmt;
+
+use super::phases::Plan;
+use super::{Budget, Builder, Settings};
+use crate::error::Result;
+
+/// Pictures of a task that should find room.
+const ENOUGH: usize = 256;
+
+/// Columns of a random-feature head, and pictures a micro-batch, that are tried.
+const COLUMNS: [usize; 3] = [2000, 1000, 500];
+const MICROS: [usize; 4] = [8, 4, 2, 1];
+
+/// What was found.
+pub struct Found {
+    pub micro: usize,
+    pub random_features: usize,
+    pub cache: usize,
+    pub pictures: usize,
+    pub smallest: usize,
+}
+
+/// A builder whose plan fits, and what it took.
+pub struct Fitted {
+    /// With these settings.
+    pub builder: Builder,
+    /// Pictures a micro-batch.
+    pub micro: usize,
+    /// Columns of a random-feature head.
+    pub random_features: usize,
+    /// Bytes for what is kept of a task's pictures.
+    pub cache: usize,
+    /// Pictures of the first task for which that is enough.
+    pub pictures: usize,
+    /// Bytes of RAM below which nothing would do.
+    pub smallest: usize,
+}
+
+impl fmt::Display for Fitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = self.cache as f64 / f64::from(1 << 20);
+        write!(
+            f,
+            "fitted: micro-batches of {}, {} random features, {mib:.1} MiB for pictures ({} of a first task); {} bytes would do",
+            self.micro, self.random_features, self.pictures, self.smallest
+        )
+    }
+}
+
+/// The best of what was set that fits into `budget`. `plan` plans for other random features and micro-batches; `fixed` says that these are
+/// those of a stored state.
+///
+/// # Errors
+/// [`Budget`](crate::ErrorKind::Budget) with the smallest budget that would do.
+pub fn fit(
+    budget: &Budget,
+    settings: &Settings,
+    fixed: bool,
+    plan: impl Fn(usize, usize) -> Result<Plan>,
+) -> Result<Found> {
+    let tried = |set: usize, of: &[usize]| {
+        let smaller = of.iter().copied().filter(|&n| n < set && !fixed);
+        std::iter::once(set).chain(smaller).collect::<Vec<_>>()
+    };
+    let columns = tried(settings.random_features, &COLUMNS);
+    let micros = tried(settings.micro, &MICROS);
+    let (fewest, least) = (columns[columns.len() - 1], micros[micros.len() - 1]);
+    let last = plan(fewest, least)?;
+    let smallest = last.footprint(last.cache(settings.batch)).total();
+    let limit = budget.ram.unwrap_or(usize::MAX);
+    for &random_features in &columns {
+        for &micro in &micros {
+            let plan = plan(random_features, micro)?;
+            if let Some(cache) = room(&plan, ENOUGH, budget.cache, limit) {
+                let pictures = plan.pictures(cache);
+                return Ok(Found { micro, random_features, cache, pictures, smallest });
+            }
+        }
+    }
+    match room(&last, settings.batch, budget.cache, limit) {
+        Some(cache) => {
+            let pictures = last.pictures(cache);
+            Ok(Found { micro: least, random_features: fewest, cache, pictures, smallest })
+        }
+        None => Err(crate::err!(
+            Budget,
+            "{limit} bytes of RAM were promised, and {smallest} is the least that would do, with micro-batches of {least} and the \
+             pictures of one step kept; other strategies, blocks or fewer threads may take less"
+        )),
+    }
+}
+
+/// The most bytes, up to `most`, that can be kept of pictures within `limit`; `None` where there is no room for `pictures` of them.
+fn room(plan: &Plan, pictures: usize, most: usize, limit: usize) -> Option<usize> {
+    let fits = |cache: usize| plan.footprint(cache).total() <= limit;
+    let least = plan.cache(pictures).min(most);
+    if !fits(least) {
+        return None;
+    }
+    let (mut fitting, mut beyond) = (least, most + 1);
+    while beyond - fitting > 1 {
+        let middle = fitting + (beyond - fitting) / 2;
+        if fits(middle) { fitting = middle } else { beyond = middle }
+    }
+    Some(fitting)
+}
