@@ -1,4 +1,4 @@
-//! A promise about memory: the plan is refused before anything is spent, and the message says what would do.
+//! A promise about memory: the plan is refused before anything is spent, the message says what would do, and what fits is found.
 //!
 //! ```text
 //! cargo run --release --example bounded
@@ -10,27 +10,27 @@ use perennial::adapter::{Blocks, Lora};
 use perennial::backbone::Backbone;
 use perennial::learner::{Budget, Builder, Learner, Settings};
 
-const MIB: usize = 1 << 20;
+/// Bytes of RAM.
+const PROMISED: usize = 32 << 20;
 
 fn main() -> perennial::Result<()> {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/timm_legacy_op17_dynamic.onnx");
     let backbone = Backbone::read(&model)?;
     let lora = Lora { blocks: Blocks::Last(1), ..Lora::default() };
-    let with = |ram: usize, cache: usize, random_features: usize| -> Builder {
-        let settings = Settings { lora, random_features, ..Settings::default() };
-        Learner::builder(backbone.clone()).settings(settings).budget(Budget {
-            ram: Some(ram),
-            cache,
-            ..Budget::default()
-        })
+    let builder = |ram: usize| -> Builder {
+        let settings = Settings { lora, ..Settings::default() };
+        Learner::builder(backbone.clone())
+            .settings(settings)
+            .budget(Budget { ram: Some(ram), ..Budget::default() })
     };
 
-    println!("the default settings would take\n{}\n", with(16 * MIB, 256 * MIB, 2000).plan()?);
-    match with(16 * MIB, 256 * MIB, 2000).build() {
-        Ok(_) => println!("16 MiB would do after all"),
-        Err(e) => println!("with 16 MiB: {e}\n"),
+    println!("the default settings would take\n{}\n", builder(PROMISED).plan()?);
+    match builder(PROMISED).build() {
+        Ok(_) => println!("{PROMISED} bytes would do after all"),
+        Err(e) => println!("{e}\n"),
     }
-    let learner = with(16 * MIB, 2 * MIB, 300).build()?;
-    println!("a smaller cache and head fit into 16 MiB\n{}", learner.footprint());
+    let fitted = builder(PROMISED).fitted()?;
+    println!("{fitted}\n");
+    println!("{}", fitted.builder.build()?.footprint());
     Ok(())
 }
