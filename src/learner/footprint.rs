@@ -72,10 +72,10 @@ impl Footprint {
         ))
     }
 
-    /// Names of the items of all phases, each once.
+    /// Names of the items that take something in some phase, each once.
     fn names(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
-        for item in self.phases.iter().flat_map(|phase| &phase.items) {
+        for item in self.phases.iter().flat_map(|phase| &phase.items).filter(|item| item.bytes > 0) {
             if !names.contains(&item.name) {
                 names.push(item.name);
             }
