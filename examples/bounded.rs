@@ -29,8 +29,8 @@ fn main() -> perennial::Result<()> {
         Ok(_) => println!("{PROMISED} bytes would do after all"),
         Err(e) => println!("{e}\n"),
     }
-    let fitted = builder(PROMISED).fitted()?;
+    let (builder, fitted) = builder(PROMISED).fitted()?;
     println!("{fitted}\n");
-    println!("{}", fitted.builder.build()?.footprint());
+    println!("{}", builder.build()?.footprint());
     Ok(())
 }

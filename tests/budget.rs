@@ -112,7 +112,7 @@ fn phases_take_what_was_planned() {
                             .settings(settings.clone())
                             .budget(budget(cache))
                     };
-                    while builder(cache).pictures().unwrap() < PICTURES {
+                    while builder(cache).fitted().unwrap().1.pictures < PICTURES {
                         cache += cache / 16;
                     }
                     (builder(cache).build().unwrap(), path.map_or("fixture", |_| "vit_tiny"))

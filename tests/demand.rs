@@ -1,4 +1,4 @@
-//! What engines say that a session takes, against what is allocated: never below, and not far above.
+//! What engines say that a session takes, against what is allocated: never below, and of tract not far above.
 //!
 //! What is beside the weights of small graphs depends on more than their number of nodes: a megabyte and a half is let go.
 

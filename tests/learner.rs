@@ -7,7 +7,7 @@ mod lessons;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use lessons::{PER_CLASS, TASKS, bytes, learn, learn_and_commit, learner, pictures, resumed, settings};
 use ndarray::{Array2, Array4, s};
@@ -229,6 +229,50 @@ fn a_call_that_fails_half_way_takes_its_first_steps_back() {
         }
         assert_eq!(bytes(&flaky), bytes(&quiet));
     }
+}
+
+/// tract, but no network of predictions can be compiled while it refuses.
+struct Refusing {
+    inner: Tract,
+    refuses: Arc<AtomicBool>,
+}
+
+impl Engine for Refusing {
+    fn name(&self) -> &'static str {
+        "refusing"
+    }
+
+    fn compile(&self, graph: &Graph, batch: usize) -> perennial::Result<Arc<dyn Session>> {
+        let trains = graph.outputs.iter().any(|&v| graph.value(v).name == "loss");
+        if !trains && self.refuses.load(Ordering::SeqCst) {
+            return Err(perennial::err!(Engine, "no memory is left on the accelerator"));
+        }
+        self.inner.compile(graph, batch)
+    }
+}
+
+#[test]
+fn a_task_whose_end_failed_trains_on_as_if_it_had_not_been_tried() {
+    let run = |tried: bool| {
+        let refuses = Arc::new(AtomicBool::new(false));
+        let engine = Refusing { inner: Tract::new(1), refuses: refuses.clone() };
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let mut learner =
+            Learner::builder(backbone).engine(Arc::new(engine)).settings(settings()).build().unwrap();
+        let (images, labels) = pictures(0, PER_CLASS, 0);
+        learner.begin_task("a").unwrap();
+        learner.observe(images.view(), &labels).unwrap();
+        if tried {
+            refuses.store(true, Ordering::SeqCst);
+            assert_eq!(kind(learner.end_task()), ErrorKind::Engine);
+            refuses.store(false, Ordering::SeqCst);
+        }
+        assert!(!learner.epoch().unwrap().is_empty());
+        learner.end_task().unwrap();
+        learner.commit().unwrap();
+        bytes(&learner)
+    };
+    assert_eq!(run(true), run(false));
 }
 
 #[test]
@@ -759,14 +803,14 @@ fn what_fits_is_found_and_the_least_is_the_least() {
         let budget = Budget { ram: Some(ram), ..Budget::default() };
         Learner::builder(backbone).settings(settings()).budget(budget)
     };
-    let ample = builder(1 << 32).fitted().unwrap();
+    let (_, ample) = builder(1 << 32).fitted().unwrap();
     assert_eq!((ample.random_features, ample.cache), (settings().random_features, Budget::default().cache));
     let mut last = 0;
     for ram in [ample.smallest, ample.smallest + (1 << 18), ample.smallest + (1 << 22), 1 << 32] {
-        let fitted = builder(ram).fitted().unwrap();
+        let (builder, fitted) = builder(ram).fitted().unwrap();
         assert!(fitted.cache >= last, "{} bytes for pictures in {ram}", fitted.cache);
         last = fitted.cache;
-        let learner = fitted.builder.build().unwrap();
+        let learner = builder.build().unwrap();
         assert!(learner.footprint().total() <= ram);
     }
     assert_eq!(kind(builder(ample.smallest - 1).fitted()), ErrorKind::Budget);

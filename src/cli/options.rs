@@ -229,13 +229,11 @@ impl Train {
     pub fn fitted(&self, global: &Global, builder: Builder) -> Result<(Builder, Option<Promise>)> {
         let builder = builder.budget(self.promised());
         let Some(promised) = self.budget else { return Ok((builder, None)) };
-        let fitted = builder.fitted()?;
+        let (builder, fitted) = builder.fitted()?;
         if !global.json {
             eprintln!("{fitted}");
         }
-        let Fitted { builder, micro, random_features, cache, pictures, smallest } = fitted;
-        let promised = promised.as_u64();
-        Ok((builder, Some(Promise { promised, smallest, micro, random_features, cache, pictures })))
+        Ok((builder, Some(Promise { promised: promised.as_u64(), fitted })))
     }
 
     /// As the library takes it.
@@ -251,16 +249,9 @@ impl Train {
 pub struct Promise {
     /// Bytes.
     pub promised: u64,
-    /// The least that would do.
-    pub smallest: usize,
-    /// Pictures a micro-batch.
-    pub micro: usize,
-    /// Columns of a random-feature head.
-    pub random_features: usize,
-    /// Bytes for pictures of a task.
-    pub cache: usize,
-    /// Pictures of a first task that they hold.
-    pub pictures: usize,
+    /// How.
+    #[serde(flatten)]
+    pub fitted: Fitted,
 }
 
 /// How pictures become pixels.

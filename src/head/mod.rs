@@ -10,6 +10,7 @@
 //! | `sections` | [`Sections`]: class means in sections that are trusted differently | `C` sums of `E` |
 //! | `subspaces` | [`Subspaces`]: class means in the space of every network of a task | `C T` sums of `E` |
 //! | `ridge` | [`Ridge`]: least squares on lifted features (RanPAC, arXiv 2307.02251, with [`Lift::random_relu`]) | `G [M, M]`, `Q [M, C]` |
+//! | `gram` | `G` of a ridge, whole or rounded | |
 //! | `gcv` | the ridge parameter in closed form | |
 //! | `lift` | [`Lift`]: the map from features to ridge inputs | one seed |
 //! | `lda` | [`Lda`]: shared covariance, shrunk | `G [E, E]`, `C` sums of `E` |
@@ -54,6 +55,7 @@ mod evidence;
 mod fits;
 mod fusion;
 mod gcv;
+mod gram;
 mod imagined;
 mod lda;
 mod leaving;

@@ -2,23 +2,20 @@
 
 use std::sync::Arc;
 
-use super::crops::MOST_CROPS;
-use super::fitting::{Fitted, Found};
+use super::draft::Draft;
+use super::fitting::{Fitted, Free, fit};
 use super::ledger::Ledger;
-use super::phases::{Plan, Wanted};
+use super::phases::Plan;
 use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
-
-use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, fitting, network};
-use crate::adapter::{Site, cut};
-use crate::backbone::{Backbone, Parts};
+use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, network};
+use crate::adapter::Site;
+use crate::backbone::Backbone;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::graph::{Graph, rewrite};
 use crate::head::{TrainingHead, Vectors};
-use crate::plan;
-use crate::strategy::{self, Choice, Classifier, Memory, SlotShape, Strategy, View};
+use crate::strategy::{Choice, Classifier, Memory, SlotShape, Strategy};
 
 /// Options of a learner; see [`Learner::builder`].
 pub struct Builder {
@@ -102,15 +99,7 @@ impl Builder {
     /// As [`Builder::build`], but for the engine's.
     pub fn plan(self) -> Result<Footprint> {
         let draft = self.draft()?;
-        Ok(draft.plan(&self.budget)?.footprint(self.budget.cache))
-    }
-
-    /// Pictures of a first task that the cache of the budget holds.
-    ///
-    /// # Errors
-    /// As [`Builder::plan`].
-    pub fn pictures(self) -> Result<usize> {
-        Ok(self.draft()?.plan(&self.budget)?.pictures(self.budget.cache))
+        Ok(self.planned(&draft, &draft.settings)?.footprint(self.budget.cache))
     }
 
     /// Takes random features, micro-batches and cache as the most that may be, and finds what fits into the promised RAM. A stored
@@ -118,58 +107,31 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Builder::plan`]; [`Budget`](crate::ErrorKind::Budget) with the smallest promise that would do.
-    pub fn fitted(mut self) -> Result<Fitted> {
+    pub fn fitted(mut self) -> Result<(Self, Fitted)> {
         let draft = self.draft()?;
-        let fixed = self.state.is_some() || self.backbone.fixed_batch().is_some();
-        let found = fitting::fit(&self.budget, &draft.settings, fixed, |random_features, micro| {
-            draft.with(random_features, micro)?.plan(&self.budget)
-        })?;
-        (self.settings.micro, self.settings.random_features) = (found.micro, found.random_features);
-        self.budget.cache = found.cache;
-        let Found { micro, random_features, cache, pictures, smallest } = found;
-        Ok(Fitted { builder: self, micro, random_features, cache, pictures, smallest })
+        let new = self.state.is_none();
+        let free = Free { random_features: new, micro: new && draft.backbone.fixed_batch().is_none() };
+        let fitted = fit(&self.budget, &draft.settings, free, |settings| self.planned(&draft, settings))?;
+        (self.settings.micro, self.settings.random_features) = (fitted.micro, fitted.random_features);
+        self.budget.cache = fitted.cache;
+        Ok((self, fitted))
     }
 
     /// All that is decided before anything is compiled.
     fn draft(&self) -> Result<Draft> {
-        let (mut strategy, mut settings) = (&self.strategy, self.settings.clone());
-        if let Some(state) = &self.state {
-            (strategy, settings) = (&state.strategy, state.settings.clone());
-        }
-        check(&mut settings, &self.backbone)?;
-        let backbone = self.backbone.clone().named(&settings.named)?;
-        let choice = strategy::by_name(strategy, settings.random_features)?;
-        settings.crops.get_or_insert(choice.strategy.crops());
+        let set =
+            self.state.as_ref().map_or((&self.strategy, &self.settings), |s| (&s.strategy, &s.settings));
         let engine = match &self.engine {
             Some(engine) => engine.clone(),
             None => crate::engine::by_name("tract", 1)?,
         };
-        let Parts { mut trunk, summary, mut suffix, sites, .. } =
-            backbone.parts(settings.lora.blocks, settings.lora.roles)?;
-        let mut late = Vec::new();
-        if choice.reading.view == View::Deep && choice.strategy.adapts(0) {
-            (suffix, late) = backbone.deepened(suffix)?;
-        }
-        let deep = choice.reading.view.is_deep();
-        trunk = keeping(trunk, |name| match name {
-            cut::FEATURES => !deep || !choice.strategy.adapts(0),
-            cut::SUMMARY => deep,
-            _ => true,
-        });
-        takes(choice.strategy.as_ref(), &sites)?;
-        let adapted = self.state.as_ref().map(|state| (state.adapted, state.classes.len()));
-        Ok(Draft {
-            backbone,
-            engine,
-            settings,
-            choice,
-            trunk,
-            suffix,
-            sites,
-            summary,
-            late,
-            resumed: adapted,
-        })
+        Draft::new(&self.backbone, engine, set.0, set.1.clone())
+    }
+
+    /// What `draft` takes with these settings.
+    fn planned(&self, draft: &Draft, settings: &Settings) -> Result<Plan> {
+        let (adapted, classes) = self.state.as_ref().map_or((false, 0), |s| (s.adapted, s.classes.len()));
+        draft.plan(settings, classes.max(self.budget.classes), adapted)
     }
 
     /// Compiles the frozen network and checks the plan against the budget.
@@ -180,11 +142,11 @@ impl Builder {
     /// the sites or the engine refuse.
     pub fn build(self) -> Result<Learner> {
         let draft = self.draft()?;
-        let footprint = draft.plan(&self.budget)?.footprint(self.budget.cache);
+        let footprint = self.planned(&draft, &draft.settings)?.footprint(self.budget.cache);
         footprint.fits(&self.budget)?;
         let Self { backbone: read, budget, vectors, state, sharing, .. } = self;
         drop(read);
-        let Draft { backbone, engine, settings, choice, trunk, suffix, sites, summary, late, .. } = draft;
+        let Draft { backbone, engine, settings, choice, trunk, suffix, sites, summary, late } = draft;
         let Choice { name, strategy, reading } = choice;
         let strategy: Arc<dyn Strategy> = strategy.into();
         let facts = Facts {
@@ -231,66 +193,6 @@ impl Builder {
     }
 }
 
-/// What is decided before anything is compiled.
-struct Draft {
-    backbone: Backbone,
-    engine: Arc<dyn Engine>,
-    settings: Settings,
-    choice: Choice,
-    trunk: Graph,
-    suffix: Graph,
-    sites: Vec<Site>,
-    summary: Vec<usize>,
-    late: Vec<usize>,
-    /// Of a stored state, whether it has an adapted network, and its classes.
-    resumed: Option<(bool, usize)>,
-}
-
-impl Draft {
-    /// The same with another random-feature head and other micro-batches.
-    fn with(&self, random_features: usize, micro: usize) -> Result<Self> {
-        Ok(Self {
-            choice: strategy::by_name(&self.choice.name, random_features)?,
-            settings: Settings { random_features, micro, ..self.settings.clone() },
-            backbone: self.backbone.clone(),
-            engine: self.engine.clone(),
-            trunk: self.trunk.clone(),
-            suffix: self.suffix.clone(),
-            sites: self.sites.clone(),
-            summary: self.summary.clone(),
-            late: self.late.clone(),
-            resumed: self.resumed,
-        })
-    }
-
-    fn plan(&self, budget: &Budget) -> Result<Plan> {
-        let (adapted, classes) = self.resumed.unwrap_or_default();
-        let wanted = Wanted {
-            engine: self.engine.as_ref(),
-            backbone: plan::weights(self.backbone.graph()),
-            width: self.backbone.width()?,
-            image: self.backbone.image()?,
-            trunk: &self.trunk,
-            suffix: &self.suffix,
-            sites: &self.sites,
-            summaries: [&self.summary, &self.late],
-            settings: &self.settings,
-            choice: &self.choice,
-            classes: classes.max(budget.classes),
-            adapted,
-        };
-        wanted.plan()
-    }
-}
-
-/// The graph without the outputs that nobody reads.
-fn keeping(mut graph: Graph, read: impl Fn(&str) -> bool) -> Graph {
-    let mut outputs = std::mem::take(&mut graph.outputs);
-    outputs.retain(|&v| read(&graph.value(v).name));
-    graph.outputs = outputs;
-    rewrite::prune(graph)
-}
-
 /// Class vectors where the classifier reads them, and only there.
 fn give(state: &mut State, classifier: Classifier, vectors: Option<Vectors>, width: usize) -> Result<()> {
     match (classifier == Classifier::Given, vectors, &mut state.training) {
@@ -314,37 +216,6 @@ fn give(state: &mut State, classifier: Classifier, vectors: Option<Vectors>, wid
         )),
         _ => Ok(()),
     }
-}
-
-/// Refuses tokens under a strategy that adds adapters up.
-fn takes(strategy: &dyn Strategy, sites: &[Site]) -> Result<()> {
-    match sites.iter().find(|site| !site.role.mechanism().adds_up()) {
-        Some(site) if strategy.adds_up() => Err(crate::err!(
-            InvalidArgument,
-            "{} adds up the adapters of its tasks, and tokens do not add up ({}); take pegp-shared, \
-             pegp-shared-down, lae, ease, sequential or perennial, or other roles",
-            strategy.name(),
-            site.name
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses settings that cannot work, and follows a batch size fixed by the exporter.
-fn check(settings: &mut Settings, backbone: &Backbone) -> Result<()> {
-    if settings.batch == 0 || settings.micro == 0 {
-        crate::bail!(InvalidArgument, "batch and micro must be at least 1");
-    }
-    if let Some(crops) = settings.crops.filter(|crops| !(1..=MOST_CROPS).contains(crops)) {
-        crate::bail!(InvalidArgument, "{crops} crops; a picture has 1 to {MOST_CROPS}");
-    }
-    if !(settings.learning_rate.is_finite() && settings.learning_rate > 0.0) {
-        crate::bail!(InvalidArgument, "a learning rate of {} cannot work", settings.learning_rate);
-    }
-    if let Some(batch) = backbone.fixed_batch() {
-        settings.micro = batch;
-    }
-    Ok(())
 }
 
 /// Widths of the sites; sites that read the same value share a tap.

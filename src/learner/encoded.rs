@@ -24,8 +24,8 @@ struct Row {
     tokens: Tokens,
     frozen: Box<[f32]>,
     summary: Box<[f32]>,
-    /// Of the picture, see [`Encoded::of`].
-    fingerprint: u32,
+    /// Of the picture, see [`Encoded::of`]; `None` where it is of the tokens.
+    fingerprint: Option<u32>,
     read: Option<Read>,
 }
 
@@ -34,6 +34,14 @@ impl PartialEq for Row {
     fn eq(&self, other: &Self) -> bool {
         (&self.tokens, &self.frozen, &self.summary, &self.read)
             == (&other.tokens, &other.frozen, &other.summary, &other.read)
+    }
+}
+
+impl Row {
+    /// The same number for images that are the same to the bit.
+    fn fingerprint(&self) -> u32 {
+        self.fingerprint
+            .unwrap_or_else(|| crc32fast::hash(bytemuck::cast_slice(self.tokens.reinterpret_cast())))
     }
 }
 
@@ -64,7 +72,7 @@ impl Encoded {
             tokens: Tokens::new(t.iter().copied()),
             frozen: f.iter().copied().collect(),
             summary: s.iter().copied().collect(),
-            fingerprint: crc32fast::hash(bytemuck::cast_slice(&t.iter().copied().collect::<Vec<f32>>())),
+            fingerprint: None,
             read: None,
         });
         Self { rows: rows.map(Arc::new).collect(), shape: tokens.shape()[1..].to_vec() }
@@ -77,7 +85,7 @@ impl Encoded {
         for (row, pixels) in self.rows.iter_mut().zip(pixels.axis_iter(Axis(0))) {
             let pixels = pixels.as_standard_layout();
             if let (Some(row), Some(pixels)) = (Arc::get_mut(row), pixels.as_slice()) {
-                row.fingerprint = crc32fast::hash(bytemuck::cast_slice(pixels));
+                row.fingerprint = Some(crc32fast::hash(bytemuck::cast_slice(pixels)));
             }
         }
         self
@@ -164,7 +172,7 @@ impl Encoded {
 
     /// The same number for images that are the same to the bit.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = u32> {
-        self.rows.iter().map(|row| row.fingerprint)
+        self.rows.iter().map(|row| row.fingerprint())
     }
 
     /// The images without their tokens, with what the adapted networks made of them.
@@ -181,7 +189,7 @@ impl Encoded {
                 tokens: Tokens::none(),
                 frozen,
                 summary,
-                fingerprint: row.fingerprint,
+                fingerprint: Some(row.fingerprint()),
                 read: Some(read),
             })
         };

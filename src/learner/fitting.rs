@@ -8,8 +8,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::phases::Plan;
-use super::{Budget, Builder, Settings};
+use super::{Budget, Settings};
 use crate::error::Result;
 
 /// Pictures of a task that should find room.
@@ -20,18 +22,8 @@ const COLUMNS: [usize; 3] = [2000, 1000, 500];
 const MICROS: [usize; 4] = [8, 4, 2, 1];
 
 /// What was found.
-pub struct Found {
-    pub micro: usize,
-    pub random_features: usize,
-    pub cache: usize,
-    pub pictures: usize,
-    pub smallest: usize,
-}
-
-/// A builder whose plan fits, and what it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Fitted {
-    /// With these settings.
-    pub builder: Builder,
     /// Pictures a micro-batch.
     pub micro: usize,
     /// Columns of a random-feature head.
@@ -55,23 +47,26 @@ impl fmt::Display for Fitted {
     }
 }
 
-/// The best of what was set that fits into `budget`. `plan` plans for other random features and micro-batches; `fixed` says that these are
-/// those of a stored state.
+/// What may become smaller than it was set.
+#[derive(Clone, Copy)]
+pub struct Free {
+    pub random_features: bool,
+    pub micro: bool,
+}
+
+/// The best of what was set that fits into `budget`; `plan` plans for settings.
 ///
 /// # Errors
 /// [`Budget`](crate::ErrorKind::Budget) with the smallest budget that would do.
 pub fn fit(
     budget: &Budget,
     settings: &Settings,
-    fixed: bool,
-    plan: impl Fn(usize, usize) -> Result<Plan>,
-) -> Result<Found> {
-    let tried = |set: usize, of: &[usize]| {
-        let smaller = of.iter().copied().filter(|&n| n < set && !fixed);
-        std::iter::once(set).chain(smaller).collect::<Vec<_>>()
-    };
-    let columns = tried(settings.random_features, &COLUMNS);
-    let micros = tried(settings.micro, &MICROS);
+    free: Free,
+    plan: impl Fn(&Settings) -> Result<Plan>,
+) -> Result<Fitted> {
+    let columns = tried(settings.random_features, &COLUMNS, free.random_features);
+    let micros = tried(settings.micro, &MICROS, free.micro);
+    let plan = |random_features, micro| plan(&Settings { random_features, micro, ..settings.clone() });
     let (fewest, least) = (columns[columns.len() - 1], micros[micros.len() - 1]);
     let last = plan(fewest, least)?;
     let smallest = last.footprint(last.cache(settings.batch)).total();
@@ -80,22 +75,30 @@ pub fn fit(
         for &micro in &micros {
             let plan = plan(random_features, micro)?;
             if let Some(cache) = room(&plan, ENOUGH, budget.cache, limit) {
-                let pictures = plan.pictures(cache);
-                return Ok(Found { micro, random_features, cache, pictures, smallest });
+                return Ok(Fitted {
+                    micro,
+                    random_features,
+                    cache,
+                    pictures: plan.pictures(cache),
+                    smallest,
+                });
             }
         }
     }
-    match room(&last, settings.batch, budget.cache, limit) {
-        Some(cache) => {
-            let pictures = last.pictures(cache);
-            Ok(Found { micro: least, random_features: fewest, cache, pictures, smallest })
-        }
-        None => Err(crate::err!(
+    let cache = room(&last, settings.batch, budget.cache, limit).ok_or_else(|| {
+        crate::err!(
             Budget,
             "{limit} bytes of RAM were promised, and {smallest} is the least that would do, with micro-batches of {least} and the \
              pictures of one step kept; other strategies, blocks or fewer threads may take less"
-        )),
-    }
+        )
+    })?;
+    Ok(Fitted { micro: least, random_features: fewest, cache, pictures: last.pictures(cache), smallest })
+}
+
+/// What was `set`, and where it is `free` what is smaller among `others`, from large to small.
+fn tried(set: usize, others: &[usize], free: bool) -> Vec<usize> {
+    let smaller = others.iter().copied().filter(|&n| n < set && free);
+    std::iter::once(set).chain(smaller).collect()
 }
 
 /// The most bytes, up to `most`, that can be kept of pictures within `limit`; `None` where there is no room for `pictures` of them.

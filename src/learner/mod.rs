@@ -16,6 +16,7 @@ mod builder;
 mod classifier;
 mod closing;
 mod crops;
+mod draft;
 mod encoded;
 mod features;
 mod fits;
@@ -44,6 +45,7 @@ mod trainer;
 mod twin;
 mod twins;
 mod verdict;
+mod wanted;
 mod whole;
 
 use std::sync::Arc;

@@ -21,8 +21,8 @@ pub struct Runner {
 impl Runner {
     /// Compiles `graph` for batches of one and of `micro`.
     pub fn new(engine: &dyn Engine, graph: &Graph, micro: usize) -> Result<Self> {
-        let batches = [micro, 1];
-        let sessions = engine.compile_each(graph, &batches[..if micro == 1 { 1 } else { 2 }])?;
+        let batches: &[usize] = if micro == 1 { &[1] } else { &[micro, 1] };
+        let sessions = engine.compile_each(graph, batches)?;
         match (sessions.first(), sessions.last()) {
             (Some(many), Some(one)) => Ok(Self { one: one.clone(), many: many.clone() }),
             _ => Err(crate::err!(Bug, "an engine compiled nothing")),

@@ -1,0 +1,177 @@
+//! What the parts of a learner take of RAM, from its graphs and settings alone.
+
+use half::f16;
+
+use super::classifier::Statistics;
+use super::encoded::COPIES;
+use super::features::NEAR;
+use super::goal::OLD_DIRECTIONS;
+use super::phases::Plan;
+use super::{Settings, passes};
+use crate::adapter::{Site, cut};
+use crate::engine::{Engine, Port, Ports};
+use crate::error::Result;
+use crate::graph::Graph;
+use crate::head::Demand as Head;
+use crate::joint::{Branches, Objective, minimising};
+use crate::plan::{self, Demand};
+use crate::strategy::{Choice, Classifier, Goal, View};
+
+const FLOAT: usize = size_of::<f32>();
+
+/// Networks that are planned for where every task gets one of its own.
+const NETWORKS: usize = 10;
+
+/// What a plan is made from.
+pub struct Wanted<'a> {
+    pub engine: &'a dyn Engine,
+    /// Constants of the whole backbone.
+    pub backbone: usize,
+    /// Width of its feature.
+    pub width: usize,
+    /// Shape of an image.
+    pub image: [usize; 3],
+    pub trunk: &'a Graph,
+    pub suffix: &'a Graph,
+    pub sites: &'a [Site],
+    /// Widths of the parts of both summaries.
+    pub summaries: [&'a [usize]; 2],
+    pub settings: &'a Settings,
+    pub choice: &'a Choice,
+    /// Classes that are planned for.
+    pub classes: usize,
+    /// Whether there is an adapted network already.
+    pub adapted: bool,
+}
+
+impl Wanted<'_> {
+    /// The plan, with micro-batches on as many threads as rayon has.
+    pub fn plan(&self) -> Result<Plan> {
+        let Self { settings, choice, .. } = self;
+        let ports = Ports::new(self.trunk, 1)?;
+        let volume = |name: &str| {
+            let port = ports.outputs.iter().find(|port: &&Port| port.name == name);
+            port.and_then(|port| port.shape.volume().known()).unwrap_or(0)
+        };
+        let (tokens, frozen, summary) = (volume(cut::BOUNDARY), volume(cut::FEATURES), volume(cut::SUMMARY));
+        let crops = settings.crops.unwrap_or(1);
+        let said = FLOAT * (frozen + summary);
+        let adapts = [0, 1].map(|task| choice.strategy.adapts(task));
+        let networks = if adapts[0] { self.networks() } else { 0 };
+        let late: usize = self.summaries[1].iter().sum();
+        let read = FLOAT * networks.min(1) * (self.width + late);
+        let columns = self.columns();
+        let (step, parameters) = if adapts[0] { self.step()? } else { Default::default() };
+        Ok(Plan {
+            backbone: self.backbone,
+            trunk: self.sessions(self.trunk)?,
+            network: if adapts[0] { self.sessions(self.suffix)? } else { Demand::default() },
+            step,
+            suffix: plan::weights(self.suffix),
+            merged: if networks == 1 { self.merged() } else { 0 },
+            parameters: FLOAT * parameters,
+            bases: self.bases(),
+            pixels: FLOAT * self.image.iter().product::<usize>(),
+            kept: [crops * (size_of::<f16>() * tokens + said), crops * COPIES * (said + read)],
+            encoded: FLOAT * (tokens + frozen + summary),
+            row: FLOAT * columns,
+            head: self.head(columns, networks, crops),
+            crops,
+            threads: rayon::current_num_threads(),
+            micro: settings.micro,
+            batch: settings.batch,
+            classes: self.classes,
+            adapts,
+            adapted: self.adapted,
+        })
+    }
+
+    /// Of a graph that runs over single rows and over micro-batches.
+    fn sessions(&self, graph: &Graph) -> Result<Demand> {
+        let micro = self.settings.micro;
+        let many = self.engine.demand(graph, micro)?;
+        if micro == 1 {
+            return Ok(many);
+        }
+        let one = self.engine.demand(graph, 1)?;
+        Ok(Demand {
+            held: many.held + one.held,
+            compiling: many.compiling.max(many.held + one.compiling),
+            running: many.running.max(one.running),
+        })
+    }
+
+    /// Adapted networks that are there at once.
+    fn networks(&self) -> usize {
+        match (self.choice.reading.view, self.choice.reading.classifier) {
+            (View::Routed(_), _) | (_, Classifier::Subspaces) => NETWORKS,
+            _ => 1,
+        }
+    }
+
+    /// The training step, and its number of trainable parameters beside the head's rows.
+    fn step(&self) -> Result<(Demand, usize)> {
+        let settings = self.settings;
+        let objective = match self.choice.strategy.goal() {
+            Goal::Branches(terms) => Objective::Branches(Branches {
+                terms,
+                prototypes: settings.batch,
+                directions: OLD_DIRECTIONS,
+            }),
+            // Views of one feature cost next to nothing beside the network.
+            Goal::Linear | Goal::Views { .. } => Objective::Linear,
+        };
+        let (graph, slots) = passes::injected(self.suffix, self.sites, &settings.lora, &objective)?;
+        let mut parameters = slots.iter().map(|s| settings.lora.rank * (s.inputs() + s.outputs())).sum();
+        let step = minimising(&objective, graph, &slots, self.classes)?;
+        if let Some(fusion) = step.graph.find("fusion_weight") {
+            parameters += step.graph.shape(fusion)?.volume().known().unwrap_or(0);
+        }
+        Ok((self.engine.demand(&step.graph, settings.micro)?, parameters))
+    }
+
+    /// Constants of the layers at the sites, each once.
+    fn merged(&self) -> usize {
+        let mut weights: Vec<_> =
+            self.sites.iter().filter_map(|s| s.layer()).map(|layer| layer.linear.weight).collect();
+        weights.sort_unstable();
+        weights.dedup();
+        weights.iter().filter_map(|&v| self.suffix.constant(v)).map(|t| t.bytes().len()).sum()
+    }
+
+    /// Columns that the classifier reads.
+    fn columns(&self) -> usize {
+        let [summary, late] = self.summaries.map(|widths| widths.iter().sum::<usize>());
+        let near: usize = self.summaries[0].iter().take(NEAR).sum();
+        let channels = self.summaries[0].first().copied().unwrap_or(0);
+        match self.choice.reading.view {
+            View::Frozen | View::Adapted | View::Routed(_) => self.width,
+            View::Beside => 2 * self.width + channels,
+            View::Deep => self.width + summary + late,
+            View::Near => self.width + near,
+            View::Fused => 5 * self.width,
+        }
+    }
+
+    fn head(&self, columns: usize, networks: usize, crops: usize) -> Head {
+        let nearest = self.summaries[0].first().copied().unwrap_or(0);
+        let narrow = if self.choice.reading.view.is_deep() { self.width + nearest } else { columns };
+        let classifier = self.choice.reading.classifier;
+        Statistics::demand(classifier, [columns, narrow], self.classes, networks, crops)
+    }
+
+    /// What strategies that protect subspaces hold while a task ends.
+    fn bases(&self) -> usize {
+        let wants = self.choice.strategy.wants();
+        if !(wants.inputs || wants.hidden) {
+            return 0;
+        }
+        let mut taps: Vec<_> = self.sites.iter().map(|s| (s.reads(), s.inputs())).collect();
+        taps.sort_unstable();
+        taps.dedup();
+        let squares = || taps.iter().map(|(_, inputs)| inputs * inputs);
+        // Half the directions in f32 twice, and sums in f64; one at a time is taken apart, in four matrices.
+        let kept: usize = squares().map(|s| s / 2 * (2 * FLOAT + size_of::<f64>())).sum();
+        kept + 4 * size_of::<f64>() * squares().max().unwrap_or(0)
+    }
+}
