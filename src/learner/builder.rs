@@ -50,7 +50,7 @@ impl Builder {
         self
     }
 
-    /// The strategy, by name; see [`strategy::NAMES`]. Default: `perennial`.
+    /// The strategy, by name; see [`NAMES`](crate::strategy::NAMES). Default: `perennial`.
     #[must_use]
     pub fn strategy(mut self, name: &str) -> Self {
         self.strategy = name.into();
