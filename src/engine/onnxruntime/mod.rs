@@ -16,6 +16,7 @@
 //! | `choice` | the text after `onnxruntime:` |
 //! | `weights` | one copy of the weights |
 //! | `openvino` | what OpenVINO needs of a graph |
+//! | `saturation` | int8 products on processors where they overflow |
 //! | `values` | tensors across the border |
 //! | `profile` | operator times, by its own profiler |
 //! | `native` | calls that `ort` lacks |
@@ -26,6 +27,7 @@ mod native;
 mod openvino;
 mod profile;
 mod provider;
+mod saturation;
 mod values;
 mod weights;
 
@@ -200,6 +202,11 @@ impl Engine for OnnxRuntime {
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> Result<Arc<dyn Session>> {
+        let unsigned = match self.choice.provider {
+            Provider::Cpu if saturation::overflows() => saturation::suited(graph)?,
+            _ => None,
+        };
+        let graph = unsigned.as_ref().unwrap_or(graph);
         let ports = Ports::new(graph, batch)?;
         let builder = self.builder().map_err(failed("taking its options"))?;
         let (weights, session) = self.session(builder, graph, batch)?;
