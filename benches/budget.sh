@@ -19,23 +19,9 @@ perennial=${PERENNIAL:-target/release/perennial}
 [ -x "$perennial" ] || cargo build --release
 bytes=$("$perennial" --json inspect "$model" --budget "$size" "$@" | python3 -c 'import json, sys; print(json.load(sys.stdin)["budget"]["promised"])')
 work=$(mktemp -d)
-group=perennial-$$
-if [ -d /sys/fs/cgroup/memory ]; then
-    root=/sys/fs/cgroup/memory/$group limit=memory.limit_in_bytes most=memory.max_usage_in_bytes
-    mkdir "$root"
-    echo "$bytes" > "$root/$limit"
-    [ ! -e "$root/memory.memsw.limit_in_bytes" ] || echo "$bytes" > "$root/memory.memsw.limit_in_bytes"
-else
-    root=/sys/fs/cgroup/$group limit=memory.max most=memory.peak
-    echo +memory > /sys/fs/cgroup/cgroup.subtree_control
-    mkdir "$root"
-    echo "$bytes" > "$root/$limit"
-    [ ! -e "$root/memory.swap.max" ] || echo 0 > "$root/memory.swap.max"
-fi
-trap 'rmdir "$root"; rm -rf "$work"' EXIT
-inside() {
-    (echo "$BASHPID" > "$root/cgroup.procs" && exec "$@")
-}
+. "$(dirname "$0")/group.sh"
+limit "$bytes"
+trap 'rmdir "$group"; rm -rf "$work"' EXIT
 
 "$perennial" inspect "$model" --budget "$size" "$@" | sed -n '/planned memory/,$p'
 echo
@@ -57,7 +43,7 @@ print(f'{sys.argv[2]}: {task["images"]} pictures, {task["kept"]} kept; anonymous
       f'planned ({memory["peak"] / memory["planned"]:.2f}), limit {int(sys.argv[3]) * mib:.1f} MiB')
 PY
 done
-echo "the kernel counted at most $(cat "$root/$most") bytes of $bytes, file pages that it could have dropped included"
+echo "the kernel counted at most $(most) bytes of $bytes, file pages that it could have dropped included"
 least=$("$perennial" --json inspect "$model" --budget "$size" "$@" | python3 -c 'import json, sys; print(json.load(sys.stdin)["budget"]["smallest"])')
 "$perennial" --json inspect "$model" --budget "${least}B" "$@" > /dev/null
 echo "$least bytes would do; one less:"

@@ -44,6 +44,10 @@ fn refused(folder: &Path, args: &[&str], parts: &[&str]) {
     }
 }
 
+fn words(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
+
 /// `folder/<theme>/<class>/<i>.png` for two classes of every theme; the themes' names.
 fn draw(folder: &Path, per_class: u64) -> Vec<String> {
     let write = |family: &Family| {
@@ -171,6 +175,42 @@ fn a_promise_of_memory_is_kept_or_refused_before_the_start() {
     large.extend(["--flash", "100B"]);
     refused(folder, &large, &["bytes and 100 were promised", "forget"]);
     assert!(!folder.join("b.state").exists(), "a task that was refused left a state");
+}
+
+#[test]
+fn a_task_is_learned_again_from_its_receipt_and_anything_else_shows() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let themes = draw(folder, 6);
+    succeeded(perennial(folder, &learn(model, &themes[0], "a.state")));
+    std::fs::copy(folder.join("a.state"), folder.join("monday.state")).unwrap();
+    succeeded(perennial(folder, &learn(model, &themes[1], "a.state")));
+    let replay = |task: &str, data: &str, more: &[&str]| -> Vec<String> {
+        let fixed = ["replay", "--backbone", model, "--state", "a.state", "--task", task, "--data", data];
+        fixed.iter().chain(more).map(ToString::to_string).collect()
+    };
+    let (one, two) = (themes[0].as_str(), themes[1].as_str());
+    let first = json(folder, &words(&replay(one, one, &[])));
+    assert_eq!(first["different"].as_array().unwrap().len(), 0, "{first}");
+    assert_eq!(first["then"]["passes"], 2);
+    let second = json(folder, &words(&replay(two, two, &["--from", "monday.state"])));
+    assert_eq!(second["different"].as_array().unwrap().len(), 0, "{second}");
+    refused(folder, &words(&replay(two, two, &[])), &["was not learned from this state", "--from"]);
+    refused(folder, &words(&replay(one, two, &[])), &["came out differently", "pictures"]);
+    refused(folder, &words(&replay("x", one, &[])), &["no task \"x\"", two]);
+
+    // What makes room is kept elsewhere, where that is wanted, and comes back whole.
+    let before = std::fs::read(folder.join("a.state")).unwrap();
+    let forget = ["forget", "--state", "a.state", "--task", &themes[1], "--archive", "old.state"];
+    succeeded(perennial(folder, &forget));
+    let state = |name: &str| json(folder, &["state", name]);
+    assert_eq!(state("a.state")["tasks"].as_array().unwrap().len(), 1);
+    assert!(std::fs::read(folder.join("old.state")).unwrap() == before);
+    refused(
+        folder,
+        &["forget", "--state", "a.state", "--class", "x", "--archive", "old.state"],
+        &["no class"],
+    );
 }
 
 #[test]

@@ -60,6 +60,9 @@ fn a_class_goes_from_every_strategy_and_the_others_score_what_they_did() {
         assert!(!learner.state().known().any(|name| name == "cat"));
         assert_eq!(forgotten.others == Others::Normalised, name == "lae");
         let again = resumed(postcard::from_bytes(&bytes(&learner)).unwrap());
+        for (live, restored) in scored(&learner).iter().zip(scored(&again)) {
+            assert_eq!((&live.classes, &live.tasks), (&restored.classes, &restored.tasks), "{name}");
+        }
         for learner in [&learner, &again] {
             let after = scored(learner);
             assert!(after.iter().all(|s| s.prediction.class != 2 && s.prediction.name != "cat"), "{name}");

@@ -3,10 +3,14 @@
 mod fixtures;
 mod lessons;
 
+use std::sync::Arc;
+
 use lessons::{bytes, learn_and_commit, learner, pictures};
 use ndarray::{Array4, Axis, concatenate, s};
 use perennial::ErrorKind;
-use perennial::learner::{Learner, Objection, Verdict};
+use perennial::engine::{Data, Engine, Port, Ports, Session, Tract};
+use perennial::graph::Graph;
+use perennial::learner::{Learner, Limits, Objection, Settings, Verdict};
 use perennial::strategy;
 
 /// Shows `learner` a task up to the decision.
@@ -180,4 +184,112 @@ fn a_fifth_of_wrong_labels_is_borne() {
     learner.commit().unwrap();
     println!("{} of {} held out, {} of 40 right", verdict.right, verdict.held_out, right(&learner, 1));
     assert!(right(&learner, 0) >= 38 && right(&learner, 1) >= 36);
+}
+
+/// tract, but a training step loses everything where the head has grown beyond a limit, as deeper networks do where adapters have.
+struct Brittle(Tract);
+
+struct BrittleSession(Arc<dyn Session>);
+
+const LARGEST: f32 = 0.5;
+
+impl Engine for Brittle {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn compile(&self, graph: &Graph, batch: usize) -> perennial::Result<Arc<dyn Session>> {
+        let session = self.0.compile(graph, batch)?;
+        let trains = session.outputs().iter().any(|o| o.name == "loss");
+        Ok(if trains { Arc::new(BrittleSession(session)) } else { session })
+    }
+}
+
+impl Session for BrittleSession {
+    fn ports(&self) -> &Ports {
+        self.0.ports()
+    }
+
+    fn run(&self, inputs: &[Data]) -> perennial::Result<Vec<Data>> {
+        let large = |(port, data): (&Port, &Data)| {
+            let Data::F32(values) = data else { return false };
+            port.name == "head_weight" && values.iter().any(|x| x.abs() > LARGEST)
+        };
+        let broken = self.inputs().iter().zip(inputs).any(large);
+        let lost = |data: Data| match data {
+            Data::F32(values) => Data::F32(values.mapv(|_| f32::NAN)),
+            other => other,
+        };
+        let outputs = self.0.run(inputs)?;
+        Ok(if broken { outputs.into_iter().map(lost).collect() } else { outputs })
+    }
+}
+
+#[test]
+fn training_that_diverges_goes_back_and_on_more_slowly() {
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let at = |learning_rate: f32| {
+        let settings = Settings { learning_rate, batch: 4, ..lessons::settings() };
+        let builder = Learner::builder(backbone.clone()).engine(Arc::new(Brittle(Tract::new(1))));
+        builder.strategy("sequential").settings(settings).build().unwrap()
+    };
+    let (images, labels) = pictures(0, 20, 1);
+    let taught = |learning_rate: f32| {
+        let mut learner = at(learning_rate);
+        learner.begin_task("a").unwrap();
+        let mut steps = Vec::new();
+        // One step a call: what makes the next one fail is the last one of a call that was sound.
+        for (some, names) in images.axis_chunks_iter(Axis(0), 4).zip(labels.chunks(4)) {
+            steps.extend(learner.observe(some, names).unwrap());
+        }
+        (0..2).for_each(|_| steps.extend(learner.epoch().unwrap()));
+        let report = learner.end_task().unwrap();
+        learner.commit_anyway().unwrap();
+        let right = right(&learner, 0);
+        println!("rate {learning_rate}: {} restarts, {right} of 40 right", report.restarts);
+        assert!(steps.iter().all(|step| step.loss.is_finite()));
+        (report.restarts, right, learner.state().digest().unwrap())
+    };
+    let (restarts, right, _) = taught(5e-3);
+    assert!(restarts == 0 && right > 36);
+    // Far too fast: it goes back, and ends as it should.
+    let (restarts, slowed, digest) = taught(3.0);
+    assert!((1..=3).contains(&restarts) && slowed > 36, "{restarts} {slowed}");
+    assert_eq!(taught(3.0).2, digest, "and does so again");
+    // Nothing saves this one. The call that failed left nothing behind.
+    let mut learner = at(1e9);
+    learner.begin_task("a").unwrap();
+    let error = learner.observe(images.view(), &labels).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Numeric);
+    assert!(error.to_string().contains("diverged 4 times"), "{error}");
+    learner.rollback().unwrap();
+    assert_eq!(bytes(&learner), bytes(&at(1e9)));
+}
+
+#[test]
+fn how_much_harm_is_taken_is_the_callers_choice() {
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let with = |limits: Limits| {
+        let builder = Learner::builder(backbone.clone()).strategy("perennial").settings(lessons::settings());
+        let mut learner = builder.limits(limits).build().unwrap();
+        learn_and_commit(&mut learner, 0);
+        let (images, _) = pictures(0, 12, 5);
+        let labels: Vec<&str> = (0..24).map(|i| ["cat", "dog"][i % 2]).collect();
+        (taught(&mut learner, "again", &images, &labels), learner.commit())
+    };
+    let (strict, refused) = with(Limits::default());
+    assert!(!strict.objections.is_empty() && refused.is_err());
+    let anything = Limits { loss: 1.0, class_loss: 1.0, swapped: 0.0, twin: 0.0 };
+    let (lax, taken) = with(anything);
+    // It is seen all the same, and what no limit is about stays.
+    assert_eq!(lax.recall, strict.recall);
+    let limited = |o: &Objection| {
+        matches!(o, Objection::Forgets { .. } | Objection::Loses { .. } | Objection::Misnamed { .. })
+    };
+    assert!(
+        strict.objections.iter().any(limited) && !lax.objections.iter().any(limited),
+        "{:?}",
+        lax.objections
+    );
+    assert_eq!(taken.is_ok(), lax.objections.is_empty());
 }

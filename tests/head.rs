@@ -549,3 +549,50 @@ fn two_things_that_do_not_move_can_be_learned() {
     let held_out = ridge.held_out(rows.view(), &labels, 1).unwrap();
     assert!((0..n).all(|i| held_out[[i, labels[i]]] > held_out[[i, 1 - labels[i]]]));
 }
+
+#[test]
+fn random_features_given_up_leave_the_head_of_the_first_ones() {
+    let (x, labels) = blobs(3, 80);
+    let drawn = gaussian(11, 8, 400);
+    for rounded in [false, true] {
+        let lift = Lift::random_relu(400, 11);
+        let head = if rounded { Ridge::rounded(8, lift, 0.01) } else { Ridge::new(8, lift) };
+        let mut head = fitted(head, &x, &labels);
+        let whole = head.bytes();
+        head.keep_features(100).unwrap();
+        assert_eq!(head.random_features(), 100);
+        assert!(head.bytes() < whole / 10, "{} of {whole}", head.bytes());
+        head.solve().unwrap();
+        // The same features, lifted by hand.
+        let lifted = |x: &Array2<f32>| x.dot(&drawn.slice(s![.., ..100])).mapv(|x| x.max(0.0));
+        let lambda = head.lambda().unwrap();
+        let (phi, known) = (lifted(&x).mapv(f64::from), [0, 3, 4, 9]);
+        let gram = phi.t().dot(&phi) + Array2::<f64>::eye(100) * lambda;
+        let targets = Array2::from_shape_fn((80, 4), |(i, c)| f64::from(u8::from(labels[i] == known[c])));
+        let factor = perennial::linalg::Cholesky::new(gram.view(), 0.0).unwrap();
+        let weights = factor.solve(phi.t().dot(&targets).view()).unwrap();
+        let (probe, _) = blobs(5, 40);
+        let expected = lifted(&probe).mapv(f64::from).dot(&weights);
+        let told = head.scores(probe.view()).unwrap();
+        for (c, &class) in known.iter().enumerate() {
+            let off = told
+                .column(class)
+                .iter()
+                .zip(expected.column(c))
+                .fold(0.0f64, |w, (a, b)| w.max((f64::from(*a) - b).abs()));
+            // What rests in f16 is off by its rounding.
+            assert!(off < if rounded { 0.1 } else { 1e-3 }, "{off}");
+        }
+        let again: Ridge = postcard::from_bytes(&postcard::to_allocvec(&head).unwrap()).unwrap();
+        assert_eq!(fitted_again(again).scores(probe.view()).unwrap(), told);
+        // Rows that come later are lifted by the same columns.
+        let (more, labels) = blobs(6, 40);
+        let head = fitted(head, &more, &labels);
+        assert_eq!(head.random_features(), 100);
+    }
+}
+
+fn fitted_again(mut head: Ridge) -> Ridge {
+    head.solve().unwrap();
+    head
+}

@@ -158,7 +158,7 @@ struct Flaky {
 
 impl Engine for Flaky {
     fn name(&self) -> &'static str {
-        "flaky"
+        self.inner.name()
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> perennial::Result<Arc<dyn Session>> {
@@ -239,7 +239,7 @@ struct Refusing {
 
 impl Engine for Refusing {
     fn name(&self) -> &'static str {
-        "refusing"
+        self.inner.name()
     }
 
     fn compile(&self, graph: &Graph, batch: usize) -> perennial::Result<Arc<dyn Session>> {

@@ -274,3 +274,72 @@ fn detection_is_the_chance_of_the_right_order() {
     let background: Array1<f64> = Array1::zeros(2);
     assert_eq!(Reduced::plain(Array2::zeros((2, 3))).background, background);
 }
+
+#[test]
+fn two_tasks_made_one_keep_their_moments_and_both_are_found() {
+    let reduction = reduction(&ReductionParams::default());
+    let fit = |classes: std::ops::Range<usize>, seed: u64| {
+        let (x, labels) = draw(classes, 60, seed);
+        Signature::fit(&reduction.apply(x.view()).unwrap(), &labels, &SignatureParams::default()).unwrap()
+    };
+    let (first, again, other) = (fit(0..4, 1), fit(2..6, 2), fit(10..14, 3));
+    let (united, lost) = first.united(&again).unwrap();
+    assert_eq!(united.classes(), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(united.n(), first.n() + again.n());
+    assert!((0.0..2.0).contains(&lost), "{lost} nats");
+    // Classes in both have not become more: six classes, not eight.
+    let components = |s: &Signature| s.mixture().n_components();
+    assert!(components(&united) < components(&first) + components(&again));
+    assert!(united.bytes() < first.bytes() + again.bytes());
+    // Weight and mean of the whole are kept, but for rounding at rest.
+    let mean = |s: &Signature| s.mixture().means().t().dot(s.mixture().counts());
+    let off = (mean(&united) - (mean(&first) + mean(&again))).mapv(f64::abs).sum() / f64::from(WIDTH as u32);
+    assert!(off < 0.05 * united.mixture().counts().sum(), "{off}");
+    let mut router = Router::default();
+    router.push(united.clone());
+    router.push(other);
+    for (classes, task) in [(0..2, 0), (4..6, 0), (10..14, 1)] {
+        let (x, labels) = draw(classes, 20, 9);
+        let routed = router.route(&reduction.apply(x.view()).unwrap()).unwrap();
+        let right = routed.iter().filter(|r| r.task == task).count();
+        assert!(right * 10 > labels.len() * 9, "{right} of {}", labels.len());
+    }
+    // A class goes from it as from others.
+    let mut forgotten = united.clone();
+    assert!(forgotten.forget(2).unwrap() && !forgotten.classes().contains(&2));
+    // What is left is what is stored.
+    let restored: Signature = postcard::from_bytes(&postcard::to_allocvec(&forgotten).unwrap()).unwrap();
+    assert_eq!(restored.mixture().means(), forgotten.mixture().means());
+    let again: Signature = postcard::from_bytes(&postcard::to_allocvec(&united).unwrap()).unwrap();
+    let (x, _) = draw(0..4, 5, 4);
+    let features = reduction.apply(x.view()).unwrap();
+    assert_eq!(again.score(&features).unwrap(), united.score(&features).unwrap());
+}
+
+#[test]
+fn the_likest_components_of_one_class_become_one() {
+    let reduction = reduction(&ReductionParams::default());
+    // A class of two looks, far apart.
+    let (mut x, labels) = draw(0..2, 80, 1);
+    for (i, mut row) in x.rows_mut().into_iter().enumerate() {
+        row[20] += if i % 2 == 0 { 9.0 } else { 0.0 };
+    }
+    let features = reduction.apply(x.view()).unwrap();
+    let signature = Signature::fit(&features, &labels, &SignatureParams::default()).unwrap();
+    let count = |s: &Signature| s.mixture().n_components();
+    assert!(count(&signature) > 2, "{}", count(&signature));
+    let (mut smaller, mut lost) = (signature.clone(), 0.0);
+    while let Some((next, cost)) = smaller.smaller().unwrap() {
+        assert_eq!(count(&next), count(&smaller) - 1);
+        assert!(cost > 0.0);
+        (smaller, lost) = (next, lost + cost);
+    }
+    assert_eq!((count(&smaller), smaller.classes()), (2, signature.classes()));
+    let mean = |s: &Signature| {
+        let scores = s.mixture().log_density(&features.z);
+        scores.sum() / scores.len() as f64
+    };
+    // The bound is one for records drawn from the mixture, which these only resemble.
+    let less = mean(&signature) - mean(&smaller);
+    assert!(less > 0.0 && less < 2.0 * lost, "{less} {lost}");
+}

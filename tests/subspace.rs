@@ -295,3 +295,25 @@ fn projected_momentum_stops_leaking() {
     let momentum = adam.moments_mut(0).unwrap().to_owned();
     assert!(norm(momentum.view()) < 1e-4 * norm(old.slice(s![..4, ..])));
 }
+
+#[test]
+fn the_directions_that_inputs_use_least_go_first() {
+    let mut basis = Basis::new(WIDTH);
+    let (strong, weak) = (low_rank(1, 200, 10), low_rank(2, 200, 10) * 0.1);
+    basis.extend(&moment_of(&weak), 1.0).unwrap();
+    basis.extend(&moment_of(&strong), 1.0).unwrap();
+    let both = ndarray::concatenate(Axis(0), &[strong.view(), weak.view()]).unwrap();
+    let (kept, lost) = basis.strongest(both.view(), 10).unwrap();
+    assert_eq!((basis.protected(), kept.protected()), (20, 10));
+    assert!(lost > 0.0 && lost < 0.1, "{lost}");
+    // What the basis says it lost is what the inputs feel more.
+    let outside = |basis: &Basis, rows: &Array2<f32>| {
+        let mut left = rows.clone();
+        basis.project(left.view_mut()).unwrap();
+        norm(left.view()).powi(2) / norm(rows.view()).powi(2)
+    };
+    assert!((outside(&kept, &both) - outside(&basis, &both) - lost).abs() < 1e-3);
+    assert!(outside(&kept, &strong) < 0.1);
+    assert_eq!(basis.strongest(both.view(), 30).unwrap(), (basis.clone(), 0.0));
+    assert!(basis.strongest(both.slice(s![.., ..9]), 10).is_err());
+}

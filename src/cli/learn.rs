@@ -15,7 +15,7 @@ use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::{ErrorKind, Result};
 use crate::eval::memory::peak_anonymous_bytes;
-use crate::learner::{Learner, Nearest, State, Step, TaskReport, Verdict};
+use crate::learner::{Learner, Limits, Nearest, State, Step, TaskReport, Verdict};
 use crate::store::Place;
 
 /// Options of `learn`.
@@ -35,6 +35,12 @@ pub struct Args {
     /// Strategy of a new state; an existing one goes on as it was
     #[arg(long, default_value = "perennial")]
     strategy: String,
+    /// Largest share of right answers, in percent, that old classes together may lose to the task
+    #[arg(long, default_value_t = 100.0 * Limits::default().loss, value_name = "PERCENT")]
+    max_loss: f64,
+    /// Largest share of right answers, in percent, that any one old class may lose to the task
+    #[arg(long, default_value_t = 100.0 * Limits::default().class_loss, value_name = "PERCENT")]
+    max_class_loss: f64,
     /// Keep the task even where it takes answers away from old classes, or seems to have taught nothing
     #[arg(long)]
     anyway: bool,
@@ -121,6 +127,11 @@ fn open(global: &Global, args: &Args, place: &Place, backbone: Backbone) -> Resu
         .engine(options::engine(global)?)
         .strategy(&args.strategy)
         .settings(settings)
+        .limits(Limits {
+            loss: args.max_loss / 100.0,
+            class_loss: args.max_class_loss / 100.0,
+            ..Limits::default()
+        })
         .sharing(args.bundle.is_some());
     let builder = args.train.with_vectors(builder)?;
     let builder = match place.load::<State>(Some(sha256)) {
@@ -140,7 +151,7 @@ pub(super) fn teach(
     epochs: usize,
 ) -> Result<Vec<Step>> {
     let mut ids: Vec<usize> = (0..data.train.len()).collect();
-    ids.shuffle(&mut ChaCha8Rng::seed_from_u64(global.seed ^ learner.tasks().len() as u64));
+    ids.shuffle(&mut ChaCha8Rng::seed_from_u64(learner.settings().seed ^ learner.tasks().len() as u64));
     let bar = show::bar(global, ids.len() * epochs.max(1), "learning");
     let mut steps = Vec::new();
     // A step at a time: pixels of more pictures than that would only take memory.
@@ -220,11 +231,19 @@ fn print(global: &Global, args: &Args, place: &Place, done: &Done<'_>) -> Result
             100.0 * step.accuracy
         );
     }
+    if report.restarts > 0 {
+        println!(
+            "  training diverged {} times and went on at {:.0e} of the learning rate; lower it",
+            report.restarts,
+            0.1f64.powi(report.restarts as i32)
+        );
+    }
     if !report.protected.is_empty() {
         println!("  protected directions a site input: {:?}", report.protected);
     }
     println!("  signature of {} components", report.components);
     print_verdict(&report.verdict);
+    report.given_up.iter().for_each(|concession| println!("  given up: {concession}"));
     if let Some(certificate) = &report.certificate {
         println!("  {}", certificate.explain(tasks));
     }

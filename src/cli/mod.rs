@@ -19,7 +19,9 @@ mod inspect;
 mod learn;
 mod options;
 mod predict;
+mod replay;
 mod show;
+mod soak;
 mod state;
 
 use std::process::ExitCode;
@@ -75,6 +77,8 @@ enum Command {
     Predict(predict::Args),
     /// Show what a state holds; encrypt it
     State(state::Args),
+    /// Learn a task again, to see whether the same comes of it
+    Replay(replay::Args),
     /// Forget classes or a task
     Forget(forget::Args),
     /// Exchange tasks with other devices as signed files
@@ -91,6 +95,8 @@ enum Command {
     Compare(eval::CompareArgs),
     /// Measure speed and memory of engines
     Bench(bench::Args),
+    /// Lead a long life in a short time: hundreds of lessons, restarts and power cuts inside a promise
+    Soak(soak::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -120,7 +126,12 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     let Cli { global, command } = cli;
-    if matches!(&command, Some(Command::Learn(args)) if args.is_promised()) {
+    let promised = match &command {
+        Some(Command::Learn(args)) => args.is_promised(),
+        Some(Command::Soak(args)) => args.is_promised(),
+        _ => false,
+    };
+    if promised {
         heap::share();
     }
     if let Some(threads) = global.threads {
@@ -142,6 +153,7 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Learn(args)) => learn::run(&global, &args),
         Some(Command::Predict(args)) => predict::run(&global, &args),
         Some(Command::State(args)) => state::run(&global, &args),
+        Some(Command::Replay(args)) => replay::run(&global, &args),
         Some(Command::Forget(args)) => forget::run(&global, &args),
         Some(Command::Bundle(args)) => bundle::run(&global, &args),
         Some(Command::Format(args)) => format::run(&global, &args),
@@ -150,5 +162,6 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Eval(args)) => eval::run(&global, &args),
         Some(Command::Compare(args)) => eval::compare(&global, &args),
         Some(Command::Bench(args)) => bench::run(&global, &args),
+        Some(Command::Soak(args)) => soak::run(&global, &args),
     }
 }

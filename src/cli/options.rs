@@ -15,7 +15,7 @@ use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::head::Vectors;
-use crate::learner::{Budget, Builder, Descent, Fitted, Settings, State};
+use crate::learner::{Budget, Builder, Descent, Fitted, Lever, Settings, State};
 use crate::store::{Place, StateKey};
 
 /// The model in the file `model`, or the embedded one for `default`.
@@ -58,6 +58,11 @@ impl Kept {
     /// The place, with the key where one was given.
     pub fn open(&self) -> Result<Place> {
         self.unlock.open(&self.state)
+    }
+
+    /// Another place, with the same key.
+    pub fn open_other(&self, place: &Place) -> Result<Place> {
+        self.unlock.open(place)
     }
 }
 
@@ -184,9 +189,30 @@ pub struct Train {
     /// Promised size of the state, such as 2MB: a task that would make it larger is not kept
     #[arg(long, value_name = "SIZE")]
     pub flash: Option<ByteSize>,
+    /// What may be given up before a task is not kept for that, in this order: features (random ones, by halves), components (of
+    /// signatures), tasks (two that share classes become one), directions (protected ones), ranks (of adapters); `nothing` refuses
+    #[arg(long, value_name = "LIST", default_value = GIVE_UP, value_parser = give_up)]
+    pub give_up: GiveUp,
     /// RAM for what is kept of a task's pictures, in MiB
     #[arg(long, default_value_t = 256, value_name = "MIB")]
     pub cache: usize,
+}
+
+/// Levers, in the order in which they are pulled.
+pub type GiveUp = Arc<[Lever]>;
+
+/// All of them, in the library's order.
+pub const GIVE_UP: &str = "features,components,tasks,directions,ranks";
+
+/// Reads a list of levers, or `nothing`.
+///
+/// # Errors
+/// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) with the names there are.
+pub fn give_up(list: &str) -> Result<GiveUp> {
+    match list {
+        "nothing" => Ok(Arc::new([])),
+        list => list.split(',').map(|name| name.trim().parse()).collect(),
+    }
 }
 
 impl Train {
@@ -240,7 +266,7 @@ impl Train {
     pub fn promised(&self) -> Budget {
         let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let (ram, flash) = (self.budget.map(bytes), self.flash.map(bytes));
-        Budget { ram, flash, cache: self.cache << 20, ..Budget::default() }
+        Budget { ram, flash, give_up: self.give_up.to_vec(), cache: self.cache << 20, ..Budget::default() }
     }
 }
 

@@ -23,6 +23,12 @@ pub fn rss_bytes() -> Option<u64> {
     status_field("VmRSS:")
 }
 
+/// Files and pipes that this process has open.
+pub fn open_files() -> Option<u64> {
+    // The folder itself is open while it is read.
+    std::fs::read_dir("/proc/self/fd").ok().map(|open| open.count().saturating_sub(1) as u64)
+}
+
 #[cfg(target_os = "linux")]
 fn status_field(name: &str) -> Option<u64> {
     parse_status(&std::fs::read_to_string("/proc/self/status").ok()?, name)

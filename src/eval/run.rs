@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
             let answers = self.timed(learner, &images)?;
             let outcomes = self.outcomes(learner, task, &ids, &answers)?;
             self.progress.evaluation.record(t, i, &outcomes)?;
-            if !self.plan.told.at_once() {
+            if self.tells_tasks_apart(learner) {
                 self.contexts(t, i, &answers)?;
             }
         }
@@ -209,6 +209,11 @@ impl<'a> Run<'a> {
         Ok(answers)
     }
 
+    /// Whether a task of the learner is a task of the scenario: not where all came at once, or some were made one to save memory.
+    fn tells_tasks_apart(&self, learner: &Learner) -> bool {
+        !self.plan.told.at_once() && learner.tasks().iter().all(|task| task.with == 0)
+    }
+
     fn outcomes(
         &self,
         learner: &Learner,
@@ -226,13 +231,14 @@ impl<'a> Run<'a> {
         };
         let own = |&class: &usize| learner.classes().iter().position(|name| *name == names[class]);
         let own: Vec<usize> = task.classes.iter().filter_map(own).collect();
+        let apart = self.tells_tasks_apart(learner);
         let outcome = |(id, answer): (&usize, &Answer)| {
             let within = answer.within(&own).and_then(|class| learner.classes().get(class));
             Ok(Outcome {
                 class: self.course.class(Split::Test, *id),
                 predicted: known(&answer.prediction.name)?,
-                retrieved: (!self.plan.told.at_once()).then_some(answer.prediction.task),
-                by_signature: answer.by_signature.filter(|_| !self.plan.told.at_once()),
+                retrieved: apart.then_some(answer.prediction.task),
+                by_signature: answer.by_signature.filter(|_| apart),
                 within_task: within.map(|name| known(name)).transpose()?,
             })
         };

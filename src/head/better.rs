@@ -41,6 +41,11 @@ impl Better {
         self.right
     }
 
+    /// As [`Ridge::lift_as`].
+    pub fn lift_as(&mut self, other: &Self) {
+        self.ridge.lift_as(&other.ridge);
+    }
+
     /// The head that speaks.
     fn speaker(&self) -> &dyn Head {
         let [ridge, lda] = self.right;
@@ -97,6 +102,14 @@ impl Head for Better {
     fn forget(&mut self, class: usize) -> Result<Left> {
         self.fresh = None;
         Ok(self.ridge.forget(class)?.max(self.lda.forget(class)?))
+    }
+
+    fn random_features(&self) -> usize {
+        self.ridge.random_features()
+    }
+
+    fn keep_features(&mut self, columns: usize) -> Result<()> {
+        self.ridge.keep_features(columns)
     }
 
     fn bytes(&self) -> usize {

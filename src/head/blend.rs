@@ -35,6 +35,11 @@ impl Blend {
         Self { mda, ridge, narrow, evidence: Evidence::new(Self::settings()) }
     }
 
+    /// As [`Ridge::lift_as`].
+    pub fn lift_as(&mut self, other: &Self) {
+        self.ridge.lift_as(&other.ridge);
+    }
+
     /// Temperatures and weights that are compared.
     pub(super) fn settings() -> usize {
         TEMPERATURES * WEIGHTS.len()
@@ -136,6 +141,22 @@ impl Head for Blend {
 
     fn forget_occasion(&mut self, occasion: usize) {
         self.mda.forget_occasion(occasion);
+    }
+
+    fn unite_occasions(&mut self, kept: usize, other: usize) -> Result<()> {
+        self.mda.unite_occasions(kept, other)
+    }
+
+    fn centres_kept(&self) -> usize {
+        self.mda.centres_kept()
+    }
+
+    fn random_features(&self) -> usize {
+        self.ridge.random_features()
+    }
+
+    fn keep_features(&mut self, columns: usize) -> Result<()> {
+        self.ridge.keep_features(columns)
     }
 
     fn bytes(&self) -> usize {

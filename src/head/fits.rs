@@ -14,6 +14,9 @@ use crate::error::{Result, fitting};
 /// Widest feature: bounds what is drawn anew after reading.
 const MAX_WIDTH: usize = 1 << 16;
 
+/// Most random features of one row that are drawn.
+const MAX_DRAWN: usize = 1 << 20;
+
 impl ClassSums {
     /// Of rows of `width`, as many as can be counted.
     fn fits(&self, width: usize) -> Result<()> {
@@ -64,7 +67,7 @@ impl Novelty {
 impl Ridge {
     pub(crate) fn fits(&self) -> Result<()> {
         let features = self.features as usize;
-        fitting(features <= MAX_WIDTH, "a ridge and its features")?;
+        fitting(features <= MAX_WIDTH && self.lift.fits(MAX_DRAWN), "a ridge and its features")?;
         let width = self.lift.width(features);
         self.classes.fits(width)?;
         fitting(self.gram.fits(width), "sums of products of a ridge")

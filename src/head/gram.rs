@@ -1,6 +1,6 @@
 //! `G = Σ phi phiᵀ`, whole or resting in half the memory, and what a ridge solves with it.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;
@@ -122,6 +122,17 @@ impl Gram {
                 scatter.add_rows((&rows - &mean).view())?;
                 let mean = (mean * (rows.nrows() as Sum).sqrt()).insert_axis(Axis(0));
                 add_means(scatter, between, &mean)
+            }
+        }
+    }
+
+    /// The same of the first `width` columns.
+    pub(super) fn leading(&self, width: usize) -> Result<Self> {
+        match self {
+            Self::Whole(gram) => Ok(Self::Whole(gram.leading(width))),
+            Self::Rounded { scatter, between } => {
+                let columns = between.slice(s![.., ..width.min(between.ncols())]).to_owned();
+                Ok(Self::Rounded { scatter: scatter.leading(width), between: orthogonal(&columns)? })
             }
         }
     }

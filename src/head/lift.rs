@@ -1,10 +1,10 @@
 //! The map from features to the inputs of a ridge.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::linalg::{GAUSSIAN, gaussian, matmul};
+use crate::linalg::{GAUSSIAN, Gaussian, gaussian, matmul};
 
 /// How features `h: [n, E]` become ridge inputs `phi: [n, M]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,17 @@ pub enum Lift {
         /// The generator that `W` was drawn with.
         generator: u16,
     },
+    /// The first columns of a `W` that was drawn with more: what is left of [`Lift::RandomRelu`] when memory is short.
+    FewerRandomRelu {
+        /// Number of random features `M`.
+        width: u32,
+        /// Columns that were drawn.
+        drawn: u32,
+        /// Seed of all of them.
+        seed: u64,
+        /// The generator that they were drawn with.
+        generator: u16,
+    },
 }
 
 impl Lift {
@@ -33,7 +44,30 @@ impl Lift {
     pub fn width(self, features: usize) -> usize {
         match self {
             Self::Identity => features + 1,
-            Self::RandomRelu { width, .. } => width as usize,
+            Self::RandomRelu { width, .. } | Self::FewerRandomRelu { width, .. } => width as usize,
+        }
+    }
+
+    /// Random features of which some were given up; `None` where there are none to give up.
+    pub(super) fn fewer(self, columns: usize) -> Option<Self> {
+        let fewer = u32::try_from(columns).ok()?;
+        match self {
+            Self::RandomRelu { width: drawn, seed, generator } if fewer < drawn => {
+                Some(Self::FewerRandomRelu { width: fewer, drawn, seed, generator })
+            }
+            Self::FewerRandomRelu { width, drawn, seed, generator } if fewer < width => {
+                Some(Self::FewerRandomRelu { width: fewer, drawn, seed, generator })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether one that was read draws no more than `most` columns, and keeps no more than it draws.
+    pub(super) fn fits(self, most: usize) -> bool {
+        match self {
+            Self::Identity => true,
+            Self::RandomRelu { width, .. } => width as usize <= most,
+            Self::FewerRandomRelu { width, drawn, .. } => width <= drawn && drawn as usize <= most,
         }
     }
 
@@ -47,7 +81,15 @@ impl Lift {
             Self::RandomRelu { width, seed, generator: GAUSSIAN } => {
                 Ok(gaussian(seed, features, width as usize))
             }
-            Self::RandomRelu { generator, .. } => crate::bail!(
+            Self::FewerRandomRelu { width, drawn, seed, generator: GAUSSIAN } => {
+                let mut generator = Gaussian::new(seed);
+                let mut random = Array2::zeros((features, width as usize));
+                for mut row in random.rows_mut() {
+                    row.assign(&generator.rows(1, drawn as usize).slice(s![0, ..width as usize]));
+                }
+                Ok(random)
+            }
+            Self::RandomRelu { generator, .. } | Self::FewerRandomRelu { generator, .. } => crate::bail!(
                 Mismatch,
                 "random features of generator {generator}, this build draws {GAUSSIAN}; relearn the head"
             ),
@@ -66,7 +108,7 @@ impl Lift {
                 concatenate(Axis(1), &[features.view(), ones.view()])
                     .map_err(|e| crate::err!(Bug, "appending the bias column: {e}"))
             }
-            Self::RandomRelu { .. } => {
+            Self::RandomRelu { .. } | Self::FewerRandomRelu { .. } => {
                 let mut phi = matmul(features, random)?;
                 phi.mapv_inplace(|x| x.max(0.0));
                 Ok(phi)

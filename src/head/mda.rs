@@ -201,6 +201,14 @@ impl Mda {
         Metric::within(self.scatter.gram(), &self.centres, self.dropped, shrinkage)
     }
 
+    /// Drops what is known of centres that are gone.
+    fn drop_places(&mut self, gone: &[usize]) {
+        for of in [&mut self.owners, &mut self.births] {
+            let mut centre = 0..;
+            of.retain(|_| centre.next().is_none_or(|centre| !gone.contains(&centre)));
+        }
+    }
+
     /// Scores by centre, `[n, centres]`.
     fn by_centre(&self, features: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
         check_width(self.centres.width(), features)?;
@@ -321,10 +329,7 @@ impl Head for Mda {
         }
         self.dropped += own.iter().map(|&centre| self.centres.counts()[centre] - 1).sum::<u64>();
         self.centres.remove(&own);
-        for of in [&mut self.owners, &mut self.births] {
-            let mut centre = 0..;
-            of.retain(|_| centre.next().is_none_or(|centre| !own.contains(&centre)));
-        }
+        self.drop_places(&own);
         (self.fresh, self.solved) = (None, None);
         self.strange.clear();
         Ok(Left::Spread)
@@ -333,6 +338,32 @@ impl Head for Mda {
     fn forget_occasion(&mut self, occasion: usize) {
         self.births.iter_mut().filter(|birth| **birth > occasion).for_each(|birth| *birth -= 1);
         self.observations -= 1;
+    }
+
+    /// The mean of two centres lies between them: `n n' / (n + n') (m - m') (m - m')'` is what the scatter of their rows grows by.
+    fn unite_occasions(&mut self, kept: usize, other: usize) -> Result<()> {
+        self.births.iter_mut().filter(|birth| **birth == other).for_each(|birth| *birth = kept);
+        let twin = |i: usize| {
+            let same = |&j: &usize| (self.owners[j], self.births[j]) == (self.owners[i], kept);
+            (self.births[i] == kept).then(|| (i + 1..self.owners.len()).find(same)).flatten().map(|j| (i, j))
+        };
+        let pairs: Vec<(usize, usize)> = (0..self.owners.len()).filter_map(twin).collect();
+        let mut gaps = Array2::zeros((pairs.len(), self.centres.width()));
+        for (&(i, j), mut gap) in pairs.iter().zip(gaps.rows_mut()) {
+            let [n, m] = [i, j].map(|k| self.centres.counts()[k].max(1) as f64);
+            let apart = &self.centres.sums().row(i) / n - &self.centres.sums().row(j) / m;
+            gap.assign(&apart.mapv(|x| (x * (n * m / (n + m)).sqrt()) as f32));
+        }
+        self.scatter.add_rows(gaps.view())?;
+        self.centres.unite(&pairs);
+        self.drop_places(&pairs.iter().map(|&(_, j)| j).collect::<Vec<_>>());
+        self.forget_occasion(other);
+        (self.fresh, self.solved) = (None, None);
+        Ok(())
+    }
+
+    fn centres_kept(&self) -> usize {
+        self.owners.len()
     }
 
     fn bytes(&self) -> usize {

@@ -181,6 +181,33 @@ pub trait Head {
     /// Forgets that there was an observation, none of whose classes is left; later ones move down by one.
     fn forget_occasion(&mut self, _occasion: usize) {}
 
+    /// Makes two observations one, the earlier of the two; later ones than `other` move down by one. Where a class was in both, its
+    /// centres become one, and what was between them becomes spread.
+    ///
+    /// # Errors
+    /// `Numeric` where sums are not finite.
+    fn unite_occasions(&mut self, _kept: usize, _other: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// Centres that it keeps: one a class, or one for every class and observation.
+    fn centres_kept(&self) -> usize {
+        self.classes()
+    }
+
+    /// Columns of random features that it reads.
+    fn random_features(&self) -> usize {
+        0
+    }
+
+    /// Keeps only the first of them. To be solved again.
+    ///
+    /// # Errors
+    /// `Numeric` where a factorization fails.
+    fn keep_features(&mut self, _columns: usize) -> Result<()> {
+        Ok(())
+    }
+
     /// Bytes of statistics, which is what a record of the head takes.
     fn bytes(&self) -> usize;
 

@@ -80,6 +80,22 @@ impl Ridge {
         }
     }
 
+    /// Of no class yet, with the lift of `other`, which may have fewer columns left.
+    pub fn lift_as(&mut self, other: &Self) {
+        let width = other.gram.width();
+        let (gram, classes) = match self.gram {
+            Gram::Whole(_) => (Gram::Whole(PackedGram::new(width)), ClassSums::new(width)),
+            Gram::Rounded { .. } => (Gram::rounded(width), ClassSums::resting(width, Rest::Narrow)),
+        };
+        *self = Self {
+            lift: other.lift,
+            gram,
+            classes,
+            share: self.share,
+            ..Self::new(self.features as usize, Lift::Identity)
+        };
+    }
+
     /// The λ in use; `None` before a solve or after the sums have changed.
     pub fn lambda(&self) -> Option<f64> {
         self.lambda
@@ -234,6 +250,22 @@ impl Head for Ridge {
             absent.push(class);
         }
         Ok(Left::Spread)
+    }
+
+    fn random_features(&self) -> usize {
+        match self.lift {
+            Lift::Identity => 0,
+            _ => self.gram.width(),
+        }
+    }
+
+    /// The sums over fewer columns are those that would have been made of them alone.
+    fn keep_features(&mut self, columns: usize) -> Result<()> {
+        let Some(lift) = self.lift.fewer(columns) else { return Ok(()) };
+        self.gram = self.gram.leading(columns)?;
+        self.classes = self.classes.leading(columns);
+        (self.lift, self.random, self.weights, self.lambda) = (lift, None, None, None);
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -1,7 +1,7 @@
 //! Per-class sums of rows.
 
 use half::f16;
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::{check_batch, union};
@@ -190,6 +190,23 @@ impl ClassSums {
         let kept: Vec<usize> = (0..self.classes()).filter(|class| !classes.contains(class)).collect();
         self.sums = self.sums.select(Axis(0), &kept);
         self.counts = kept.iter().map(|&class| self.counts[class]).collect();
+    }
+
+    /// Adds the rows of the second of each pair of classes to those of the first, and removes the second.
+    pub(super) fn unite(&mut self, pairs: &[(usize, usize)]) {
+        for &(kept, other) in pairs {
+            let row = self.sums.row(other).to_owned();
+            let mut sum = self.sums.row_mut(kept);
+            sum += &row;
+            self.counts[kept] = self.counts[kept].saturating_add(self.counts[other]);
+        }
+        self.remove(&pairs.iter().map(|&(_, other)| other).collect::<Vec<_>>());
+    }
+
+    /// The same of the first `width` columns.
+    pub(super) fn leading(&self, width: usize) -> Self {
+        let sums = self.sums.slice(s![.., ..width.min(self.width())]).to_owned();
+        Self { sums, counts: self.counts.clone(), rest: self.rest }
     }
 
     /// Indices without rows: gaps in the numbering and forgotten classes.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::concession::Concessions;
 use super::draft::Draft;
 use super::fitting::{Fitted, Free, fit};
 use super::ledger::Ledger;
@@ -9,7 +10,7 @@ use super::phases::Plan;
 use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
-use super::{Budget, Facts, Footprint, Learner, Phase, Settings, State, network};
+use super::{Budget, Facts, Footprint, Learner, Limits, Phase, Settings, State, network};
 use crate::adapter::Site;
 use crate::backbone::Backbone;
 use crate::engine::Engine;
@@ -24,6 +25,7 @@ pub struct Builder {
     strategy: String,
     settings: Settings,
     budget: Budget,
+    limits: Limits,
     vectors: Option<Vectors>,
     state: Option<State>,
     sharing: bool,
@@ -37,6 +39,7 @@ impl Builder {
             strategy: "perennial".into(),
             settings: Settings::default(),
             budget: Budget::default(),
+            limits: Limits::default(),
             vectors: None,
             state: None,
             sharing: false,
@@ -68,6 +71,13 @@ impl Builder {
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// How much harm a task may do before [`Learner::commit`] refuses it.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -130,7 +140,8 @@ impl Builder {
 
     /// What `draft` takes with these settings.
     fn planned(&self, draft: &Draft, settings: &Settings) -> Result<Plan> {
-        let (adapted, classes) = self.state.as_ref().map_or((false, 0), |s| (s.adapted, s.classes.len()));
+        let (adapted, classes) =
+            self.state.as_ref().map_or((false, 0), |s| (s.adapted, s.classes.len().max(s.centres())));
         draft.plan(settings, classes.max(self.budget.classes), adapted)
     }
 
@@ -144,7 +155,7 @@ impl Builder {
         let draft = self.draft()?;
         let footprint = self.planned(&draft, &draft.settings)?.footprint(self.budget.cache);
         footprint.fits(&self.budget)?;
-        let Self { backbone: read, budget, vectors, state, sharing, .. } = self;
+        let Self { backbone: read, budget, limits, vectors, state, sharing, .. } = self;
         drop(read);
         let Draft { backbone, engine, settings, choice, trunk, suffix, sites, summary, late } = draft;
         let Choice { name, strategy, reading } = choice;
@@ -186,6 +197,7 @@ impl Builder {
             sites,
             networks,
             budget,
+            limits,
             state,
             phase: Phase::Idle,
             sharing,
@@ -259,6 +271,7 @@ fn fresh(
         recognition: Recognition::default(),
         own: Signatures::default(),
         ledger: Ledger::default(),
+        concessions: Concessions::default(),
         settings,
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ndarray::{Array2, Axis, s};
 
 use super::classifier::Statistics;
+use super::concession::Concession;
 use super::features::{self, Features, Scale};
 use super::runner::Runner;
-use super::verdict::{Limits, Verdict};
+use super::verdict::Verdict;
 use super::{Crops, Encoded, Learner, Lesson, Phase, TaskRecord, network};
 use crate::adapter::tap;
 use crate::error::Result;
@@ -43,6 +44,10 @@ pub struct TaskReport {
     pub certificate: Option<Certificate>,
     /// Bytes of state at rest, without the backbone.
     pub state_bytes: usize,
+    /// How often training diverged, went back, and on at a tenth of the rate.
+    pub restarts: u32,
+    /// What was given up to stay inside the promise.
+    pub given_up: Vec<Concession>,
     /// Whether it should be kept.
     pub verdict: Verdict,
 }
@@ -119,8 +124,14 @@ impl Learner {
         let Phase::Open { before, .. } = &self.phase else {
             return Err(crate::err!(Bug, "the open task vanished"));
         };
-        let verdict = Verdict::of(before, &self.state, images, labels, &Limits::default())?;
-        Ok((self.record(labels, drift, certificate, verdict)?, lesson))
+        let verdict = Verdict::of(before, &self.state, images, labels, &self.limits)?;
+        let mut report = self.record(labels, drift, certificate, verdict)?;
+        report.given_up = self.give_up()?;
+        if let (false, Phase::Open { before, .. }) = (report.given_up.is_empty(), &self.phase) {
+            report.verdict.ask_again(before, &self.state, &self.limits)?;
+            report.state_bytes = self.state.bytes();
+        }
+        Ok((report, lesson))
     }
 
     /// How far the open task has moved what adapters add to anchor rows of earlier tasks, by slot; then keeps its own rows.
@@ -238,7 +249,11 @@ impl Learner {
         let width = if classifier == Classifier::Subspaces { self.backbone.width } else { columns };
         let nearest = self.state.summary.first().copied().unwrap_or(0);
         let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
-        Statistics::new(classifier, width, narrow, self.state.settings.seed)
+        let mut empty = Statistics::new(classifier, width, narrow, self.state.settings.seed)?;
+        if let Some(own) = &self.state.statistics {
+            empty.lift_as(own);
+        }
+        Some(empty)
     }
 
     fn record(
@@ -250,10 +265,19 @@ impl Learner {
     ) -> Result<TaskReport> {
         let kept = labels.len();
         let task = self.task()?;
-        let (name, images) = (task.name.clone(), task.cache.seen());
+        let (name, images, restarts) = (task.name.clone(), task.cache.seen(), task.course.restarts());
         let classes: Vec<usize> = task.classes.iter().copied().collect();
+        let shown = self.shown()?;
+        let receipt = self.receipt(&shown)?;
         let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
-        self.state.tasks.push(TaskRecord { name: name.clone(), classes, images, from: None });
+        self.state.tasks.push(TaskRecord {
+            name: name.clone(),
+            classes,
+            images,
+            with: 0,
+            from: None,
+            receipt: Some(receipt),
+        });
         let protected = match self.strategy.wants().inputs {
             true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
             false => Vec::new(),
@@ -270,6 +294,8 @@ impl Learner {
             components,
             certificate,
             state_bytes,
+            restarts,
+            given_up: Vec::new(),
             verdict,
         })
     }

@@ -138,6 +138,13 @@ impl State {
             let known: Vec<&str> = self.tasks.iter().map(|t| t.name.as_str()).collect();
             crate::bail!(NotFound, "no task {name:?}; known are: {}", known.join(", "))
         };
+        if self.tasks[task].with > 0 {
+            crate::bail!(
+                Unsupported,
+                "{name:?} was made one with {} other tasks to save memory; forget classes",
+                self.tasks[task].with
+            );
+        }
         let classes = self.tasks[task].classes.clone();
         let elsewhere =
             |c: &&usize| self.tasks.iter().enumerate().any(|(t, r)| t != task && r.classes.contains(c));
@@ -180,7 +187,10 @@ impl State {
             head.forget(class);
         }
         let (strangeness, clean) = self.recognition.forget(class, &tasks)?;
-        let own = tasks.iter().fold(true, |clean, &task| clean & self.own.forget(task, class));
+        let mut own = true;
+        for &task in &tasks {
+            own &= self.own.forget(task, class)?;
+        }
         let surest =
             choice.reading.classifier.is_training_head() && choice.strategy.networks(&self.memory)?.len() > 1;
         let others = match left {

@@ -69,7 +69,7 @@ impl Learner {
 
     /// Of the old classes at most one prototype for every row of a batch, drawn once a task; the 40 first directions of all.
     fn branches(&self, terms: Terms) -> Result<(Objective, Vec<Data>)> {
-        let (s, index) = (&self.state.settings, self.state.tasks.len() as u64);
+        let (s, index) = (&self.state.settings, self.state.learned() as u64);
         let mut data = Vec::new();
         if terms.contrast {
             data.push(Array1::from_iter(0..s.micro as i64).into());
@@ -141,7 +141,7 @@ impl Learner {
 
     /// Lets the open task train again after its end has failed.
     pub(super) fn wake(&mut self) -> Result<()> {
-        let index = self.state.tasks.len();
+        let index = self.state.learned();
         if self.task()?.trainer.is_none() {
             return Ok(());
         }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
+use super::concession::Concession;
 use super::features::{Features, Scale};
 use super::ledger::Digest;
 use super::{Learner, Phase, State, Statistics, TaskRecord};
@@ -106,12 +107,12 @@ impl Learner {
     }
 
     /// Goes on from `state`, another one of the same strategy, settings and adapted layers: this learner's own with a bundle
-    /// taken over, or one from its store.
+    /// taken over, or one from its store. Gives what was given up so that it fits the promise.
     ///
     /// # Errors
     /// [`State`](crate::ErrorKind::State) while a task is open or undecided; [`Mismatch`](crate::ErrorKind::Mismatch) for a state that
-    /// needs another learner; as [`State::solve`]. Nothing is changed then.
-    pub fn go_on_from(&mut self, mut state: State) -> Result<()> {
+    /// needs another learner; [`Budget`](crate::ErrorKind::Budget) for one beyond the promise; as [`State::solve`]. Nothing is changed then.
+    pub fn go_on_from(&mut self, mut state: State) -> Result<Vec<Concession>> {
         if !matches!(self.phase, Phase::Idle) {
             crate::bail!(State, "a task is open or undecided; commit or roll back first");
         }
@@ -125,9 +126,19 @@ impl Learner {
                 state.strategy
             );
         }
+        let given = state.shrink(&self.budget, self.strategy.as_ref(), self.reading.view)?;
+        if let Some(why) = state.exceeds(&self.budget)? {
+            crate::bail!(Budget, "{why}");
+        }
         state.solve()?;
         let before = std::mem::replace(&mut self.state, state);
-        self.connect().inspect_err(|_| self.state = before)
+        match self.connect() {
+            Ok(()) => Ok(given),
+            Err(e) => {
+                self.state = before;
+                Err(e)
+            }
+        }
     }
 
     /// The lesson of the open task, whose images have these classifier inputs `rows` in every crop, the whole ones first, and
@@ -243,7 +254,14 @@ impl State {
         let mut sorted = classes;
         sorted.sort_unstable();
         let images = usize::try_from(lesson.images).unwrap_or(usize::MAX);
-        self.tasks.push(TaskRecord { name: lesson.name.clone(), classes: sorted, images, from: Some(id) });
+        self.tasks.push(TaskRecord {
+            name: lesson.name.clone(),
+            classes: sorted,
+            images,
+            with: 0,
+            from: Some(id),
+            receipt: None,
+        });
         self.commits += 1;
         Ok(())
     }

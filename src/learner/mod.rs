@@ -15,6 +15,8 @@
 mod builder;
 mod classifier;
 mod closing;
+mod concession;
+mod course;
 mod crops;
 mod draft;
 mod encoded;
@@ -32,10 +34,12 @@ mod passes;
 mod phases;
 mod prediction;
 mod recall;
+mod receipt;
 mod recognition;
 mod routing;
 mod runner;
 mod settings;
+mod shrinking;
 mod signatures;
 mod state;
 mod stream;
@@ -55,6 +59,7 @@ use ndarray::ArrayView4;
 pub use builder::{Builder, slots};
 pub use classifier::Statistics;
 pub use closing::TaskReport;
+pub use concession::{Concession, Concessions, Lever};
 pub use encoded::Encoded;
 pub use fitting::Fitted;
 pub use footprint::{Footprint, Item, Phase as MemoryPhase};
@@ -63,6 +68,7 @@ pub use ledger::{Age, Digest, Ledger};
 pub use lesson::{Lesson, Space};
 pub use prediction::{Prediction, Scored};
 pub use recall::{Asked, Recall, Taken, share};
+pub use receipt::Receipt;
 pub use recognition::Recognition;
 pub use runner::Runner;
 pub use settings::{Budget, Descent, Settings};
@@ -94,6 +100,7 @@ pub struct Learner {
     sites: Vec<Site>,
     networks: Vec<Network>,
     budget: Budget,
+    limits: Limits,
     state: State,
     phase: Phase,
     sharing: bool,
@@ -278,23 +285,21 @@ impl Learner {
     ///
     /// # Errors
     /// [`State`](crate::ErrorKind::State) where no task has ended; [`Budget`](crate::ErrorKind::Budget) where the state has become larger
-    /// than [`Budget::flash`]: the task stays undecided.
+    /// than what was promised, in spite of what [`Budget::give_up`] allows: the task stays undecided.
     pub fn commit_anyway(&mut self) -> Result<()> {
-        let bytes = self.state.bytes();
-        match self.phase {
-            Phase::Ended { .. } if self.budget.flash.is_some_and(|most| bytes > most) => Err(crate::err!(
-                Budget,
-                "the state would take {bytes} bytes and {} were promised; call rollback, and forget a task or classes that are not needed \
-                 any more, or build with another strategy",
-                self.budget.flash.unwrap_or_default()
-            )),
-            Phase::Ended { .. } => {
-                self.phase = Phase::Idle;
-                self.state.commits += 1;
-                Ok(())
-            }
-            _ => Err(crate::err!(State, "nothing to commit; call end_task first")),
+        if !matches!(self.phase, Phase::Ended { .. }) {
+            crate::bail!(State, "nothing to commit; call end_task first");
         }
+        if let Some(why) = self.state.exceeds(&self.budget)? {
+            crate::bail!(Budget, "{why}");
+        }
+        self.state.commits += 1;
+        if let Err(e) = self.state.seal_receipt() {
+            self.state.commits -= 1;
+            return Err(e);
+        }
+        self.phase = Phase::Idle;
+        Ok(())
     }
 
     /// Returns to the state before `begin_task`, bit for bit.

@@ -132,8 +132,8 @@ impl Plan {
     }
 
     fn optimizer(&self) -> Item {
-        let why = "parameters, gradients, two moments, copies to go back to";
-        item("adapters and optimizer", 8 * self.parameters, why.into())
+        let why = "parameters, gradients, two moments, two copies to go back to";
+        item("adapters and optimizer", 11 * self.parameters, why.into())
     }
 
     /// A step's pictures on their way through the trunk: pixels, those of a crop and their resizing, a chunk's outputs twice, and what

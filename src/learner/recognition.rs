@@ -82,8 +82,15 @@ impl Recognition {
         let novelty = self.strangeness.as_mut().and_then(|s| s.novelty.as_mut());
         let left = novelty.map_or(Ok(Left::Nothing), |novelty| novelty.forget(class))?;
         let mut clean = true;
-        tasks.iter().for_each(|&task| clean &= self.signatures.forget(task, class));
+        for &task in tasks {
+            clean &= self.signatures.forget(task, class)?;
+        }
         Ok((left, clean))
+    }
+
+    /// The signatures of tasks, to be changed.
+    pub(super) fn signatures_mut(&mut self) -> &mut Signatures {
+        &mut self.signatures
     }
 
     /// Drops the signature of `task`.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::concession::Lever;
 use crate::adapter::Lora;
 use crate::adapter::named::Named;
 use crate::error::Result;
@@ -99,20 +100,24 @@ impl Settings {
 }
 
 /// The promised memory. Unset limits are not enforced.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     /// Bytes of RAM for everything that this library holds.
     pub ram: Option<usize>,
     /// Bytes of RAM, within `ram`, for what is kept of the pictures of the open task.
     pub cache: usize,
-    /// Bytes at rest: a task that would make the state larger is not committed.
+    /// Bytes of a stored state ([`State::stored_bytes`](super::State::stored_bytes)): a task that would make it larger is not committed.
     pub flash: Option<usize>,
-    /// Classes that are planned for. Where `ram` is set, more are refused.
+    /// What may be given up before a task is refused for that, in this order; nothing where it is empty. [`TaskReport`](super::TaskReport) and
+    /// [`State::concessions`](super::State) say what was.
+    pub give_up: Vec<Lever>,
+    /// Classes that are planned for, and centres where every task in which a class comes makes one. Where `ram` is set, more classes are
+    /// refused, and tasks with more centres are made one or refused.
     pub classes: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { ram: None, cache: 256 << 20, flash: None, classes: 128 }
+        Self { ram: None, cache: 256 << 20, flash: None, give_up: Lever::ALL.to_vec(), classes: 128 }
     }
 }

@@ -31,13 +31,47 @@ impl Signatures {
     }
 
     /// Drops what is of `class` in the signature of `task`; `false` where some of it stays.
-    pub fn forget(&mut self, task: usize, class: usize) -> bool {
-        self.router.get_mut(task).is_none_or(|signature| signature.forget(class))
+    pub fn forget(&mut self, task: usize, class: usize) -> Result<bool> {
+        self.router.get_mut(task).map_or(Ok(true), |signature| signature.forget(class))
     }
 
     /// Drops the signature of `task`; later tasks move down by one.
     pub fn forget_task(&mut self, task: usize) {
         drop(self.router.remove(task));
+    }
+
+    /// Merges two components of one class, the two in all signatures that cost least; gives the cost in nats a sample, `None` where there
+    /// are no two.
+    pub fn merge_components(&mut self) -> Result<Option<f64>> {
+        let mut best: Option<(usize, Signature, f64)> = None;
+        for (task, signature) in self.router.signatures().iter().enumerate() {
+            let Some((smaller, cost)) = signature.smaller()? else { continue };
+            if best.as_ref().is_none_or(|(_, _, least)| cost < *least) {
+                best = Some((task, smaller, cost));
+            }
+        }
+        Ok(best.map(|(task, smaller, cost)| {
+            self.router.replace(task, smaller);
+            cost
+        }))
+    }
+
+    /// What it costs, in nats a sample, to make two tasks one, and the bytes that it saves.
+    pub fn cost_of_union(&self, kept: usize, other: usize) -> Result<(f64, usize)> {
+        let [own, gone] = [kept, other].map(|task| self.router.signatures().get(task));
+        let (Some(own), Some(gone)) = (own, gone) else { crate::bail!(Bug, "tasks without signatures") };
+        let (united, cost) = own.united(gone)?;
+        Ok((cost, (own.bytes() + gone.bytes()).saturating_sub(united.bytes())))
+    }
+
+    /// Makes two tasks one, the earlier of the two; later tasks move down by one.
+    pub fn unite(&mut self, kept: usize, other: usize) -> Result<()> {
+        let Some(gone) = self.router.remove(other) else { return Ok(()) };
+        if let Some(own) = self.router.signatures().get(kept) {
+            let united = own.united(&gone)?.0;
+            self.router.replace(kept, united);
+        }
+        Ok(())
     }
 
     /// How far the newest task is from being taken for another, from its own images' features `[n, width]`, for an error

@@ -7,14 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use super::Settings;
 use super::classifier::Statistics;
+use super::concession::Concessions;
 use super::features::{Features, Scale};
 use super::ledger::{Digest, Ledger};
+use super::receipt::Receipt;
 use super::recognition::Recognition;
 use super::signatures::Signatures;
 use crate::error::Result;
 use crate::head::{Head, TrainingHead};
 use crate::mixture::Overlap;
 use crate::strategy::{Memory, View};
+
+/// Bytes of a record beside what it holds, at most: a header, a seal, a checksum.
+const RECORD: usize = 256;
 
 /// A finished task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,8 +30,19 @@ pub struct TaskRecord {
     pub classes: Vec<usize>,
     /// Images seen.
     pub images: usize,
+    /// Tasks that were made one with it to save memory, and are counted in all of this.
+    pub with: u32,
     /// The bundle that it came in; `None` where it was learned here.
     pub from: Option<Digest>,
+    /// How it was learned; `None` where it came in a bundle, or others were made one with it.
+    pub receipt: Option<Receipt>,
+}
+
+impl TaskRecord {
+    /// Whether a class is in both.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        self.classes.iter().any(|class| other.classes.contains(class))
+    }
 }
 
 /// What is stored. Two learners with equal state predict the same.
@@ -63,6 +79,8 @@ pub struct State {
     pub own: Signatures,
     /// What was taken over from elsewhere so far.
     pub ledger: Ledger,
+    /// What was given up so far to stay inside a promise.
+    pub concessions: Concessions,
 }
 
 impl State {
@@ -87,10 +105,11 @@ impl State {
     /// Bytes at rest by part.
     pub fn parts(&self) -> Vec<(&'static str, usize)> {
         let names: usize = self.classes.iter().map(String::len).sum();
-        let tasks: usize = self.tasks.iter().map(|t| t.name.len() + 8 * t.classes.len()).sum();
+        let receipt = |t: &TaskRecord| t.receipt.as_ref().map_or(0, Receipt::bytes);
+        let tasks: usize = self.tasks.iter().map(|t| t.name.len() + 8 * t.classes.len() + receipt(t)).sum();
         let scales = self.scales.iter().map(|s| 4 * (s.mean.len() + 1)).sum::<usize>();
         vec![
-            ("names", names + tasks + self.ledger.bytes()),
+            ("names", names + tasks + self.ledger.bytes() + self.concessions.bytes()),
             ("adapters and bases", self.memory.bytes()),
             ("training head", self.training.as_ref().map_or(0, TrainingHead::bytes)),
             ("classifier", self.statistics.as_ref().map_or(0, |s| s.head().bytes()) + scales),
@@ -101,6 +120,17 @@ impl State {
     /// Bytes at rest.
     pub fn bytes(&self) -> usize {
         self.parts().iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Bytes that a record of this state takes at most, whatever it is sealed with.
+    ///
+    /// # Errors
+    /// [`Bug`](crate::ErrorKind::Bug) where it cannot be encoded.
+    pub fn stored_bytes(&self) -> Result<usize> {
+        let payload = postcard::experimental::serialized_size(self);
+        payload
+            .map(|payload| payload + RECORD)
+            .map_err(|e| crate::err!(Bug, "a state that cannot be stored: {e}"))
     }
 
     /// The classifier that predicts.

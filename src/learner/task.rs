@@ -7,8 +7,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::course::Course;
 use super::encoded::Cache;
-use super::trainer::{Batch, Before, Step, Trainer};
+use super::receipt::Shown;
+use super::trainer::{Batch, Step, Trainer};
 use super::{Crops, Encoded, Learner, Phase, features};
 use crate::error::Result;
 use crate::strategy::{Strategy, TaskContext, Wants};
@@ -21,6 +23,8 @@ pub struct OpenTask {
     pub(super) cache: Cache,
     pub(super) classes: BTreeSet<usize>,
     pub(super) epochs: u64,
+    pub(super) shown: Shown,
+    pub(super) course: Course,
 }
 
 impl Learner {
@@ -32,8 +36,13 @@ impl Learner {
         }
     }
 
+    /// What the open task was shown.
+    pub(super) fn shown(&mut self) -> Result<Shown> {
+        self.task().map(|task| task.shown.clone())
+    }
+
     pub(super) fn open(&mut self, name: &str) -> Result<OpenTask> {
-        let (index, settings) = (self.state.tasks.len(), self.state.settings.clone());
+        let (index, settings) = (self.state.learned(), self.state.settings.clone());
         let context = TaskContext { index, seed: settings.seed, rank: settings.lora.rank };
         self.strategy.begin(&context, &mut self.state.memory)?;
         let trainer = if self.strategy.adapts(index) {
@@ -43,7 +52,16 @@ impl Learner {
             None
         };
         let cache = Cache::new(self.budget.cache, settings.seed ^ index as u64);
-        Ok(OpenTask { name: name.into(), context, trainer, cache, classes: BTreeSet::new(), epochs: 0 })
+        Ok(OpenTask {
+            name: name.into(),
+            context,
+            trainer,
+            cache,
+            classes: BTreeSet::new(),
+            epochs: 0,
+            shown: Shown::default(),
+            course: Course::default(),
+        })
     }
 
     /// As [`Learner::observe`], from encoded images.
@@ -62,6 +80,8 @@ impl Learner {
             crate::bail!(InvalidArgument, "a class needs a name; an empty one stands for what was forgotten");
         }
         self.check_classes(labels)?;
+        let mut shown = self.task()?.shown.clone();
+        shown.pictures(images, labels);
         let images = &self.worth_keeping(images)?;
         let (before, mut new) = (self.state.classes.len(), Vec::new());
         let mut index = |name: &&str| {
@@ -70,7 +90,11 @@ impl Learner {
         };
         let labels: Vec<usize> = labels.iter().map(&mut index).collect();
         match self.learn_rows(images.whole(), &labels) {
-            Ok(steps) => self.task()?.cache.add(images, &labels).map(|()| steps),
+            Ok(steps) => {
+                let task = self.task()?;
+                task.shown = shown;
+                task.cache.add(images, &labels).map(|()| steps)
+            }
             Err(e) => {
                 self.unlearn_names(&new, before);
                 Err(e)
@@ -158,7 +182,9 @@ impl Learner {
         let labels = task.cache.labels().to_vec();
         let order = self.order(labels.len(), epoch)?;
         let steps = self.train(&images, &labels, &order)?;
-        self.task()?.epochs = epoch;
+        let task = self.task()?;
+        task.epochs = epoch;
+        task.shown.pass();
         Ok(steps)
     }
 
@@ -196,22 +222,18 @@ impl Learner {
         };
         let mut mask = Array1::zeros(trainer.capacity());
         task.classes.iter().for_each(|&c| mask[c] = 1.0);
-        let batches = order.chunks(state.settings.batch.max(1));
-        // One step is all or nothing by itself; of several, those before the failing one are taken back.
-        let before = (batches.len() > 1).then(|| Before::of(trainer, &state.memory, head));
-        let mut step = |indices: &[usize]| {
-            let tokens = images.tokens(indices);
-            let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
-            let beside = beside.map(|rows| rows.select(Axis(0), indices));
-            let beside = beside.as_ref().map(|rows| rows.view());
-            let batch = Batch { tokens: tokens.view(), beside, labels: &labels, mask: &mask };
-            trainer.step(strategy, &mut state.memory, head, &batch)
-        };
-        let steps: Result<Vec<Step>> = batches.map(&mut step).collect();
-        if let (Err(_), Some(before)) = (&steps, before) {
-            before.restore(trainer, &mut state.memory, head);
-        }
-        steps
+        let size = state.settings.batch.max(1);
+        task.course.keep(trainer, &mut state.memory, head, |trainer, memory, head, done| {
+            let mut step = |indices: &[usize]| {
+                let tokens = images.tokens(indices);
+                let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
+                let beside = beside.map(|rows| rows.select(Axis(0), indices));
+                let beside = beside.as_ref().map(|rows| rows.view());
+                let batch = Batch { tokens: tokens.view(), beside, labels: &labels, mask: &mask };
+                trainer.step(strategy, memory, head, &batch).inspect(|_| *done += 1)
+            };
+            order.chunks(size).map(&mut step).collect()
+        })
     }
 
     /// Makes the labels known to the training head, doubling it where they do not fit. The graph is compiled again
@@ -226,7 +248,11 @@ impl Learner {
         if !(grown && trains) {
             return Ok(());
         }
-        self.task()?.trainer = Some(self.trainer(self.state.tasks.len())?);
+        let mut trainer = self.trainer(self.state.learned())?;
+        let task = self.task()?;
+        trainer.slow(task.course.rate());
+        task.course.changed();
+        task.trainer = Some(trainer);
         Ok(())
     }
 }

@@ -37,6 +37,8 @@ pub struct Trainer {
     capacity: usize,
     optimizer: Box<dyn Optimizer + Send + Sync>,
     extent: Extent,
+    /// As it was set, and as it is now.
+    full_rate: f32,
     learning_rate: f32,
     clip: f32,
     scale: LossScale,
@@ -81,10 +83,14 @@ impl Before {
     }
 
     /// Everything as it was.
-    pub fn restore(self, trainer: &mut Trainer, memory: &mut Memory, head: &mut TrainingHead) {
-        (memory.current, trainer.optimizer, *head) = (self.adapters, self.optimizer, self.head);
-        (memory.mixing, memory.average) = (self.mixing, self.average);
+    pub fn restore(&self, trainer: &mut Trainer, memory: &mut Memory, head: &mut TrainingHead) {
+        memory.current.clone_from(&self.adapters);
+        memory.mixing.clone_from(&self.mixing);
+        memory.average.clone_from(&self.average);
+        head.clone_from(&self.head);
+        trainer.optimizer = self.optimizer.duplicate();
         trainer.scale = self.scale;
+        *trainer.optimizer.lr_mut() = trainer.learning_rate;
     }
 }
 
@@ -116,13 +122,29 @@ impl Trainer {
         let Joint { graph, capacity, .. } = minimising(&extent.objective, graph, &slots, head.capacity())?;
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
-        let (optimizer, learning_rate, clip) = (settings.optimizer(), settings.learning_rate, settings.clip);
-        Ok(Self { session: Some(session), capacity, optimizer, extent, learning_rate, clip, scale })
+        let (optimizer, clip) = (settings.optimizer(), settings.clip);
+        let [full_rate, learning_rate] = [settings.learning_rate; 2];
+        Ok(Self {
+            session: Some(session),
+            capacity,
+            optimizer,
+            extent,
+            full_rate,
+            learning_rate,
+            clip,
+            scale,
+        })
     }
 
     /// Rows of the training head that the graph was compiled for.
     pub fn capacity(&self) -> usize {
         self.capacity
+    }
+
+    /// Goes on at so much of the rate that was set.
+    pub(super) fn slow(&mut self, share: f32) {
+        self.learning_rate = self.full_rate * share;
+        *self.optimizer.lr_mut() = self.learning_rate;
     }
 
     /// Lets go of the compiled step, which takes several times the suffix's weights, where no step comes for now.

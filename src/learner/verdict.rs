@@ -201,6 +201,15 @@ impl Verdict {
         Ok(verdict)
     }
 
+    /// Asks old classes again, now that `after` has become smaller to stay inside a promise.
+    pub(super) fn ask_again(&mut self, before: &State, after: &State, limits: &Limits) -> Result<()> {
+        self.recall = Recall::between(before, after)?;
+        self.objections.retain(|o| !matches!(o, Objection::Forgets { .. } | Objection::Loses { .. }));
+        let lost: Vec<Objection> = self.forgets(limits).into_iter().chain(self.loses(limits)).collect();
+        self.objections.splice(..0, lost);
+        Ok(())
+    }
+
     /// What speaks against keeping it, as one text; `None` where nothing does.
     pub fn against(&self) -> Option<String> {
         let all: Vec<String> = self.objections.iter().map(Objection::to_string).collect();

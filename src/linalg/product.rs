@@ -155,6 +155,12 @@ impl<T: Real> PackedGram<T> {
         Ok(())
     }
 
+    /// The same over the first `width` entries of every row, at most all of them.
+    pub fn leading(&self, width: usize) -> Self {
+        let width = width.min(self.width);
+        Self { width, packed: self.packed[..width * (width + 1) / 2].to_vec() }
+    }
+
     /// Whether the length fits the width; to be asked after decoding.
     ///
     /// # Errors

@@ -43,6 +43,11 @@ impl RoundedGram {
         Ok(())
     }
 
+    /// As [`PackedGram::leading`].
+    pub fn leading(&self, width: usize) -> Self {
+        Self { gram: self.gram.leading(width), rows: self.rows }
+    }
+
     /// Adds the outer products of `rows: [n, M]`.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub(super) fn merge_moves(
     // Columns of `r` follow `posterior`; this names them after some have gone.
     let mut alive: Vec<usize> = (0..posterior.n_components()).collect();
     let mut changed = false;
-    for (_, i, j) in merge_costs(posterior)? {
+    for (_, i, j) in merge_costs(posterior, |_, _| true)? {
         let place = |c| alive.iter().position(|&a| a == c);
         let (Some(i), Some(j)) = (place(i), place(j)) else { continue };
         let merged_data = data.merged(i, j);

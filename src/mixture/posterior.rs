@@ -202,11 +202,12 @@ impl Posterior {
         self.covariances = order.iter().map(|&j| self.covariances[j].clone()).collect();
     }
 
-    /// Orders the components by falling count (ties keep their order).
-    pub fn sort_by_count(&mut self) {
+    /// Orders the components by falling count (ties keep their order), and says where each was.
+    pub fn sort_by_count(&mut self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.n_components()).collect();
         order.sort_by(|&i, &j| self.counts[j].total_cmp(&self.counts[i]));
         self.select(&order);
+        order
     }
 }
 

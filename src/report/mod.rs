@@ -13,6 +13,9 @@
 //!                        |- scatter   accuracy against bytes, seconds, milliseconds
 //!                        |- heatmap   retrieval confusion
 //!                        '- markdown  a table for a README
+//!
+//! Soak --soak--> a page
+//!                '- curve     accuracy, state, times and memory of a long life, day by day
 //! ```
 //!
 //! Invariants: the page refers to nothing outside itself and runs no script (its own content policy forbids both), and
@@ -33,6 +36,7 @@ mod page;
 mod panels;
 mod scale;
 mod scatter;
+mod soak;
 mod table;
 mod unit;
 
@@ -40,6 +44,8 @@ use std::{io::Write, path::Path};
 
 use base64::Engine;
 use serde::{Deserialize, Serialize};
+
+pub use soak::{Day, Fate, Happened, LongLife, Soak};
 
 use crate::data::{Picture, Preprocess};
 use crate::error::{Context, Result};
@@ -171,6 +177,14 @@ pub fn comparison_html(comparison: &Comparison) -> String {
 /// As [`write()`].
 pub fn write_comparison(comparison: &Comparison, path: &Path) -> Result<()> {
     replace(path, &comparison_html(comparison))
+}
+
+/// As [`write()`], for a long life.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_soak(soak: &Soak, path: &Path) -> Result<()> {
+    replace(path, &soak::page(soak).into_string())
 }
 
 /// The comparison as Markdown: a table a stream.

@@ -38,6 +38,19 @@ impl Calibration {
         Self { mean: mean as f32, sd: sd as f32, threshold }
     }
 
+    /// Of the scores of `n` samples and of `m` others together; the lower threshold of the two.
+    pub(super) fn pooled(&self, n: u32, other: &Self, m: u32) -> Self {
+        let (a, b) = (f64::from(n), f64::from(m));
+        let (a, b) = (a / (a + b).max(1.0), b / (a + b).max(1.0));
+        let [own, theirs] = [self, other].map(|c| (f64::from(c.mean), f64::from(c.sd)));
+        let variance = a * own.1 * own.1 + b * theirs.1 * theirs.1 + a * b * (own.0 - theirs.0).powi(2);
+        Self {
+            mean: (a * own.0 + b * theirs.0) as f32,
+            sd: variance.sqrt().max(1e-6) as f32,
+            threshold: self.threshold.min(other.threshold),
+        }
+    }
+
     /// `(score - mean) / sd`.
     pub fn z(&self, score: f64) -> f64 {
         (score - f64::from(self.mean)) / f64::from(self.sd)

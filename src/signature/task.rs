@@ -242,16 +242,21 @@ impl Signature {
         self.calibration
     }
 
-    /// Drops the components of a class. `false` where components were fitted across classes, so that others hold some of it.
-    pub fn forget(&mut self, class: usize) -> bool {
+    /// Drops the components of a class. `false` where components were fitted across classes, so that others hold some of it. What is
+    /// left rests about another centre, so its scores move by rounding.
+    ///
+    /// # Errors
+    /// `Numeric` where what is left leaves the range of the stored form.
+    pub fn forget(&mut self, class: usize) -> Result<bool> {
         let own = |&j: &usize| self.owners[j] as usize != class;
         let kept: Vec<usize> = (0..self.owners.len()).filter(own).collect();
         if !kept.is_empty() {
             self.mixture.keep(&kept);
+            self.mixture = self.mixture.rounded()?;
             self.owners = kept.iter().map(|&j| self.owners[j]).collect();
         }
         self.classes.retain(|&c| c as usize != class);
-        self.params.form == SignatureForm::ByClass
+        Ok(self.params.form == SignatureForm::ByClass)
     }
 
     /// The same with other names of the classes.
@@ -285,6 +290,48 @@ impl Signature {
             && sd > 0.0
     }
 
+    /// The cheapest merge of two components of one class, and its cost ([`DpGmm::merged`]); `None` where every class has one.
+    ///
+    /// # Errors
+    /// `Numeric` where a merged covariance is none.
+    pub fn smaller(&self) -> Result<Option<(Self, f64)>> {
+        let alike = |i: usize, j: usize| self.owners[i] == self.owners[j];
+        let Some((mixture, places, cost)) = self.mixture.merged_where(alike)? else { return Ok(None) };
+        let owners = places.iter().map(|&place| self.owners[place]).collect();
+        Ok(Some((Self { mixture: mixture.rounded()?, owners, ..self.clone() }, cost)))
+    }
+
+    /// Two tasks as one: the components of both, of which those of one class are merged until it has no more of them than in the
+    /// task where it had most. And what the merges cost, in nats a sample at most.
+    ///
+    /// # Errors
+    /// `Mismatch` for a signature of another form, `Numeric` where a merged covariance is none.
+    pub fn united(&self, other: &Self) -> Result<(Self, f64)> {
+        let (mut mixture, places) = self.mixture.united(&other.mixture)?;
+        let both = [&self.owners[..], &other.owners[..]].concat();
+        let mut owners: Vec<u32> = places.iter().map(|&place| both[place]).collect();
+        let most = |class: u32| components(&self.owners, class).max(components(&other.owners, class));
+        let mut lost = 0.0;
+        loop {
+            let may = |i: usize, j: usize| {
+                owners[i] == owners[j] && components(&owners, owners[i]) > most(owners[i])
+            };
+            let Some((merged, places, cost)) = mixture.merged_where(may)? else { break };
+            owners = places.iter().map(|&place| owners[place]).collect();
+            (mixture, lost) = (merged, lost + cost);
+        }
+        let classes: BTreeSet<u32> = self.classes.iter().chain(&other.classes).copied().collect();
+        let united = Self {
+            mixture: mixture.rounded()?,
+            calibration: self.calibration.pooled(self.n, &other.calibration, other.n),
+            classes: classes.into_iter().collect(),
+            owners,
+            n: self.n.saturating_add(other.n),
+            ..self.clone()
+        };
+        Ok((united, lost))
+    }
+
     /// Labels seen in this task, rising.
     pub fn classes(&self) -> &[u32] {
         &self.classes
@@ -299,6 +346,11 @@ impl Signature {
     pub fn bytes(&self) -> usize {
         self.mixture.bytes() + size_of::<Calibration>() + 4 * (self.classes.len() + self.owners.len())
     }
+}
+
+/// How many of `owners` are `class`.
+fn components(owners: &[u32], class: u32) -> usize {
+    owners.iter().filter(|&&owner| owner == class).count()
 }
 
 /// The class that has most of each component, by responsibilities `[n, K]`.

@@ -25,6 +25,7 @@
 //! | `pool` | frozen units of all tasks and what each task makes of them |
 //! | `average` | a slower copy of the adapters |
 //! | `probe` | anchor rows: how far old inputs are moved |
+//! | `smaller` | a memory in fewer bytes, and what that gives up |
 //! | `memory` | all of these, with protected subspaces, by slot; `fits`: whether one that was read is whole |
 //! | `reading` | classifiers, and the features that they read |
 //!
@@ -49,6 +50,7 @@ mod proteus;
 mod reading;
 mod registry;
 mod sdlora;
+mod smaller;
 mod unprotected;
 
 pub use average::Average;

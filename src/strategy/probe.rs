@@ -1,6 +1,6 @@
 //! Anchor rows: how far adapters have moved what they do to inputs of earlier tasks (methods.md 1.12).
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::{Memory, Pair};
@@ -25,7 +25,21 @@ impl Probe {
         Self { taps: taps.iter().map(halves).collect() }
     }
 
-    fn rows(&self, tap: usize, width: usize) -> Option<Array2<f32>> {
+    /// Rows of two tasks as those of one: every other of each.
+    pub fn united(&self, other: &Self, widths: &[usize]) -> Self {
+        let every_other = |probe: &Self, tap: usize, from: usize| {
+            let rows = probe.rows(tap, widths[tap]).unwrap_or_else(|| Array2::zeros((0, widths[tap])));
+            rows.slice(s![from.min(rows.nrows())..;2, ..]).to_owned()
+        };
+        let both = |tap: usize| {
+            let (own, others) = (every_other(self, tap, 0), every_other(other, tap, 1));
+            concatenate(Axis(0), &[own.view(), others.view()]).unwrap_or(own)
+        };
+        Self::new(&(0..self.taps.len()).map(both).collect::<Vec<_>>())
+    }
+
+    /// The rows of a tap of this width.
+    pub(super) fn rows(&self, tap: usize, width: usize) -> Option<Array2<f32>> {
         let rows: Vec<f32> = from_halves(self.taps.get(tap)?).collect();
         Array2::from_shape_vec((rows.len() / width.max(1), width), rows).ok()
     }

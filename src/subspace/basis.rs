@@ -183,6 +183,31 @@ impl Basis {
         self
     }
 
+    /// This basis with only `kept` of its directions: those in which `inputs: [n, D]` have most energy, and the share of the inputs'
+    /// energy that is not protected any more. One that holds its complement cannot become smaller by protecting less.
+    ///
+    /// # Errors
+    /// `Shape` on another width.
+    pub fn strongest(&self, inputs: ArrayView2<'_, f32>, kept: usize) -> Result<(Self, f64)> {
+        if inputs.ncols() != self.width() {
+            crate::bail!(Shape, "inputs of width {} for a basis of width {}", inputs.ncols(), self.width());
+        }
+        if self.side == Side::Free || kept >= self.rows.nrows() {
+            return Ok((self.clone(), 0.0));
+        }
+        let square = |m: &Array2<f32>| m.mapv(|x| f64::from(x).powi(2));
+        let along = square(&inputs.dot(&self.rows.t())).sum_axis(Axis(0));
+        let mut order: Vec<usize> = (0..along.len()).collect();
+        order.sort_by(|&i, &j| along[j].total_cmp(&along[i]));
+        let lost: f64 = order[kept..].iter().map(|&i| along[i]).sum();
+        // Directions keep the order in which they came.
+        let mut order = order[..kept].to_vec();
+        order.sort_unstable();
+        let total = square(&inputs.to_owned()).sum();
+        let share = if total > 0.0 { lost / total } else { 0.0 };
+        Ok((Self { rows: self.rows.select(Axis(0), &order), side: self.side }, share))
+    }
+
     /// Moves the rows of `m: [r, D]` into the free space, in place: `4 r D k` multiply-adds at most.
     ///
     /// # Errors

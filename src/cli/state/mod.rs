@@ -61,6 +61,7 @@ fn print(global: &Global, place: &Place) -> Result<()> {
         return show::json(&json!({
             "backbone_sha256": hex::encode(header.backbone), "strategy": state.strategy, "settings": state.settings,
             "commits": state.commits, "classes": state.known().collect::<Vec<_>>(), "tasks": state.tasks, "overlap": overlap, "bytes": parts,
+            "stored_bytes": state.stored_bytes()?, "given_up": state.concessions,
         }));
     }
     println!("backbone  {}", hex::encode(header.backbone));
@@ -70,13 +71,17 @@ fn print(global: &Global, place: &Place) -> Result<()> {
     for (i, task) in state.tasks.iter().enumerate() {
         let names: Vec<&str> = task.classes.iter().map(|&c| state.classes[c].as_str()).collect();
         let from = task.from.map(|id| format!(", from bundle {id}")).unwrap_or_default();
-        println!("task {i:>3}  {:?}: {} images of {}{from}", task.name, task.images, names.join(", "));
+        let with = if task.with > 0 { format!(" and {} others", task.with) } else { String::new() };
+        println!("task {i:>3}  {:?}{with}: {} images of {}{from}", task.name, task.images, names.join(", "));
     }
     if let Some((a, b, bound)) = overlap.worst_pair() {
         println!(
             "signatures overlap most between {:?} and {:?} (error bound {bound:.0e}, as far as pictures are as their signatures say)",
             state.tasks[a].name, state.tasks[b].name
         );
+    }
+    for concession in state.concessions.rows() {
+        println!("given up for {:?}: {concession}", concession.task);
     }
     println!("bytes");
     for (name, bytes) in parts {

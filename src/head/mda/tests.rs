@@ -130,3 +130,43 @@ fn decoded_and_solved_it_is_what_it_was() {
     again.solve().unwrap();
     assert_eq!(again.scores(known.view()).unwrap(), head.scores(known.view()).unwrap());
 }
+
+#[test]
+fn two_observations_made_one_are_the_sums_of_one() {
+    let ((a, own), (b, others)) = (rows(0.0, 1), rows(1.0, 2));
+    let (mut apart, mut together) = (Mda::new(6), Mda::new(6));
+    apart.observe(a.view(), &own).unwrap();
+    apart.solve().unwrap();
+    // A class of its own in between, so that places move.
+    let (mut third, _) = rows(0.5, 3);
+    third.column_mut(4).mapv_inplace(|x| x + 9.0);
+    apart.observe(third.view(), &[7; 60]).unwrap();
+    apart.solve().unwrap();
+    apart.observe(b.view(), &others).unwrap();
+    apart.solve().unwrap();
+    apart.unite_occasions(0, 2).unwrap();
+    apart.solve().unwrap();
+    let both = ndarray::concatenate(Axis(0), &[a.view(), b.view()]).unwrap();
+    together.observe(both.view(), &[own, others].concat()).unwrap();
+    together.observe(third.view(), &[7; 60]).unwrap();
+    together.solve().unwrap();
+    assert_eq!((&apart.owners, &apart.births), (&vec![0, 1, 7], &vec![0, 0, 1]));
+    assert_eq!((apart.observations, apart.centres_kept()), (2, 3));
+    assert_eq!(apart.centres.counts(), together.centres.counts());
+    let off = |a: &Array2<f64>, b: &Array2<f64>| (a - b).iter().fold(0.0f64, |w, d| w.max(d.abs()));
+    let scatter = [&apart, &together].map(|head| head.scatter.gram().dense());
+    let scale = scatter[1].diag().sum() / 6.0;
+    assert!(off(&scatter[0], &scatter[1]) < 2e-3 * scale, "{}", off(&scatter[0], &scatter[1]));
+    let metric = [&apart, &together].map(|head| head.metric(Some(0.1)).unwrap());
+    assert!(off(&metric[0].means, &metric[1].means) < 2e-2);
+    assert!(
+        off(&metric[0].weights, &metric[1].weights)
+            < 2e-2 * metric[1].weights.iter().fold(0.0, |a, x| x.abs().max(a))
+    );
+    // Forgotten, it leaves the others what they were.
+    let before = apart.scores(a.view()).unwrap();
+    apart.forget(7).unwrap();
+    apart.solve().unwrap();
+    let after = apart.scores(a.view()).unwrap();
+    assert_eq!(before.column(0), after.column(0));
+}

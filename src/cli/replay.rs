@@ -1,0 +1,95 @@
+//! `perennial replay`: a task learned again from its receipt, to see whether the same comes of it.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::options::{Kept, Pixels};
+use super::{Global, learn, options, show};
+use crate::error::Result;
+use crate::learner::{Learner, Receipt, State};
+use crate::store::Place;
+
+/// Options of `replay`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// An ONNX file, or `default` for the embedded model
+    #[arg(long)]
+    backbone: PathBuf,
+    /// The pictures of the task: DIR/<class>/*.{jpg,png,webp,bmp}
+    #[arg(long)]
+    data: PathBuf,
+    /// Name of the task
+    #[arg(long)]
+    task: String,
+    #[command(flatten)]
+    kept: Kept,
+    /// The state before the task, a file or partition:PATH [default: none, for the first task]
+    #[arg(long, value_name = "PLACE")]
+    from: Option<Place>,
+    #[command(flatten)]
+    pixels: Pixels,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  perennial replay --backbone vit_tiny.onnx --data kitchen/ --task kitchen --state robot.state
+  perennial replay --backbone vit_tiny.onnx --data hall/ --task hall --state robot.state --from robot.state.monday";
+
+/// Runs the command.
+pub fn run(global: &Global, args: &Args) -> Result<()> {
+    let backbone = options::backbone(global, &args.backbone)?;
+    let mut data = crate::data::folder::image_folder(&args.data)?;
+    data.verify()?;
+    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
+    let (_, state): (_, State) = args.kept.open()?.load(Some(backbone.sha256()))?;
+    let then = receipt(&state, &args.task)?;
+    let builder = Learner::builder(backbone).engine(options::engine(global)?).budget(then.budget.clone());
+    let mut learner = match &args.from {
+        Some(place) => builder.resume(args.kept.open_other(place)?.load(None)?.1).build()?,
+        None => builder.strategy(&state.strategy).settings(state.settings.clone()).build()?,
+    };
+    if learner.state().digest()? != then.before {
+        crate::bail!(
+            Mismatch,
+            "{:?} was not learned from this state; give the one before it with --from, or nothing for the first task (one whose random \
+             features were given up later is not made again)",
+            args.task
+        );
+    }
+    learner.begin_task(&args.task)?;
+    learn::teach(global, &mut learner, &data, &preprocess, then.passes as usize)?;
+    learner.end_task()?;
+    learner.commit_anyway()?;
+    let now = receipt(learner.state(), &args.task)?;
+    let different = then.differences(&now);
+    if global.json {
+        show::json(&json!({ "task": args.task, "then": then, "now": now, "different": different }))?;
+    } else if different.is_empty() {
+        println!("{:?} again: the same pictures, and byte for byte the same state", args.task);
+    }
+    match different.is_empty() {
+        true => Ok(()),
+        false => Err(crate::err!(
+            Mismatch,
+            "{:?} came out differently: {}. Another engine, instruction set or version may round otherwise",
+            args.task,
+            different.join("; ")
+        )),
+    }
+}
+
+/// How `task` was learned.
+fn receipt(state: &State, task: &str) -> Result<Receipt> {
+    let Some(record) = state.tasks.iter().find(|record| record.name == task) else {
+        let known: Vec<&str> = state.tasks.iter().map(|task| task.name.as_str()).collect();
+        crate::bail!(NotFound, "no task {task:?}; known are: {}", known.join(", "))
+    };
+    record.receipt.clone().ok_or_else(|| {
+        crate::err!(
+            Unsupported,
+            "{task:?} has no receipt: it came in a bundle, or others were made one with it"
+        )
+    })
+}
