@@ -162,8 +162,7 @@ impl Mda {
         if let Some((rows, centres)) = &asked {
             self.weigh(rows, centres)?;
         }
-        let (share, temperature) = self.chosen();
-        let metric = self.metric(share)?;
+        let (metric, temperature) = self.definite()?;
         let background = Background::new(&metric)?;
         let mut held_out = None;
         if let Some((rows, centres)) = asked {
@@ -194,6 +193,21 @@ impl Mda {
         asked.fold((0, 0), |(all, right), (row, &centre)| {
             (all + 1, right + usize::from(nearest(row) == Some(self.owners[centre])))
         })
+    }
+
+    /// The covariance that was chosen, and the temperature; with more identity where it is none. Rounding at every observation adds up over
+    /// hundreds of them, and what was likeliest when rows came last may not be definite after two observations became one.
+    pub(super) fn definite(&self) -> Result<(Metric, f64)> {
+        let (share, temperature) = self.chosen();
+        let more = SHARES.into_iter().filter(|&more| share.is_none_or(|share| more > share));
+        let mut metric = self.metric(share);
+        for share in more {
+            if metric.is_ok() {
+                break;
+            }
+            metric = self.metric(Some(share));
+        }
+        Ok((metric?, temperature))
     }
 
     pub(super) fn metric(&self, share: Option<f64>) -> Result<Metric> {

@@ -226,8 +226,8 @@ impl Mda {
     /// # Errors
     /// As [`Head::solve`](super::Head::solve).
     pub fn imagined(&self, per: usize, seed: u64) -> Result<Imagined> {
-        let (share, temperature) = self.chosen();
-        Ok(Imagined::new(self.metric(share)?, self.owners.clone(), per, seed, 1.0 / temperature))
+        let (metric, temperature) = self.definite()?;
+        Ok(Imagined::new(metric, self.owners.clone(), per, seed, 1.0 / temperature))
     }
 }
 

@@ -82,7 +82,7 @@ pub struct Concession {
     pub times: u32,
     /// Bytes that the state became smaller.
     pub bytes: u64,
-    /// What was lost, in [`Lever::unit`]: the sum of what the steps lost.
+    /// What was lost by all steps together, in [`Lever::unit`].
     pub lost: f32,
     /// Bound on how often signatures alone take one task for another, before and after
     /// ([`Overlap::total`](crate::mixture::Overlap)), where signatures changed.
@@ -94,7 +94,11 @@ impl Concession {
     pub(super) fn add(&mut self, later: &Self) {
         self.times = self.times.saturating_add(later.times);
         self.bytes = self.bytes.saturating_add(later.bytes);
-        self.lost += later.lost;
+        self.lost = match self.lever {
+            Lever::Components | Lever::Tasks => self.lost + later.lost,
+            // A share of what the steps before had left.
+            _ => self.lost + later.lost - self.lost * later.lost,
+        };
         self.confusion = match (self.confusion, later.confusion) {
             (Some([before, _]), Some([_, after])) => Some([before, after]),
             (own, other) => own.or(other),
@@ -172,7 +176,7 @@ mod tests {
                 task: task.to_string(),
                 times: 1,
                 bytes: 7,
-                lost: 0.5,
+                lost: 0.01,
                 confusion,
             }]);
             assert!(all.rows().len() <= ROWS);
@@ -181,7 +185,11 @@ mod tests {
             let of = || all.rows().iter().filter(|row| row.lever == lever);
             assert_eq!(of().map(|row| row.times).sum::<u32>(), 100, "{lever}");
             assert_eq!(of().map(|row| row.bytes).sum::<u64>(), 700);
-            assert_eq!(of().map(|row| row.lost).sum::<f32>(), 50.0);
+            let lost = match lever {
+                Lever::Components | Lever::Tasks => of().map(|row| row.lost).sum::<f32>() - 1.0,
+                _ => of().map(|row| 1.0 - row.lost).product::<f32>() - 0.99f32.powi(100),
+            };
+            assert!(lost.abs() < 1e-4, "{lever}: off by {lost}");
         }
         assert_eq!(all.rows().last().map(|row| row.task.as_str()), Some("499"));
     }

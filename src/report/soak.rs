@@ -214,7 +214,7 @@ pub fn page(soak: &Soak) -> Markup {
         (cards(soak))
         div.panels {
             (accuracy(soak))
-            (line(soak, "Stored state", "What must survive a power cut; the line is the promise.", "KB", |day| Some(day.state_bytes as f64 / 1e3)))
+            (line(soak, "Stored state", "What must survive a power cut; the dashed line is the promise.", "KB", |day| Some(day.state_bytes as f64 / 1e3)))
             (line(soak, "End of a lesson", "Statistics, signature, verdict, and what is given up.", "ms", |day| Some(day.end_ms)))
             (line(soak, "A prediction", "After the frozen part of the network.", "ms", |day| Some(day.predict_ms)))
             (line(soak, "Resident memory", "The whole process; lives follow one another in it.", "MiB",
@@ -270,7 +270,7 @@ fn line(soak: &Soak, title: &str, how: &str, unit: &str, of: fn(&Day) -> Option<
     if let (Some(flash), "KB") = (soak.lives.first().and_then(|life| life.flash), unit) {
         let (level, end) = (flash as f64 / 1e3, chart.x.1);
         chart.series.push(Series {
-            name: "promised".into(),
+            name: String::new(),
             points: vec![Some((0.0, level)), Some((end, level))],
             band: Vec::new(),
             style: Style::Guide,

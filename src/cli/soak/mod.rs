@@ -160,7 +160,7 @@ fn page(args: &Args, lives: Vec<LongLife>) -> Soak {
     let mut command = vec!["perennial".to_string()];
     command.extend(std::env::args().skip(1));
     Soak {
-        title: format!("{} lessons in {}", args.tasks, args.flash),
+        title: format!("{} lessons in {}", args.tasks, args.flash.display().si()),
         summary: format!(
             "A device learns drawn things lesson after lesson, under {}. Between lessons it is switched off, loses its power in the middle of a \
              save, learns mistakes and takes them back, forgets what it is told to, and takes over what another device has learned.",

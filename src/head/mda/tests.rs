@@ -170,3 +170,34 @@ fn two_observations_made_one_are_the_sums_of_one() {
     let after = apart.scores(a.view()).unwrap();
     assert_eq!(before.column(0), after.column(0));
 }
+
+#[test]
+fn hundreds_of_observations_made_one_leave_a_covariance() {
+    // Rows of few directions and hardly any noise: what rounding does to such a covariance is more than its smallest directions hold.
+    let directions = gaussian(1, 3, 96);
+    let drawn = |seed: u64| {
+        let strong = gaussian(seed, 24, 3).dot(&directions);
+        let mut rows = strong + gaussian(seed + 1000, 24, 96) * 1e-3;
+        for (i, mut row) in rows.rows_mut().into_iter().enumerate() {
+            row[i % 2] += 0.5;
+        }
+        (rows, (0..24).map(|i| i % 2).collect::<Vec<_>>())
+    };
+    let mut head = Mda::new(96);
+    let mut indefinite = 0;
+    for seed in 0..300 {
+        let (rows, labels) = drawn(2 * seed);
+        head.observe(rows.view(), &labels).unwrap();
+        head.solve().unwrap();
+        if head.observations == 4 {
+            head.unite_occasions(1, 3).unwrap();
+            head.solve().unwrap();
+        }
+        indefinite += usize::from(head.metric(None).is_err());
+    }
+    assert!(indefinite > 0, "the test is too easy");
+    let (rows, labels) = drawn(9999);
+    let right = head.predict(rows.view()).unwrap().iter().zip(&labels).filter(|(a, b)| a == b).count();
+    assert!(right > 20, "{right} of 24");
+    assert!(head.imagined(2, 1).is_ok());
+}
