@@ -128,7 +128,7 @@ impl fmt::Display for Concession {
     }
 }
 
-/// All that was given up so far, the oldest first; of those beyond the newest [`ROWS`] one sum a lever.
+/// All that was given up so far, the oldest first; of those beyond the newest eight one sum a lever.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Concessions(Vec<Concession>);
 

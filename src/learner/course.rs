@@ -3,7 +3,7 @@
 //! ```text
 //! call or pass ── sound ──> remembered as the place to go back to
 //!        │
-//!        └─ loss not finite, or a multiple of what it began with ──> back, a tenth of the rate, again; at most [`MOST`] times a task
+//!        └─ loss not finite, or a multiple of what it began with ──> back, a tenth of the rate, again; at most three times a task
 //! ```
 //!
 //! The loss of a step is that of the parameters before it, so what made it explode may be the last step of the call before: a call that fails
