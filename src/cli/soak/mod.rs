@@ -63,7 +63,7 @@ impl Args {
 const EXAMPLES: &str = "\
 Examples:
   perennial soak --tasks 50                       # a minute
-  perennial soak --tasks 500 --budget 64MB        # the life of README.md
+  perennial soak --tasks 500 --budget 64MB        # half an hour and more
   perennial soak --backbone vit_tiny.onnx --flash 2MB --budget 160MB --alone";
 
 /// Runs the command.
