@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::bundle::{self, Signing};
-use super::options::{Adapt, Kept, Pixels, Train};
+use super::options::{Adapt, Lesson, Train};
 use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
@@ -21,17 +21,8 @@ use crate::store::Place;
 /// Options of `learn`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// An ONNX file, or `default` for the embedded model
-    #[arg(long)]
-    backbone: PathBuf,
-    /// A folder with one folder of pictures a class: DIR/<class>/*.{jpg,png,webp,bmp}
-    #[arg(long)]
-    data: PathBuf,
-    /// Name of the task
-    #[arg(long)]
-    task: String,
     #[command(flatten)]
-    kept: Kept,
+    lesson: Lesson,
     /// Strategy of a new state; an existing one goes on as it was
     #[arg(long, default_value = "perennial")]
     strategy: String,
@@ -48,8 +39,6 @@ pub struct Args {
     adapt: Adapt,
     #[command(flatten)]
     train: Train,
-    #[command(flatten)]
-    pixels: Pixels,
     /// Write what the task taught as a bundle, for devices that have the first task in common; needs --key
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
@@ -66,16 +55,11 @@ impl Args {
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(global, &args.backbone)?;
-    let mut data = crate::data::folder::image_folder(&args.data)?;
-    data.verify()?;
-    for skipped in &data.skipped {
-        eprintln!("skipped {}: {}", skipped.path.display(), skipped.reason);
-    }
-    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
-    let place = args.kept.open()?;
+    let backbone = options::backbone(global, &args.lesson.learned.backbone)?;
+    let (data, preprocess) = args.lesson.pictures(global, &backbone)?;
+    let place = args.lesson.learned.kept.open()?;
     let mut learner = open(global, args, &place, backbone)?;
-    if let Some(task) = learner.tasks().iter().find(|t| t.name == args.task) {
+    if let Some(task) = learner.tasks().iter().find(|t| t.name == args.lesson.task) {
         crate::bail!(
             InvalidArgument,
             "{place} already holds a task {:?} with {} classes; choose another name",
@@ -87,7 +71,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         Some(_) => learner.state().can_share().and_then(|()| args.signing.key()).map(Some)?,
         None => None,
     };
-    learner.begin_task(&args.task)?;
+    learner.begin_task(&args.lesson.task)?;
     let steps = teach(global, &mut learner, &data, &preprocess, args.train.epochs)?;
     let report = learner.end_task()?;
     check(args, &place, &report.verdict)?;
@@ -113,7 +97,7 @@ fn check(args: &Args, place: &Place, verdict: &Verdict) -> Result<()> {
         Some(why) if !args.anyway => Err(crate::err!(
             Refused,
             "task {:?} was not kept: {why}. {place} is as it was; --anyway keeps the task all the same",
-            args.task
+            args.lesson.task
         )),
         _ => Ok(()),
     }

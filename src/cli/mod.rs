@@ -20,6 +20,7 @@ mod learn;
 mod options;
 mod predict;
 mod replay;
+mod scratch;
 mod show;
 mod soak;
 mod state;

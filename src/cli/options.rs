@@ -11,6 +11,7 @@ use super::{Global, embedded};
 use crate::adapter::named::Named;
 use crate::adapter::{Blocks, Lora, Roles};
 use crate::backbone::Backbone;
+use crate::data::folder::image_folder;
 use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
@@ -82,6 +83,37 @@ impl Learned {
         let backbone = backbone(global, &self.backbone)?;
         let (_, state) = self.kept.open()?.load(Some(backbone.sha256()))?;
         Ok((backbone, state))
+    }
+}
+
+/// Pictures that teach a task, and what they teach it to.
+#[derive(Args, Clone, Debug)]
+pub struct Lesson {
+    #[command(flatten)]
+    pub learned: Learned,
+    /// A folder with one folder of pictures a class: DIR/<class>/*.{jpg,png,webp,bmp}
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Name of the task
+    #[arg(long)]
+    pub task: String,
+    #[command(flatten)]
+    pixels: Pixels,
+}
+
+impl Lesson {
+    /// The pictures, every one of which was opened, and how they become pixels for `backbone`; says on stderr which are skipped.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) and [`Io`](crate::ErrorKind::Io) for a folder that cannot be read, and as [`Pixels::resolve`].
+    pub fn pictures(&self, global: &Global, backbone: &Backbone) -> Result<(Dataset, Preprocess)> {
+        let mut data = image_folder(&self.data)?;
+        data.verify()?;
+        for skipped in &data.skipped {
+            eprintln!("skipped {}: {}", skipped.path.display(), skipped.reason);
+        }
+        let preprocess = self.pixels.resolve(global, backbone, &self.learned.backbone, &data)?;
+        Ok((data, preprocess))
     }
 }
 

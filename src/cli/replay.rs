@@ -1,10 +1,8 @@
 //! `perennial replay`: a task learned again from its receipt, to see whether the same comes of it.
 
-use std::path::PathBuf;
-
 use serde_json::json;
 
-use super::options::{Kept, Pixels};
+use super::options::Lesson;
 use super::{Global, learn, options, show};
 use crate::error::Result;
 use crate::learner::{Learner, Receipt, State};
@@ -14,22 +12,11 @@ use crate::store::Place;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// An ONNX file, or `default` for the embedded model
-    #[arg(long)]
-    backbone: PathBuf,
-    /// The pictures of the task: DIR/<class>/*.{jpg,png,webp,bmp}
-    #[arg(long)]
-    data: PathBuf,
-    /// Name of the task
-    #[arg(long)]
-    task: String,
     #[command(flatten)]
-    kept: Kept,
+    lesson: Lesson,
     /// The state before the task, a file or partition:PATH [default: none, for the first task]
     #[arg(long, value_name = "PLACE")]
     from: Option<Place>,
-    #[command(flatten)]
-    pixels: Pixels,
 }
 
 const EXAMPLES: &str = "\
@@ -39,42 +26,38 @@ Examples:
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let backbone = options::backbone(global, &args.backbone)?;
-    let mut data = crate::data::folder::image_folder(&args.data)?;
-    data.verify()?;
-    let preprocess = args.pixels.resolve(global, &backbone, &args.backbone, &data)?;
-    let (_, state): (_, State) = args.kept.open()?.load(Some(backbone.sha256()))?;
-    let then = receipt(&state, &args.task)?;
+    let (backbone, state) = args.lesson.learned.read(global)?;
+    let (data, preprocess) = args.lesson.pictures(global, &backbone)?;
+    let then = receipt(&state, &args.lesson.task)?;
     let builder = Learner::builder(backbone).engine(options::engine(global)?).budget(then.budget.clone());
     let mut learner = match &args.from {
-        Some(place) => builder.resume(args.kept.open_other(place)?.load(None)?.1).build()?,
+        Some(place) => builder.resume(args.lesson.learned.kept.open_other(place)?.load(None)?.1).build()?,
         None => builder.strategy(&state.strategy).settings(state.settings.clone()).build()?,
     };
     if learner.state().digest()? != then.before {
         crate::bail!(
             Mismatch,
-            "{:?} was not learned from this state; give the one before it with --from, or nothing for the first task (one whose random \
-             features were given up later is not made again)",
-            args.task
+            "{:?} was not learned from this state; give the one before it with --from, or nothing for the first task",
+            args.lesson.task
         );
     }
-    learner.begin_task(&args.task)?;
+    learner.begin_task(&args.lesson.task)?;
     learn::teach(global, &mut learner, &data, &preprocess, then.passes as usize)?;
     learner.end_task()?;
     learner.commit_anyway()?;
-    let now = receipt(learner.state(), &args.task)?;
+    let now = receipt(learner.state(), &args.lesson.task)?;
     let different = then.differences(&now);
     if global.json {
-        show::json(&json!({ "task": args.task, "then": then, "now": now, "different": different }))?;
+        show::json(&json!({ "task": args.lesson.task, "then": then, "now": now, "different": different }))?;
     } else if different.is_empty() {
-        println!("{:?} again: the same pictures, and byte for byte the same state", args.task);
+        println!("{:?} again: the same pictures, and byte for byte the same state", args.lesson.task);
     }
     match different.is_empty() {
         true => Ok(()),
         false => Err(crate::err!(
             Mismatch,
             "{:?} came out differently: {}. Another engine, instruction set or version may round otherwise",
-            args.task,
+            args.lesson.task,
             different.join("; ")
         )),
     }

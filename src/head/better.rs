@@ -41,11 +41,6 @@ impl Better {
         self.right
     }
 
-    /// As [`Ridge::lift_as`].
-    pub fn lift_as(&mut self, other: &Self) {
-        self.ridge.lift_as(&other.ridge);
-    }
-
     /// The head that speaks.
     fn speaker(&self) -> &dyn Head {
         let [ridge, lda] = self.right;

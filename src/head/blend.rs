@@ -35,11 +35,6 @@ impl Blend {
         Self { mda, ridge, narrow, evidence: Evidence::new(Self::settings()) }
     }
 
-    /// As [`Ridge::lift_as`].
-    pub fn lift_as(&mut self, other: &Self) {
-        self.ridge.lift_as(&other.ridge);
-    }
-
     /// Temperatures and weights that are compared.
     pub(super) fn settings() -> usize {
         TEMPERATURES * WEIGHTS.len()

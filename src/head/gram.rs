@@ -132,7 +132,8 @@ impl Gram {
             Self::Whole(gram) => Ok(Self::Whole(gram.leading(width))),
             Self::Rounded { scatter, between } => {
                 let columns = between.slice(s![.., ..width.min(between.ncols())]).to_owned();
-                Ok(Self::Rounded { scatter: scatter.leading(width), between: orthogonal(&columns)? })
+                let between = if columns.is_empty() { columns } else { orthogonal(&columns)? };
+                Ok(Self::Rounded { scatter: scatter.leading(width), between })
             }
         }
     }

@@ -80,22 +80,6 @@ impl Ridge {
         }
     }
 
-    /// Of no class yet, with the lift of `other`, which may have fewer columns left.
-    pub fn lift_as(&mut self, other: &Self) {
-        let width = other.gram.width();
-        let (gram, classes) = match self.gram {
-            Gram::Whole(_) => (Gram::Whole(PackedGram::new(width)), ClassSums::new(width)),
-            Gram::Rounded { .. } => (Gram::rounded(width), ClassSums::resting(width, Rest::Narrow)),
-        };
-        *self = Self {
-            lift: other.lift,
-            gram,
-            classes,
-            share: self.share,
-            ..Self::new(self.features as usize, Lift::Identity)
-        };
-    }
-
     /// The λ in use; `None` before a solve or after the sums have changed.
     pub fn lambda(&self) -> Option<f64> {
         self.lambda

@@ -106,16 +106,6 @@ impl Statistics {
         }
     }
 
-    /// Reads the same random features as `other`, which may have fewer: some were given up. For statistics of no row.
-    pub(super) fn lift_as(&mut self, other: &Self) {
-        match (self, other) {
-            (Self::Ridge(own), Self::Ridge(other)) => own.lift_as(other),
-            (Self::Blend(own), Self::Blend(other)) => own.lift_as(other),
-            (Self::Better(own), Self::Better(other)) => own.lift_as(other),
-            _ => {}
-        }
-    }
-
     /// Takes for what its rows say about settings what `after` heard of them and `before` had not.
     pub(super) fn hear(&mut self, after: &Self, before: &Self) {
         match (self, after, before) {

@@ -228,7 +228,7 @@ impl Learner {
         found: Option<Array2<f32>>,
     ) -> Result<()> {
         if self.state.statistics.is_none() {
-            self.state.statistics = self.empty_statistics(rows.ncols()).map(Arc::new);
+            self.state.statistics = self.empty_statistics(rows.ncols())?.map(Arc::new);
         }
         if let Some(statistics) = &mut self.state.statistics {
             let statistics = Arc::make_mut(statistics);
@@ -243,17 +243,18 @@ impl Learner {
     }
 
     /// Statistics of no image, for rows of `columns`; `None` where the training head is the classifier.
-    pub(super) fn empty_statistics(&self, columns: usize) -> Option<Statistics> {
+    pub(super) fn empty_statistics(&self, columns: usize) -> Result<Option<Statistics>> {
         let Reading { classifier, view } = self.reading;
         // The width of one network, of which there will be more.
         let width = if classifier == Classifier::Subspaces { self.backbone.width } else { columns };
         let nearest = self.state.summary.first().copied().unwrap_or(0);
         let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
-        let mut empty = Statistics::new(classifier, width, narrow, self.state.settings.seed)?;
-        if let Some(own) = &self.state.statistics {
-            empty.lift_as(own);
+        let mut empty = Statistics::new(classifier, width, narrow, self.state.settings.seed);
+        if let (Some(empty), Some(own)) = (&mut empty, &self.state.statistics) {
+            // Some of those that are drawn may have been given up.
+            empty.head_mut().keep_features(own.head().random_features())?;
         }
-        Some(empty)
+        Ok(empty)
     }
 
     fn record(

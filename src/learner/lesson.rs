@@ -155,7 +155,7 @@ impl Learner {
         }
         before.can_share()?;
         let space = self.state.space_rows(self.reading.view, whole)?;
-        let empty = self.empty_statistics(rows.ncols());
+        let empty = self.empty_statistics(rows.ncols())?;
         let empty = empty.ok_or_else(|| crate::err!(Bug, "a classifier without statistics"))?;
         let lesson = Lesson::new(&self.state, before, [rows.view(), space.view()], labels, empty)?;
         Ok(Some(Box::new(Lesson { name: task.name.clone(), ..lesson })))
@@ -205,11 +205,12 @@ impl State {
     /// [`Bug`](crate::ErrorKind::Bug) where widths differ.
     pub fn space(&self) -> Result<Space<'_>> {
         let strategy = strategy::by_name(&self.strategy, self.settings.random_features)?.strategy;
+        let left = self.statistics.as_ref().map(|statistics| statistics.head().random_features());
         let adapters = if self.adapted { strategy.networks(&self.memory)? } else { Vec::new() };
         Ok(Space {
             strategy: &self.strategy,
             seed: self.settings.seed,
-            random_features: self.settings.random_features as u64,
+            random_features: left.filter(|&n| n > 0).unwrap_or(self.settings.random_features) as u64,
             crops: self.settings.crops.unwrap_or(1) as u64,
             lora: &self.settings.lora,
             named: &self.settings.named,

@@ -136,7 +136,6 @@ impl State {
             return Ok(None);
         }
         Arc::make_mut(statistics).head_mut().keep_features(left)?;
-        self.settings.random_features = left;
         Ok(Some((have - left) as f64 / have as f64))
     }
 

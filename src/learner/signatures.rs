@@ -50,10 +50,11 @@ impl Signatures {
                 best = Some((task, smaller, cost));
             }
         }
-        Ok(best.map(|(task, smaller, cost)| {
-            self.router.replace(task, smaller);
-            cost
-        }))
+        let Some((task, smaller, cost)) = best else { return Ok(None) };
+        if let Some(own) = self.router.get_mut(task) {
+            *own = smaller;
+        }
+        Ok(Some(cost))
     }
 
     /// What it costs, in nats a sample, to make two tasks one, and the bytes that it saves.
@@ -67,9 +68,8 @@ impl Signatures {
     /// Makes two tasks one, the earlier of the two; later tasks move down by one.
     pub fn unite(&mut self, kept: usize, other: usize) -> Result<()> {
         let Some(gone) = self.router.remove(other) else { return Ok(()) };
-        if let Some(own) = self.router.signatures().get(kept) {
-            let united = own.united(&gone)?.0;
-            self.router.replace(kept, united);
+        if let Some(own) = self.router.get_mut(kept) {
+            *own = own.united(&gone)?.0;
         }
         Ok(())
     }

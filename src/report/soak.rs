@@ -66,6 +66,16 @@ pub struct Day {
     pub open_files: Option<u64>,
 }
 
+impl Day {
+    fn rss_mib(&self) -> Option<f64> {
+        self.rss_bytes.map(|bytes| bytes as f64 / f64::from(1 << 20))
+    }
+
+    fn files(&self) -> Option<f64> {
+        self.open_files.map(|n| n as f64)
+    }
+}
+
 /// What can happen to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -139,12 +149,12 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 impl LongLife {
     /// What days took around day 5 and at the end, and their ratio; `None` for a short life.
-    fn grew(&self, of: fn(&Day) -> f64) -> Option<[f64; 3]> {
+    fn grew(&self, of: fn(&Day) -> Option<f64>) -> Option<[f64; 3]> {
         // The first days adapt the network or follow on it.
         let later = self.days.get(3..)?;
         let window = WINDOW.min(later.len() / 2);
-        let early = median(later.get(..window)?.iter().map(of))?;
-        let late = median(later.get(later.len() - window..)?.iter().map(of))?;
+        let early = median(later.get(..window)?.iter().filter_map(of))?;
+        let late = median(later.get(later.len() - window..)?.iter().filter_map(of))?;
         Some([early, late, late / early])
     }
 
@@ -161,22 +171,13 @@ impl LongLife {
     }
 
     /// Times and memory, early and late.
-    fn growth(&self) -> Vec<(&'static str, Option<[f64; 3]>, &'static str)> {
-        let mib = |bytes: Option<u64>| bytes.unwrap_or_default() as f64 / f64::from(1 << 20);
-        vec![
-            ("learning a picture", self.grew(|day| day.learn_ms), "ms"),
-            ("end of a lesson", self.grew(|day| day.end_ms), "ms"),
-            ("a prediction", self.grew(|day| day.predict_ms), "ms"),
-            (
-                "resident memory",
-                if mib(self.days.first().and_then(|d| d.rss_bytes)) > 0.0 {
-                    self.grew(|day| day.rss_bytes.unwrap_or_default() as f64 / f64::from(1 << 20))
-                } else {
-                    None
-                },
-                "MiB",
-            ),
-            ("open files", self.grew(|day| day.open_files.unwrap_or_default() as f64), ""),
+    fn growth(&self) -> [(&'static str, Option<[f64; 3]>, &'static str); 5] {
+        [
+            ("learning a picture", self.grew(|day| Some(day.learn_ms)), "ms"),
+            ("end of a lesson", self.grew(|day| Some(day.end_ms)), "ms"),
+            ("a prediction", self.grew(|day| Some(day.predict_ms)), "ms"),
+            ("resident memory", self.grew(Day::rss_mib), "MiB"),
+            ("open files", self.grew(Day::files), ""),
         ]
     }
 }
@@ -218,8 +219,8 @@ pub fn page(soak: &Soak) -> Markup {
             (line(soak, "End of a lesson", "Statistics, signature, verdict, and what is given up.", "ms", |day| Some(day.end_ms)))
             (line(soak, "A prediction", "After the frozen part of the network.", "ms", |day| Some(day.predict_ms)))
             (line(soak, "Resident memory", "The whole process; lives follow one another in it.", "MiB",
-                |day| day.rss_bytes.map(|b| b as f64 / f64::from(1 << 20))))
-            (line(soak, "Open files", "Of the whole process.", "files", |day| day.open_files.map(|n| n as f64)))
+                Day::rss_mib))
+            (line(soak, "Open files", "Of the whole process.", "files", Day::files))
             @for life in &soak.lives { (fates(life)) }
             @if soak.lives.iter().any(|life| !life.given_up.is_empty()) { (given_up(soak)) }
         }

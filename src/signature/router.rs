@@ -70,13 +70,6 @@ impl Router {
         (task < self.signatures.len()).then(|| self.signatures.remove(task))
     }
 
-    /// Puts `signature` in the place of that of `task`.
-    pub fn replace(&mut self, task: usize, signature: Signature) {
-        if let Some(own) = self.signatures.get_mut(task) {
-            *own = signature;
-        }
-    }
-
     /// The signature of a task, to be changed.
     pub fn get_mut(&mut self, task: usize) -> Option<&mut Signature> {
         self.signatures.get_mut(task)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::super::options::{Learned, Pixels};
+use super::super::options::Lesson;
 use super::super::{Global, learn, options, show};
 use super::Signing;
 use crate::error::Result;
@@ -14,17 +14,9 @@ use crate::learner::Learner;
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    learned: Learned,
-    /// A folder with one folder of pictures a class: DIR/<class>/*.{jpg,png,webp,bmp}
-    #[arg(long)]
-    data: PathBuf,
-    /// Name of the task
-    #[arg(long)]
-    task: String,
+    lesson: Lesson,
     #[command(flatten)]
     signing: Signing,
-    #[command(flatten)]
-    pixels: Pixels,
     /// Bundle to write
     #[arg(long, short)]
     out: PathBuf,
@@ -33,10 +25,8 @@ pub struct Args {
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
     let key = args.signing.key()?;
-    let (backbone, state) = args.learned.read(global)?;
-    let mut data = crate::data::folder::image_folder(&args.data)?;
-    data.verify()?;
-    let preprocess = args.pixels.resolve(global, &backbone, &args.learned.backbone, &data)?;
+    let (backbone, state) = args.lesson.learned.read(global)?;
+    let (data, preprocess) = args.lesson.pictures(global, &backbone)?;
     state.can_share()?;
     if let Some(class) = data.classes.iter().find(|class| state.class(class).is_some()) {
         crate::bail!(
@@ -47,7 +37,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     }
     let engine = options::engine(global)?;
     let mut learner = Learner::builder(backbone).engine(engine).resume(state).sharing(true).build()?;
-    learner.begin_task(&args.task)?;
+    learner.begin_task(&args.lesson.task)?;
     learn::teach(global, &mut learner, &data, &preprocess, 1)?;
     let report = learner.end_task()?;
     let bundle = args.signing.write(&learner, super::preprocessing(&preprocess)?, &key, &args.out)?;

@@ -1,11 +1,12 @@
 //! The learner shown in full, switched off in the middle.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::stage::Stage;
 use super::{STRATEGY, say};
+use crate::cli::scratch::Scratch;
 use crate::cli::show;
 use crate::error::{Context, Result};
 use crate::eval::{EvalResult, Event, Run, Trace};
@@ -41,7 +42,7 @@ pub struct Shown {
 
 /// Learns every task, with a restart after the third, and beside it without.
 pub fn run(stage: &Stage<'_>) -> Result<Shown> {
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("demo")?;
     let course = stage.course();
     let tasks = stage.scenario.tasks.len();
     let bar = show::bar(stage.global, tasks, STRATEGY);
@@ -105,22 +106,4 @@ fn saved(learner: &Learner, file: &Path) -> Result<Vec<u8>> {
 fn loaded(stage: &Stage<'_>, file: &Path) -> Result<Learner> {
     let (_, state): (_, State) = store::load(file, stage.backbone.sha256())?;
     stage.learner(STRATEGY).resume(state).build()
-}
-
-/// A folder that goes when the demonstration ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("perennial-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).at(|| path.display().to_string())?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Whoever cannot remove it now finds it in the folder for temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

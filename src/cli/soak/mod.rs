@@ -5,15 +5,15 @@ mod life;
 mod power;
 mod world;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use serde_json::json;
 
 use super::options;
+use super::scratch::Scratch;
 use super::{Global, embedded, show};
-use crate::adapter::{Blocks, Lora, Roles};
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::learner::{Budget, Learner, Settings};
 use crate::report::{self, Happened, LongLife, Soak};
 use crate::store::Place;
@@ -68,7 +68,7 @@ Examples:
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let (mut lives, scratch) = (Vec::new(), Scratch::new()?);
+    let (mut lives, scratch) = (Vec::new(), Scratch::new("soak")?);
     let backbone = options::backbone(global, &args.backbone)?;
     let world = World::new(global, &backbone)?;
     let flash = usize::try_from(args.flash.as_u64()).unwrap_or(usize::MAX);
@@ -104,8 +104,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 const SECTOR: u64 = 4096;
 
 fn settings(global: &Global, args: &Args) -> Settings {
-    let lora = Lora { rank: 4, alpha: 4.0, blocks: Blocks::Last(4), roles: Roles::Q | Roles::V };
-    Settings { lora, seed: global.seed, random_features: args.random_features, ..Settings::default() }
+    Settings { seed: global.seed, random_features: args.random_features, ..Settings::default() }
 }
 
 /// Makes the learner as small as the promised RAM asks for.
@@ -184,23 +183,5 @@ fn tell(global: &Global, args: &Args, soak: &Soak) -> Result<()> {
     match lost {
         0 => Ok(()),
         n => Err(crate::err!(Bug, "{n} times something was lost; the table says what")),
-    }
-}
-
-/// A folder that goes when the life ends.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self> {
-        let path: &Path = &std::env::temp_dir().join(format!("perennial-soak-{}", std::process::id()));
-        std::fs::create_dir_all(path).at(|| path.display().to_string())?;
-        Ok(Self(path.into()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Whoever cannot remove it now finds it in the folder for temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
