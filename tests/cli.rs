@@ -361,7 +361,7 @@ fn bench_measures_every_work_and_compares() {
     let args = [&common[..], &["--roles", "q,v", "--repeats", "2", "--engines", "tract,tract@2"]].concat();
     let document = json(folder.path(), &args);
     let rows = document["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 7 * 2, "seven works on two engines");
+    assert_eq!(rows.len(), 8 * 2, "eight works on two engines");
     for row in rows {
         assert_eq!(row["error"], Value::Null, "{row}");
         assert_eq!(row["seconds"].as_array().unwrap().len(), 2);

@@ -1,6 +1,6 @@
 //! What engines say that a session takes, against what is allocated: never below, and of tract not far above.
 //!
-//! What is beside the weights of small graphs depends on more than their number of nodes: a megabyte and a half is let go.
+//! What is beside the weights of small graphs depends on more than their number of nodes: a megabyte and a half is let go, above twice as much.
 
 #![allow(unsafe_code)]
 
@@ -14,7 +14,7 @@ use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, Session, by_name, names};
 use perennial::graph::{DType, Graph};
-use perennial::joint::joint;
+use perennial::joint::{Objective, joint, recomputing};
 
 /// Most that may be promised over what is taken, and bytes that are let go.
 const ABOVE: f64 = 1.1;
@@ -27,7 +27,9 @@ fn graphs(backbone: &Backbone, roles: Roles, rank: usize) -> Vec<(&'static str, 
     let parts = backbone.parts(lora.blocks, lora.roles).unwrap();
     let (suffix, _) = backbone.deepened(parts.suffix.clone()).unwrap();
     let (step, slots) = inject(parts.suffix, &parts.sites, &lora, Sharing::Shared).unwrap();
-    vec![("trunk", parts.trunk), ("suffix", suffix), ("step", joint(step, &slots, 16).unwrap().graph)]
+    let again = recomputing(&Objective::Linear, step.clone(), &slots, 16).unwrap().graph;
+    let step = joint(step, &slots, 16).unwrap().graph;
+    vec![("trunk", parts.trunk), ("suffix", suffix), ("step", step), ("recomputing step", again)]
 }
 
 fn inputs(session: &dyn Session) -> Vec<Data> {
@@ -68,7 +70,7 @@ fn measured(engine: &dyn Engine, what: &str, graph: &Graph, batch: usize) -> Vec
         }
         // Of a pass forward, values that are written over in place are not known; it is small beside the rest.
         let most = if name == "running" && !what.ends_with("step") { 2.0 } else { ABOVE };
-        if engine.name() == "tract" && planned > most * taken + SLACK {
+        if engine.name() == "tract" && planned > most * taken + 2.0 * SLACK {
             wrong.push(format!(
                 "{} {what}: {name} takes {taken} bytes only, {planned} were planned",
                 engine.name()

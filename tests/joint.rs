@@ -12,8 +12,9 @@ use ndarray::{Array1, Array2, Array4, ArrayD, Axis, concatenate};
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::engine::{Data, Port, Session, Tract};
 use perennial::graph::{DType, Dim, Emit, Graph, Node, Shape};
-use perennial::joint::{Joint, Objective, Views, joint, minimising};
+use perennial::joint::{Joint, Objective, Views, joint, minimising, recomputing};
 use perennial::optim::{AdamW, Optimizer};
+use perennial::plan::{self, Order};
 use perennial::{ErrorKind, gradcheck};
 use serde_json::Value;
 
@@ -93,6 +94,44 @@ fn so_do_the_gradients_of_an_adapter_an_image() {
             assert!(worst < gradcheck::TOLERANCE, "{name} {roles}: {worst:.1e}");
         }
     }
+}
+
+/// Outputs of a step for the same inputs.
+fn sampled(step: &Joint, batch: usize) -> Vec<ArrayD<f32>> {
+    let session = session(&step.graph, batch);
+    let inputs: Vec<Data> =
+        session.inputs().iter().map(|port| gradcheck::sample(port, batch, &mut rng(3)).unwrap()).collect();
+    session.run(&inputs).unwrap().into_iter().map(|data| data.into_f32().unwrap()).collect()
+}
+
+/// Gradient checkpointing changes what is kept; numbers differ by rounding at most, since an engine may fuse other nodes.
+#[test]
+fn what_is_computed_again_is_what_was_kept() {
+    let mut steps = 0;
+    for fixture in fixtures::single() {
+        let lora = |roles| Lora { rank: 2, alpha: 3.0, blocks: Blocks::All, roles };
+        for lora in [lora(all_roles()), lora(bottlenecks()), lora(Roles::PREFIX)] {
+            let Ok((whole, sites)) = fixture.backbone().whole(lora.blocks, lora.roles) else { continue };
+            let (graph, slots) = inject(whole, &sites, &lora, Sharing::Shared).unwrap();
+            let kept = joint(graph.clone(), &slots, CAPACITY).unwrap();
+            let again = recomputing(&Objective::Linear, graph, &slots, CAPACITY).unwrap();
+            let batch = *fixture.batches().last().unwrap();
+            let name = format!("{} {}", fixture.name, lora.roles);
+            for (kept, again) in sampled(&kept, batch).iter().zip(sampled(&again, batch)) {
+                let size = kept.iter().fold(0.0f32, |m, x| m.max(x.abs())).max(1e-6);
+                let apart = kept.iter().zip(&again).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
+                assert!(apart <= 1e-4 * size, "{name}: {apart:.1e} of {size:.1e}");
+            }
+            for order in [Order::Written, Order::LastOutputFirst] {
+                let [kept, again] =
+                    [&kept, &again].map(|step| plan::peak(&step.graph, batch, order).unwrap());
+                println!("{name:<60} {order:?} {again} of {kept} bytes");
+                assert!(again < kept, "{name}: {order:?} {again} of {kept} bytes");
+            }
+            steps += 1;
+        }
+    }
+    assert!(steps > 20, "{steps} steps were compared");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use perennial::adapter::{Blocks, Lora, Roles};
 use perennial::engine::{Data, Engine, Ports, Session, Tract};
 use perennial::graph::Graph;
 use perennial::head::Vectors;
-use perennial::learner::{Budget, Crops, Descent, Learner, Settings, State, crop};
+use perennial::learner::{Budget, Crops, Descent, Learner, Settings, Spill, State, crop};
 use perennial::{ErrorKind, store, strategy};
 
 /// Share of fresh pictures of `tasks` that get their class.
@@ -750,6 +750,49 @@ fn the_cache_stays_within_its_limit() {
         let report = learner.end_task().unwrap();
         assert_eq!((report.images, report.kept), (20, limit.min(20)));
     }
+}
+
+#[test]
+fn pictures_in_a_file_teach_what_they_teach_from_ram() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = 2 * 17 * 32 * 2;
+    let learned = |strategy: &str, budget: Budget| {
+        let settings = Settings { crops: Some(2), ..settings() };
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let builder = Learner::builder(backbone).strategy(strategy).settings(settings).budget(budget);
+        let mut learner = builder.build().unwrap();
+        let mut kept = Vec::new();
+        for task in 0..2 {
+            let (images, labels) = pictures(task, PER_CLASS, 0);
+            learner.begin_task(&task.to_string()).unwrap();
+            learner.observe(images.view(), &labels).unwrap();
+            learner.epoch().unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the file has no name");
+            kept.push(learner.end_task().unwrap().kept);
+            learner.commit_anyway().unwrap();
+        }
+        let mut state = serde_json::to_value(learner.state()).unwrap();
+        // Their receipts say where pictures were kept.
+        state.as_object_mut().unwrap().remove("tasks").unwrap();
+        (kept, state)
+    };
+    for strategy in ["pegp", "perennial", "ntk-lite"] {
+        let ram = learned(strategy, Budget::default());
+        let spill = |pictures: usize| Spill { folder: folder.path().into(), bytes: pictures * row };
+        let file = learned(strategy, Budget { spill: Some(spill(100)), ..Budget::default() });
+        assert!(ram == file, "{strategy}: {:?} and {:?} were kept", ram.0, file.0);
+        // Room in RAM for what stands beside the tokens only, and in the file for seven of twenty.
+        let (kept, _) =
+            learned(strategy, Budget { spill: Some(spill(7)), cache: 20 * row / 3, ..Budget::default() });
+        assert_eq!(kept[0], 7, "{strategy}");
+    }
+    let missing = Some(Spill { folder: folder.path().join("missing"), bytes: 1 << 20 });
+    let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+    let refused = Learner::builder(backbone)
+        .settings(settings())
+        .budget(Budget { spill: missing, ..Budget::default() })
+        .build();
+    assert_eq!(kind(refused), ErrorKind::NotFound);
 }
 
 #[test]

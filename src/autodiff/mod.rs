@@ -16,6 +16,7 @@
 //! | `needed` | which values lie between the wanted ones and the loss; nothing else is differentiated |
 //! | `walk` | the one reverse walk: rule lookup, accumulation |
 //! | `unbroadcast` | sums a gradient back over broadcast axes, or spreads it, in one place |
+//! | `recompute` | activations computed a second time instead of kept |
 //! | `slabs` | gradients of parts of a value, put side by side |
 //! | `forms` | operator forms that depend on the opset, read and written |
 //! | `gelu` | a function of five nodes whose gradient is cheaper as one |
@@ -38,6 +39,7 @@ mod forms;
 mod gelu;
 pub mod loss;
 mod needed;
+mod recompute;
 pub mod rules;
 mod slabs;
 mod unbroadcast;
@@ -64,11 +66,28 @@ pub const OPSETS: RangeInclusive<i64> = 13..=22;
 /// not depend on it (a gradient of zeros would hide a graph that was put together wrongly).
 /// `Unsupported`: the opset, or an operator without a rule between `wrt` and `loss`; the node is named.
 /// `Shape`: shapes on the path were not inferred.
-pub fn differentiate(mut graph: Graph, loss: ValueId, wrt: &[ValueId]) -> Result<(Graph, Vec<ValueId>)> {
+pub fn differentiate(graph: Graph, loss: ValueId, wrt: &[ValueId]) -> Result<(Graph, Vec<ValueId>)> {
+    differentiate_between(graph, loss, wrt, &[])
+}
+
+/// The same with less kept: of the values between two neighbours in one of `chains` nothing stays for the backward pass, which computes
+/// them again when it comes there. Everything must pass every value of a chain in turn; what stands before the last one stays.
+///
+/// # Errors
+/// As [`differentiate`].
+pub fn differentiate_between(
+    mut graph: Graph,
+    loss: ValueId,
+    wrt: &[ValueId],
+    chains: &[Vec<ValueId>],
+) -> Result<(Graph, Vec<ValueId>)> {
     check(&graph, loss, wrt)?;
     let needed = Needed::find(&graph, loss, wrt)?;
-    let given = graph.values().len();
-    let grads = walk::reverse(&mut graph, loss, wrt, &needed)?;
+    let (given, nodes) = (graph.values().len(), graph.nodes().len());
+    let (grads, all) = walk::reverse(&mut graph, loss, wrt, &needed)?;
+    for chain in chains {
+        recompute::between(&mut graph, nodes, chain, &all)?;
+    }
     let named = name(&mut graph, given, wrt, &grads)?;
     Ok((graph, named))
 }

@@ -16,13 +16,13 @@ use super::unbroadcast;
 use crate::error::{Context, Result};
 use crate::graph::{Emit, Graph, Index, Node, Tensor, ValueId};
 
-/// Appends the gradients of `loss` and returns those of `wrt`, in order.
+/// Appends the gradients of `loss` and returns those of `wrt`, in order, and of every value that has one.
 pub(super) fn reverse(
     graph: &mut Graph,
     loss: ValueId,
     wrt: &[ValueId],
     needed: &Needed,
-) -> Result<Vec<ValueId>> {
+) -> Result<(Vec<ValueId>, BTreeMap<ValueId, ValueId>)> {
     let path: Vec<Node> = graph.nodes().iter().filter(|n| needed.node(n)).cloned().collect();
     let dtype = graph.dtype(loss)?;
     let ones = vec![1; graph.shape(loss)?.rank()];
@@ -34,9 +34,10 @@ pub(super) fn reverse(
     for node in path.iter().rev() {
         walk.visit(node).at(|| format!("gradient of {}", node.label()))?;
     }
-    wrt.iter()
-        .map(|&v| walk.settle(v)?.ok_or_else(|| crate::err!(Bug, "value {} got no gradient", v.index())))
-        .collect()
+    let mut one =
+        |&v| walk.settle(v)?.ok_or_else(|| crate::err!(Bug, "value {} got no gradient", ValueId::index(v)));
+    let grads = wrt.iter().map(&mut one).collect::<Result<_>>()?;
+    Ok((grads, walk.settled))
 }
 
 struct Walk<'g, 'n> {

@@ -12,7 +12,7 @@ use crate::backbone::{Backbone, Parts};
 use crate::error::{Context, Result};
 use crate::gradcheck::{self, Check};
 use crate::graph::{Graph, fold};
-use crate::joint::{Joint, Manifest, joint};
+use crate::joint::{Joint, Manifest, Objective, minimising, recomputing};
 use crate::{onnx, precision};
 
 /// Options of `compile`.
@@ -31,6 +31,9 @@ pub struct Args {
     /// One adapter an image instead of one for the batch
     #[arg(long)]
     per_image: bool,
+    /// Compute activations again in the backward pass instead of keeping them
+    #[arg(long)]
+    recompute: bool,
     /// What the training step starts from
     #[arg(long, value_enum, default_value_t = From::Boundary)]
     from: From,
@@ -94,7 +97,8 @@ fn training_step(args: &Args, backbone: &Backbone, parts: &Parts) -> Result<Join
         From::Images => backbone.whole(lora.blocks, lora.roles)?,
     };
     let (graph, slots) = inject(start, &sites, &lora, sharing(args))?;
-    joint(graph, &slots, args.classes.next_power_of_two())
+    let compiled = if args.recompute { recomputing } else { minimising };
+    compiled(&Objective::Linear, graph, &slots, args.classes.next_power_of_two())
 }
 
 fn bound(args: &Args, graph: Graph) -> Result<Graph> {

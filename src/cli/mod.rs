@@ -20,7 +20,6 @@ mod learn;
 mod options;
 mod predict;
 mod replay;
-mod scratch;
 mod show;
 mod soak;
 mod state;

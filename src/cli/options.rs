@@ -16,7 +16,7 @@ use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};
 use crate::engine::{self, Engine};
 use crate::error::{Context, Result};
 use crate::head::Vectors;
-use crate::learner::{Budget, Builder, Descent, Fitted, Lever, Settings, State};
+use crate::learner::{Budget, Builder, Descent, Fitted, Lever, Settings, Spill, State};
 use crate::store::{Place, StateKey};
 
 /// The model in the file `model`, or the embedded one for `default`.
@@ -194,6 +194,9 @@ pub struct Train {
     /// Pictures a pass through the engine
     #[arg(long, default_value_t = 4)]
     pub micro: usize,
+    /// Compute activations again in the backward pass instead of keeping them: less memory, more time
+    #[arg(long)]
+    pub recompute: bool,
     /// adamw, or sgd (Nesterov momentum 0.9; half the memory, needs a larger rate)
     #[arg(long, default_value = "adamw", value_name = "NAME")]
     pub optimizer: Descent,
@@ -214,8 +217,8 @@ pub struct Train {
     /// Factor on the likeness to class vectors (CLIP's logit scale)
     #[arg(long, default_value_t = 100.0, value_name = "SCALE")]
     pub logit_scale: f32,
-    /// Promised RAM, such as 150MB: micro-batches, random features and cache become as small as it takes, and what cannot fit
-    /// is refused before the start
+    /// Promised RAM, such as 150MB: micro-batches, random features and cache become as small as it takes, activations are computed
+    /// again if that helps, and what cannot fit is refused before the start
     #[arg(long, value_name = "SIZE")]
     pub budget: Option<ByteSize>,
     /// Promised size of the state, such as 2MB: a task that would make it larger is not kept
@@ -228,6 +231,12 @@ pub struct Train {
     /// RAM for what is kept of a task's pictures, in MiB
     #[arg(long, default_value_t = 256, value_name = "MIB")]
     pub cache: usize,
+    /// A folder for a file, without a name and gone with the task, that takes most of what is kept of a task's pictures
+    #[arg(long, value_name = "DIR")]
+    pub spill: Option<PathBuf>,
+    /// Most bytes of that file
+    #[arg(long, value_name = "SIZE", default_value = "1GB")]
+    pub spill_size: ByteSize,
 }
 
 /// Levers, in the order in which they are pulled.
@@ -259,6 +268,7 @@ impl Train {
             seed,
             batch: self.batch,
             micro: self.micro,
+            recompute: self.recompute,
             descent: self.optimizer,
             learning_rate: self.learning_rate.unwrap_or(self.optimizer.usual_rate()),
             random_features: self.random_features,
@@ -298,7 +308,9 @@ impl Train {
     pub fn promised(&self) -> Budget {
         let bytes = |size: ByteSize| usize::try_from(size.as_u64()).unwrap_or(usize::MAX);
         let (ram, flash) = (self.budget.map(bytes), self.flash.map(bytes));
-        Budget { ram, flash, give_up: self.give_up.to_vec(), cache: self.cache << 20, ..Budget::default() }
+        let spill = |folder: &PathBuf| Spill { folder: folder.clone(), bytes: bytes(self.spill_size) };
+        let (spill, give_up) = (self.spill.as_ref().map(spill), self.give_up.to_vec());
+        Budget { ram, flash, give_up, cache: self.cache << 20, spill, ..Budget::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::options::Lesson;
 use super::{Global, learn, options, show};
 use crate::error::Result;
-use crate::learner::{Learner, Receipt, State};
+use crate::learner::{Budget, Learner, Receipt, Spill, State};
 use crate::store::Place;
 
 /// Options of `replay`.
@@ -29,7 +29,10 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let (backbone, state) = args.lesson.learned.read(global)?;
     let (data, preprocess) = args.lesson.pictures(global, &backbone)?;
     let then = receipt(&state, &args.lesson.task)?;
-    let builder = Learner::builder(backbone).engine(options::engine(global)?).budget(then.budget.clone());
+    let file = then.file.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let spill = file.map(|bytes| Spill { folder: std::env::temp_dir(), bytes });
+    let budget = Budget { spill, ..then.budget.clone() };
+    let builder = Learner::builder(backbone).engine(options::engine(global)?).budget(budget);
     let mut learner = match &args.from {
         Some(place) => builder.resume(args.lesson.learned.kept.open_other(place)?.load(None)?.1).build()?,
         None => builder.strategy(&state.strategy).settings(state.settings.clone()).build()?,

@@ -24,7 +24,7 @@ pub use branches::{Branches, Terms};
 pub use manifest::{Manifest, PortInfo};
 pub use views::Views;
 
-use crate::adapter::Slot;
+use crate::adapter::{Slot, Spine};
 use crate::autodiff;
 use crate::error::Result;
 use crate::graph::{Dim, Emit, Graph, Shape, ValueId, rewrite};
@@ -83,7 +83,27 @@ pub fn joint(graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
 ///
 /// # Errors
 /// As [`joint`].
-pub fn minimising(objective: &Objective, mut graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
+pub fn minimising(objective: &Objective, graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
+    step(objective, graph, slots, capacity, &[])
+}
+
+/// The same step with less kept on the way: the backward pass computes the values inside of all blocks but the last again.
+///
+/// # Errors
+/// As [`minimising`].
+pub fn recomputing(objective: &Objective, graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
+    let spine = |&v: &ValueId| Spine::of(&graph, v).map(|spine| spine.cuts().collect());
+    let chains = graph.outputs.iter().map(spine).collect::<Result<Vec<_>>>()?;
+    step(objective, graph, slots, capacity, &chains)
+}
+
+fn step(
+    objective: &Objective,
+    mut graph: Graph,
+    slots: &[Slot],
+    capacity: usize,
+    chains: &[Vec<ValueId>],
+) -> Result<Joint> {
     let branches = if matches!(objective, Objective::Branches(_)) { 2 } else { 1 };
     if graph.outputs.len() != branches {
         crate::bail!(
@@ -107,7 +127,7 @@ pub fn minimising(objective: &Objective, mut graph: Graph, slots: &[Slot], capac
 
     let adapters = slots.iter().flat_map(Slot::adapters);
     let wrt: Vec<ValueId> = trained.into_iter().chain(adapters).collect();
-    let (mut graph, gradients) = autodiff::differentiate(graph, loss, &wrt)?;
+    let (mut graph, gradients) = autodiff::differentiate_between(graph, loss, &wrt, chains)?;
     for (&v, &g) in wrt.iter().zip(&gradients) {
         let name = format!("{}.grad", graph.value(v).name);
         graph.rename(g, &name);

@@ -10,6 +10,7 @@ use super::phases::Plan;
 use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
+use super::spill::Shelf;
 use super::{Budget, Facts, Footprint, Learner, Limits, Phase, Settings, State, network};
 use crate::adapter::Site;
 use crate::backbone::Backbone;
@@ -112,7 +113,8 @@ impl Builder {
         Ok(self.planned(&draft, &draft.settings)?.footprint(self.budget.cache))
     }
 
-    /// Takes random features, micro-batches and cache as the most that may be, and finds what fits into the promised RAM. A stored
+    /// Takes random features, micro-batches and cache as the most that may be, and finds what fits into the promised RAM, with activations
+    /// computed again if need be. A stored
     /// state keeps its settings: only the cache is found.
     ///
     /// # Errors
@@ -120,9 +122,11 @@ impl Builder {
     pub fn fitted(mut self) -> Result<(Self, Fitted)> {
         let draft = self.draft()?;
         let new = self.state.is_none();
-        let free = Free { random_features: new, micro: new && draft.backbone.fixed_batch().is_none() };
+        let micro = new && draft.backbone.fixed_batch().is_none();
+        let free = Free { random_features: new, micro, recompute: new };
         let fitted = fit(&self.budget, &draft.settings, free, |settings| self.planned(&draft, settings))?;
         (self.settings.micro, self.settings.random_features) = (fitted.micro, fitted.random_features);
+        self.settings.recompute = fitted.recompute;
         self.budget.cache = fitted.cache;
         Ok((self, fitted))
     }
@@ -142,7 +146,7 @@ impl Builder {
     fn planned(&self, draft: &Draft, settings: &Settings) -> Result<Plan> {
         let (adapted, classes) =
             self.state.as_ref().map_or((false, 0), |s| (s.adapted, s.classes.len().max(s.centres())));
-        draft.plan(settings, classes.max(self.budget.classes), adapted)
+        draft.plan(settings, &self.budget, classes.max(self.budget.classes), adapted)
     }
 
     /// Compiles the frozen network and checks the plan against the budget.
@@ -155,6 +159,10 @@ impl Builder {
         let draft = self.draft()?;
         let footprint = self.planned(&draft, &draft.settings)?.footprint(self.budget.cache);
         footprint.fits(&self.budget)?;
+        if let Some(spill) = &self.budget.spill {
+            // Where it cannot be, that is said before anything is learned.
+            Shelf::new(&spill.folder, 1)?;
+        }
         let Self { backbone: read, budget, limits, vectors, state, sharing, .. } = self;
         drop(read);
         let Draft { backbone, engine, settings, choice, trunk, suffix, sites, summary, late } = draft;

@@ -78,7 +78,7 @@ fn magnify(
 }
 
 /// Encoded pictures in one or more crops, the whole first.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Crops(Vec<Encoded>);
 
 impl From<Encoded> for Crops {
@@ -107,6 +107,10 @@ impl Crops {
     /// Every crop.
     pub fn each(&self) -> &[Encoded] {
         &self.0
+    }
+
+    pub(super) fn each_mut(&mut self) -> &mut [Encoded] {
+        &mut self.0
     }
 
     /// The crop whose turn it is in pass `pass`.
@@ -141,7 +145,7 @@ impl Crops {
         self.0.iter().map(Encoded::row_bytes).sum()
     }
 
-    /// Puts picture `at` of `other`, which is in as many crops, in the place of picture `place`.
+    /// Puts picture `at` of `other`, which is in as many crops, in the place of picture `place`, or behind the last.
     pub(super) fn put(&mut self, place: usize, other: &Self, at: usize) {
         self.0.iter_mut().zip(&other.0).for_each(|(own, other)| own.put(place, other, at));
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Settings;
 use super::crops::MOST_CROPS;
 use super::phases::Plan;
 use super::wanted::Wanted;
+use super::{Budget, Settings};
 use crate::adapter::{Site, cut};
 use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
@@ -59,7 +59,7 @@ impl Draft {
 
     /// What it takes with these settings, which differ in random features and micro-batches at most, for so many classes; `adapted`
     /// says whether there is an adapted network already.
-    pub fn plan(&self, settings: &Settings, classes: usize, adapted: bool) -> Result<Plan> {
+    pub fn plan(&self, settings: &Settings, budget: &Budget, classes: usize, adapted: bool) -> Result<Plan> {
         let wanted = Wanted {
             engine: self.engine.as_ref(),
             backbone: plan::weights(self.backbone.graph()),
@@ -73,6 +73,7 @@ impl Draft {
             choice: &strategy::by_name(&self.choice.name, settings.random_features)?,
             classes,
             adapted,
+            spill: budget.spill.as_ref().map(|spill| spill.bytes),
         };
         wanted.plan()
     }

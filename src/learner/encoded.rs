@@ -2,8 +2,8 @@
 //!
 //! An image crosses the frozen network once. What later epochs, the statistics at the end of the task and the
 //! signature need is its boundary tokens (f16), its frozen feature and the summary of its tokens. In a task that adapts
-//! nothing, what the adapted networks say of it takes the place of the tokens: some fifteenth of their bytes. All are gone when
-//! the task ends.
+//! nothing, what the adapted networks say of it takes the place of the tokens: some fifteenth of their bytes. Where the promise of RAM says
+//! so, tokens lie in a file ([`Shelf`]). All are gone when the task ends.
 
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Crops;
 use super::features::Features;
+use super::settings::Spill;
+use super::spill::Shelf;
 use super::tokens::Tokens;
 use crate::error::Result;
 
@@ -24,29 +26,19 @@ struct Row {
     tokens: Tokens,
     frozen: Box<[f32]>,
     summary: Box<[f32]>,
-    /// Of the picture, see [`Encoded::of`]; `None` where it is of the tokens.
-    fingerprint: Option<u32>,
+    /// Of the tokens, or of the picture, see [`Encoded::of`].
+    fingerprint: u32,
     read: Option<Read>,
 }
 
-impl PartialEq for Row {
-    /// Whatever picture it was made of.
-    fn eq(&self, other: &Self) -> bool {
-        (&self.tokens, &self.frozen, &self.summary, &self.read)
-            == (&other.tokens, &other.frozen, &other.summary, &other.read)
-    }
-}
-
-impl Row {
-    /// The same number for images that are the same to the bit.
-    fn fingerprint(&self) -> u32 {
-        self.fingerprint
-            .unwrap_or_else(|| crc32fast::hash(bytemuck::cast_slice(self.tokens.reinterpret_cast())))
-    }
+/// The same number for what is the same to the bit.
+fn fingerprint(of: ArrayViewD<'_, f32>) -> u32 {
+    let of = of.as_standard_layout();
+    of.as_slice().map_or(0, |values| crc32fast::hash(bytemuck::cast_slice(values)))
 }
 
 /// What is left of an image whose tokens nobody reads again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Read {
     /// Features of every adapted network.
     adapted: Vec<Box<[f32]>>,
@@ -58,7 +50,7 @@ struct Read {
 pub const COPIES: usize = 4;
 
 /// Encoded images. Copies share them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Encoded {
     rows: Vec<Arc<Row>>,
     /// Shape of one image's boundary value: `[tokens, width]`, or a map with its channels first or last.
@@ -72,7 +64,7 @@ impl Encoded {
             tokens: Tokens::new(t.iter().copied()),
             frozen: f.iter().copied().collect(),
             summary: s.iter().copied().collect(),
-            fingerprint: None,
+            fingerprint: fingerprint(t),
             read: None,
         });
         Self { rows: rows.map(Arc::new).collect(), shape: tokens.shape()[1..].to_vec() }
@@ -83,9 +75,8 @@ impl Encoded {
     #[must_use]
     pub(super) fn of(mut self, pixels: ArrayViewD<'_, f32>) -> Self {
         for (row, pixels) in self.rows.iter_mut().zip(pixels.axis_iter(Axis(0))) {
-            let pixels = pixels.as_standard_layout();
-            if let (Some(row), Some(pixels)) = (Arc::get_mut(row), pixels.as_slice()) {
-                row.fingerprint = Some(crc32fast::hash(bytemuck::cast_slice(pixels)));
+            if let Some(row) = Arc::get_mut(row) {
+                row.fingerprint = fingerprint(pixels);
             }
         }
         self
@@ -106,7 +97,7 @@ impl Encoded {
         self.rows.first().map_or([0; 2], |row| [row.frozen.len(), row.summary.len()])
     }
 
-    /// Bytes that one image takes until its task has ended. Without tokens the rows that a classifier reads are as large as what is kept,
+    /// Bytes of RAM that one image takes until its task has ended. Without tokens the rows that a classifier reads are as large as what is kept,
     /// and count, too.
     pub fn row_bytes(&self) -> usize {
         let copies = if self.rows.first().is_some_and(|row| row.read.is_some()) { COPIES } else { 1 };
@@ -118,8 +109,25 @@ impl Encoded {
             let read =
                 |r: &Read| r.adapted.iter().map(|a| a.len()).sum::<usize>() + r.pooled.len() + r.late.len();
             let floats = r.frozen.len() + r.summary.len() + r.read.as_ref().map_or(0, read);
-            r.tokens.len() * size_of::<f16>() + floats * size_of::<f32>()
+            r.tokens.bytes() + floats * size_of::<f32>()
         })
+    }
+
+    /// Bytes of one image's tokens, wherever they lie.
+    pub(super) fn token_bytes(&self) -> usize {
+        self.rows.first().map_or(0, |row| row.tokens.len() * size_of::<f16>())
+    }
+
+    /// Puts the tokens of the image at `index` on `shelf`.
+    ///
+    /// # Errors
+    /// As [`Shelf::put`].
+    fn spill(&mut self, index: usize, shelf: &Arc<Shelf>) -> Result<()> {
+        let row = &self.rows[index];
+        let (frozen, summary, read) = (row.frozen.clone(), row.summary.clone(), row.read.clone());
+        let (tokens, fingerprint) = (row.tokens.spilled(shelf)?, row.fingerprint);
+        self.rows[index] = Arc::new(Row { tokens, frozen, summary, fingerprint, read });
+        Ok(())
     }
 
     /// The images at `indices`, in that order.
@@ -133,28 +141,38 @@ impl Encoded {
         self.rows.extend_from_slice(&other.rows);
     }
 
-    /// Puts image `at` of `other` in the place of image `place`.
+    /// Puts image `at` of `other` in the place of image `place`, or behind the last.
     pub(super) fn put(&mut self, place: usize, other: &Self, at: usize) {
-        self.rows[place] = other.rows[at].clone();
+        let row = other.rows[at].clone();
+        match self.rows.get_mut(place) {
+            Some(own) => *own = row,
+            None => self.rows.push(row),
+        }
     }
 
     /// Boundary tokens of the images at `indices`, `[n, ..]`.
-    pub fn tokens(&self, indices: &[usize]) -> ArrayD<f32> {
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) where they lie in a file that does not give them.
+    pub fn tokens(&self, indices: &[usize]) -> Result<ArrayD<f32>> {
         let shape: Vec<usize> = std::iter::once(indices.len()).chain(self.shape.iter().copied()).collect();
         let mut out = ArrayD::zeros(shape);
         for (mut to, &i) in out.axis_iter_mut(Axis(0)).zip(indices) {
             if let Some(to) = to.as_slice_mut() {
-                self.rows[i].tokens.convert_to_f32_slice(to);
+                self.rows[i].tokens.values()?.convert_to_f32_slice(to);
             }
         }
-        out
+        Ok(out)
     }
 
     /// Mean boundary token of every image, `[n, width]`.
     ///
     /// Channels are the last axis of tokens; of a map, the longer one of its first and its last, since the stages of
     /// a network in which attention stands have more channels than rows.
-    pub(super) fn pooled(&self) -> Array2<f32> {
+    ///
+    /// # Errors
+    /// As [`Encoded::tokens`].
+    pub(super) fn pooled(&self) -> Result<Array2<f32>> {
         let (first, last) =
             (self.shape.first().copied().unwrap_or(1), self.shape.last().copied().unwrap_or(1));
         let channels_first = self.shape.len() == 3 && first > last;
@@ -162,17 +180,17 @@ impl Encoded {
         let places: usize = self.shape.iter().product::<usize>() / width.max(1);
         let mut out = Array2::zeros((self.rows.len(), width));
         for (mut to, row) in out.rows_mut().into_iter().zip(&self.rows) {
-            for (i, x) in row.tokens.iter().enumerate() {
+            for (i, x) in row.tokens.values()?.iter().enumerate() {
                 let channel = if channels_first { i / places.max(1) } else { i % width.max(1) };
                 to[channel] += x.to_f32() / places as f32;
             }
         }
-        out
+        Ok(out)
     }
 
     /// The same number for images that are the same to the bit.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = u32> {
-        self.rows.iter().map(|row| row.fingerprint())
+        self.rows.iter().map(|row| row.fingerprint)
     }
 
     /// The images without their tokens, with what the adapted networks made of them.
@@ -189,7 +207,7 @@ impl Encoded {
                 tokens: Tokens::none(),
                 frozen,
                 summary,
-                fingerprint: Some(row.fingerprint()),
+                fingerprint: row.fingerprint,
                 read: Some(read),
             })
         };
@@ -245,36 +263,75 @@ pub struct Cache {
     images: Option<Crops>,
     labels: Vec<usize>,
     limit: usize,
+    spill: Option<Spill>,
+    shelf: Option<Arc<Shelf>>,
     seen: usize,
     rng: ChaCha8Rng,
 }
 
+/// Images that found a place, before they take it.
+pub struct Placed {
+    images: Crops,
+    /// By image.
+    places: Vec<Option<usize>>,
+    rng: ChaCha8Rng,
+}
+
 impl Cache {
-    /// An empty cache of at most `limit` bytes.
-    pub fn new(limit: usize, seed: u64) -> Self {
-        Self { images: None, labels: Vec::new(), limit, seen: 0, rng: ChaCha8Rng::seed_from_u64(seed) }
+    /// An empty cache of at most `limit` bytes of RAM, and with `spill` of as many in a file as that says.
+    pub fn new(limit: usize, spill: Option<Spill>, seed: u64) -> Self {
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        Self { images: None, labels: Vec::new(), limit, spill, shelf: None, seen: 0, rng }
     }
 
-    /// Adds images; some are left out when the limit is reached.
+    /// Finds places for `images`; those that get one are written to the file, where there is one.
     ///
     /// # Errors
-    /// As [`Crops::extend`].
-    pub fn add(&mut self, images: &Crops, labels: &[usize]) -> Result<()> {
-        let capacity = (self.limit / images.row_bytes().max(1)).max(1);
+    /// As [`Shelf::new`] and [`Shelf::put`]; nothing has changed then.
+    pub fn place(&mut self, images: Crops) -> Result<Placed> {
+        let (capacity, kept) = (self.capacity(&images), self.labels.len());
+        let mut rng = self.rng.clone();
+        let place = |i: usize| match kept + i {
+            next if next < capacity => Some(next),
+            _ => Some(rng.gen_range(0..self.seen + i + 1)).filter(|&place| place < capacity),
+        };
+        let places: Vec<_> = (0..images.len()).map(place).collect();
+        let mut placed = Placed { images, places, rng };
+        let bytes = placed.images.whole().token_bytes();
+        if let (Some(spill), true) = (&self.spill, bytes > 0) {
+            let shelf = match &self.shelf {
+                Some(shelf) => shelf.clone(),
+                None => Shelf::new(&spill.folder, bytes / size_of::<f16>())?,
+            };
+            placed.spill(&shelf)?;
+            self.shelf = Some(shelf);
+        }
+        Ok(placed)
+    }
+
+    /// Images that may be kept.
+    fn capacity(&self, images: &Crops) -> usize {
+        let tokens = images.whole().token_bytes() * images.count();
+        let (ram, file) = match &self.spill {
+            Some(spill) if tokens > 0 => (images.row_bytes() - tokens, spill.bytes / tokens),
+            _ => (images.row_bytes(), usize::MAX),
+        };
+        (self.limit / ram.max(1)).min(file).max(1)
+    }
+
+    /// Keeps those that found a place.
+    pub fn add(&mut self, placed: Placed, labels: &[usize]) {
+        let Placed { images, places, rng } = placed;
         let kept = self.images.get_or_insert_with(|| images.select(&[]));
-        let free = capacity.saturating_sub(kept.len()).min(images.len());
-        kept.extend(&images.select(&(0..free).collect::<Vec<_>>()))?;
-        self.labels.extend(&labels[..free]);
-        self.seen += free;
-        for (i, &label) in labels.iter().enumerate().skip(free) {
-            self.seen += 1;
-            let place = self.rng.gen_range(0..self.seen);
-            if place < capacity {
-                kept.put(place, images, i);
-                self.labels[place] = label;
+        for (i, place) in places.into_iter().enumerate() {
+            let Some(place) = place else { continue };
+            kept.put(place, &images, i);
+            match self.labels.get_mut(place) {
+                Some(label) => *label = labels[i],
+                None => self.labels.push(labels[i]),
             }
         }
-        Ok(())
+        (self.seen, self.rng) = (self.seen + images.len(), rng);
     }
 
     /// The images kept.
@@ -290,5 +347,15 @@ impl Cache {
     /// Images seen, kept or not.
     pub fn seen(&self) -> usize {
         self.seen
+    }
+}
+
+impl Placed {
+    fn spill(&mut self, shelf: &Arc<Shelf>) -> Result<()> {
+        let chosen = self.places.iter().enumerate().filter(|(_, place)| place.is_some());
+        for (i, _) in chosen {
+            self.images.each_mut().iter_mut().try_for_each(|crop| crop.spill(i, shelf))?;
+        }
+        Ok(())
     }
 }

@@ -141,7 +141,7 @@ pub fn extract(networks: &[Network], view: View, images: &Encoded) -> Result<Fea
         return Ok(features);
     }
     let (frozen, summary) = (images.frozen(), images.summary());
-    let pooled = if view == View::Beside { images.pooled() } else { Array2::zeros((images.len(), 0)) };
+    let pooled = if view == View::Beside { images.pooled()? } else { Array2::zeros((images.len(), 0)) };
     let width = networks.first().map_or(0, Network::width);
     let mut adapted = vec![Array2::zeros((images.len(), width)); networks.len()];
     let mut late = Array2::zeros((images.len(), networks.first().map_or(0, Network::late)));
@@ -179,5 +179,5 @@ pub fn taps(
 
 fn each_chunk(images: &Encoded, mut f: impl FnMut(&[usize], ArrayD<f32>) -> Result<()>) -> Result<()> {
     let indices: Vec<usize> = (0..images.len()).collect();
-    indices.chunks(CHUNK).try_for_each(|chunk| f(chunk, images.tokens(chunk)))
+    indices.chunks(CHUNK).try_for_each(|chunk| f(chunk, images.tokens(chunk)?))
 }

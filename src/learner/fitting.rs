@@ -1,10 +1,12 @@
 //! Settings that fit a promise.
 //!
 //! Where RAM is promised, what was set is the most that is taken: random features, pictures a micro-batch, bytes kept of a task's pictures.
-//! Micro-batches change speed alone; few pictures and few random features cost accuracy. So the first of these that fits is taken:
+//! Micro-batches and activations that are computed again change speed alone; few pictures and few random features cost accuracy. So the first of
+//! these that fits is taken:
 //!
-//! 1. random features, then micro-batches from large to small, with room for [`ENOUGH`] pictures;
-//! 2. the fewest random features, micro-batches of 1, and room for as many pictures as there is, at least one step's.
+//! 1. random features, then micro-batches from large to small, then activations computed again, with room for [`ENOUGH`] pictures;
+//! 2. the fewest random features, micro-batches of 1, activations kept or not as takes less, and room for as many pictures as there is, at
+//!    least one step's.
 
 use std::fmt;
 
@@ -26,6 +28,8 @@ const MICROS: [usize; 4] = [8, 4, 2, 1];
 pub struct Fitted {
     /// Pictures a micro-batch.
     pub micro: usize,
+    /// Whether activations are computed again.
+    pub recompute: bool,
     /// Columns of a random-feature head.
     pub random_features: usize,
     /// Bytes for what is kept of a task's pictures.
@@ -41,8 +45,12 @@ impl fmt::Display for Fitted {
         let mib = self.cache as f64 / f64::from(1 << 20);
         write!(
             f,
-            "fitted: micro-batches of {}, {} random features, {mib:.1} MiB for pictures ({} of a first task); {} bytes would do",
-            self.micro, self.random_features, self.pictures, self.smallest
+            "fitted: micro-batches of {}{}, {} random features, {mib:.1} MiB for pictures ({} of a first task); {} bytes would do",
+            self.micro,
+            if self.recompute { ", activations computed again" } else { "" },
+            self.random_features,
+            self.pictures,
+            self.smallest
         )
     }
 }
@@ -52,6 +60,7 @@ impl fmt::Display for Fitted {
 pub struct Free {
     pub random_features: bool,
     pub micro: bool,
+    pub recompute: bool,
 }
 
 /// The best of what was set that fits into `budget`; `plan` plans for settings.
@@ -66,33 +75,52 @@ pub fn fit(
 ) -> Result<Fitted> {
     let columns = tried(settings.random_features, &COLUMNS, free.random_features);
     let micros = tried(settings.micro, &MICROS, free.micro);
-    let plan = |random_features, micro| plan(&Settings { random_features, micro, ..settings.clone() });
     let (fewest, least) = (columns[columns.len() - 1], micros[micros.len() - 1]);
-    let last = plan(fewest, least)?;
-    let smallest = last.footprint(last.cache(settings.batch)).total();
+    let again = (free.recompute && !settings.recompute).then_some((least, true));
+    let passes: Vec<_> = micros.iter().map(|&micro| (micro, settings.recompute)).chain(again).collect();
+    let planned = |random_features: usize, &(micro, recompute): &(usize, bool)| {
+        let settings = Settings { random_features, micro, recompute, ..settings.clone() };
+        Ok(Candidate { plan: plan(&settings)?, settings })
+    };
+    let frugal = [(least, settings.recompute)].into_iter().chain(again).map(|pass| planned(fewest, &pass));
+    let frugal = frugal.collect::<Result<Vec<_>>>()?.into_iter().min_by_key(Candidate::least);
+    let frugal = frugal.ok_or_else(|| crate::err!(Bug, "no settings to fit"))?;
+    let smallest = frugal.least();
     let limit = budget.ram.unwrap_or(usize::MAX);
     for &random_features in &columns {
-        for &micro in &micros {
-            let plan = plan(random_features, micro)?;
-            if let Some(cache) = room(&plan, ENOUGH, budget.cache, limit) {
-                return Ok(Fitted {
-                    micro,
-                    random_features,
-                    cache,
-                    pictures: plan.pictures(cache),
-                    smallest,
-                });
+        for pass in &passes {
+            let candidate = planned(random_features, pass)?;
+            if let Some(cache) = room(&candidate.plan, ENOUGH, budget.cache, limit) {
+                return Ok(candidate.fitted(cache, smallest));
             }
         }
     }
-    let cache = room(&last, settings.batch, budget.cache, limit).ok_or_else(|| {
+    let cache = room(&frugal.plan, settings.batch, budget.cache, limit).ok_or_else(|| {
         crate::err!(
             Budget,
             "{limit} bytes of RAM were promised, and {smallest} is the least that would do, with micro-batches of {least} and the \
              pictures of one step kept; other strategies, blocks or fewer threads may take less"
         )
     })?;
-    Ok(Fitted { micro: least, random_features: fewest, cache, pictures: last.pictures(cache), smallest })
+    Ok(frugal.fitted(cache, smallest))
+}
+
+/// Settings, and what they take.
+struct Candidate {
+    settings: Settings,
+    plan: Plan,
+}
+
+impl Candidate {
+    /// Bytes with the pictures of one step.
+    fn least(&self) -> usize {
+        self.plan.footprint(self.plan.cache(self.settings.batch)).total()
+    }
+
+    fn fitted(&self, cache: usize, smallest: usize) -> Fitted {
+        let Settings { micro, recompute, random_features, .. } = self.settings;
+        Fitted { micro, recompute, random_features, cache, pictures: self.plan.pictures(cache), smallest }
+    }
 }
 
 /// What was `set`, and where it is `free` what is smaller among `others`, from large to small.

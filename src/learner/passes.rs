@@ -3,10 +3,23 @@
 //! The branches of NTK-CL do not meet before the features: tokens that join an attention (the patch branch) stand in one copy of the
 //! suffix, everything else (the channel branch) in the other. Both copies read the same tokens and the same weights.
 
+use super::Settings;
 use crate::adapter::{Lora, Sharing, Site, Slot, inject};
 use crate::error::Result;
 use crate::graph::{Graph, ValueId, rewrite};
-use crate::joint::Objective;
+use crate::joint::{Joint, Objective, minimising, recomputing};
+
+/// The training step of what [`injected`] gave, for a head of `capacity` rows.
+pub fn step(
+    settings: &Settings,
+    objective: &Objective,
+    graph: Graph,
+    slots: &[Slot],
+    capacity: usize,
+) -> Result<Joint> {
+    let compiled = if settings.recompute { recomputing } else { minimising };
+    compiled(objective, graph, slots, capacity)
+}
 
 /// `suffix` with adapters at `sites`, and the slots in the order of the sites; its outputs are one feature a pass.
 pub fn injected(

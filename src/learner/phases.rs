@@ -42,8 +42,12 @@ pub struct Plan {
     pub(super) bases: usize,
     /// A picture, as pixels.
     pub(super) pixels: usize,
-    /// A picture in all its crops, with tokens and without.
+    /// Tokens of a picture in all its crops.
+    pub(super) tokens: usize,
+    /// What is kept of it beside them, and instead of them.
     pub(super) kept: [usize; 2],
+    /// Bytes of a file for tokens, where there is one.
+    pub(super) spill: Option<usize>,
     /// What passes between trunk and network, of a picture.
     pub(super) encoded: usize,
     /// A row that the classifier reads.
@@ -71,14 +75,20 @@ impl Plan {
         Footprint { phases }
     }
 
-    /// Bytes of `pictures` pictures as they are kept of a task.
+    /// Bytes of RAM for `pictures` pictures as they are kept of a first task.
     pub fn cache(&self, pictures: usize) -> usize {
-        pictures * self.kept[usize::from(!self.adapts[0])]
+        let one = match (self.adapts[0], self.spill) {
+            (false, _) => self.kept[1],
+            (true, None) => self.kept[0] + self.tokens,
+            (true, Some(_)) => self.kept[0],
+        };
+        pictures * one
     }
 
-    /// Pictures of a first task that can be kept in `cache` bytes.
+    /// Pictures of a first task that can be kept in `cache` bytes of RAM, and in the file.
     pub fn pictures(&self, cache: usize) -> usize {
-        cache / self.cache(1).max(1)
+        let file = self.spill.filter(|_| self.adapts[0]).map(|bytes| bytes / self.tokens.max(1));
+        (cache / self.cache(1).max(1)).min(file.unwrap_or(usize::MAX))
     }
 
     fn starts(&self) -> Phase {
@@ -144,7 +154,7 @@ impl Plan {
         copies * self.batch * self.pixels
             + self.trunk.running * self.threads
             + 2 * chunk * self.encoded
-            + self.batch * self.kept[0]
+            + self.batch * (self.kept[0] + self.tokens)
     }
 
     fn ends(&self, cache: usize) -> Phase {

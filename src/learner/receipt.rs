@@ -20,8 +20,10 @@ pub struct Receipt {
     pub data: Digest,
     /// Passes over the pictures, the first included.
     pub passes: u32,
-    /// What was promised.
+    /// What was promised, without the file for pictures.
     pub budget: Budget,
+    /// Most bytes of that file, wherever it was.
+    pub file: Option<u64>,
     /// Who ran the graphs, and on what kind of processor.
     pub engine: String,
     /// Version of this library.
@@ -35,7 +37,7 @@ pub struct Receipt {
 impl Receipt {
     /// Bytes at rest, about.
     pub(super) fn bytes(&self) -> usize {
-        3 * size_of::<Digest>() + self.engine.len() + self.version.len() + 32
+        3 * size_of::<Digest>() + self.engine.len() + self.version.len() + 48
     }
 
     /// What of `other`, made by learning the same task again, is different, in words; nothing where it is the same.
@@ -52,7 +54,8 @@ impl Receipt {
                 .map(|(what, own, other)| said(what, own, other)),
         );
         all.extend((self.passes != other.passes).then(|| said("passes", &self.passes, &other.passes)));
-        all.extend((self.budget != other.budget).then(|| "what was promised".to_string()));
+        let promised = |receipt: &Self| (receipt.budget.clone(), receipt.file);
+        all.extend((promised(self) != promised(other)).then(|| "what was promised".to_string()));
         let digests = [
             ("the state before", self.before, other.before),
             ("the pictures or their order", self.data, other.data),
@@ -137,7 +140,8 @@ impl Learner {
         Ok(Receipt {
             data: Digest(shown.hash.clone().finalize().into()),
             passes: shown.passes,
-            budget: self.budget.clone(),
+            budget: Budget { spill: None, ..self.budget.clone() },
+            file: self.budget.spill.as_ref().map(|spill| spill.bytes as u64),
             engine: format!("{} on {}", self.engine.name(), std::env::consts::ARCH),
             version: env!("CARGO_PKG_VERSION").into(),
             before: self.state().digest()?,

@@ -1,5 +1,7 @@
 //! What a caller may set, with defaults that the measurements in ARCHITECTURE.md support.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::concession::Lever;
@@ -45,6 +47,9 @@ pub struct Settings {
     /// Crops of a picture that is learned: 1, the picture itself, to [`MOST_CROPS`](super::MOST_CROPS); `None` for as many as
     /// the strategy wants.
     pub crops: Option<usize>,
+    /// Whether a training step keeps one value for every part of a block, and computes the others again in the backward pass: less memory,
+    /// more time, and the same gradients up to rounding.
+    pub recompute: bool,
 }
 
 impl Default for Settings {
@@ -61,6 +66,7 @@ impl Default for Settings {
             clip: 1.0,
             random_features: 2000,
             crops: None,
+            recompute: false,
         }
     }
 }
@@ -99,6 +105,15 @@ impl Settings {
     }
 }
 
+/// A file for what is kept of the open task's pictures: their boundary tokens, in f16. It has no name and is gone with the task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spill {
+    /// Folder on the medium.
+    pub folder: PathBuf,
+    /// Most bytes of the file.
+    pub bytes: usize,
+}
+
 /// The promised memory. Unset limits are not enforced.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
@@ -106,6 +121,9 @@ pub struct Budget {
     pub ram: Option<usize>,
     /// Bytes of RAM, within `ram`, for what is kept of the pictures of the open task.
     pub cache: usize,
+    /// A file for the larger part of what is kept of those pictures; `None` keeps it in RAM.
+    #[serde(skip)]
+    pub spill: Option<Spill>,
     /// Bytes of a stored state ([`State::stored_bytes`](super::State::stored_bytes)): a task that would make it larger is not committed.
     pub flash: Option<usize>,
     /// What may be given up before a task is refused for that, in this order; nothing where it is empty. [`TaskReport`](super::TaskReport) and
@@ -118,6 +136,13 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { ram: None, cache: 256 << 20, flash: None, give_up: Lever::ALL.to_vec(), classes: 128 }
+        Self {
+            ram: None,
+            cache: 256 << 20,
+            spill: None,
+            flash: None,
+            give_up: Lever::ALL.to_vec(),
+            classes: 128,
+        }
     }
 }

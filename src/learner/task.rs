@@ -51,7 +51,7 @@ impl Learner {
         } else {
             None
         };
-        let cache = Cache::new(self.budget.cache, settings.seed ^ index as u64);
+        let cache = Cache::new(self.budget.cache, self.budget.spill.clone(), settings.seed ^ index as u64);
         Ok(OpenTask {
             name: name.into(),
             context,
@@ -83,6 +83,7 @@ impl Learner {
         let mut shown = self.task()?.shown.clone();
         shown.pictures(images, labels);
         let images = &self.worth_keeping(images)?;
+        let placed = self.task()?.cache.place(images.clone())?;
         let (before, mut new) = (self.state.classes.len(), Vec::new());
         let mut index = |name: &&str| {
             new.extend(self.state.class(name).is_none().then(|| self.state.intern(name)));
@@ -93,7 +94,8 @@ impl Learner {
             Ok(steps) => {
                 let task = self.task()?;
                 task.shown = shown;
-                task.cache.add(images, &labels).map(|()| steps)
+                task.cache.add(placed, &labels);
+                Ok(steps)
             }
             Err(e) => {
                 self.unlearn_names(&new, before);
@@ -225,7 +227,7 @@ impl Learner {
         let size = state.settings.batch.max(1);
         task.course.keep(trainer, &mut state.memory, head, |trainer, memory, head, done| {
             let mut step = |indices: &[usize]| {
-                let tokens = images.tokens(indices);
+                let tokens = images.tokens(indices)?;
                 let labels: Vec<usize> = indices.iter().map(|&i| labels[i]).collect();
                 let beside = beside.map(|rows| rows.select(Axis(0), indices));
                 let beside = beside.as_ref().map(|rows| rows.view());

@@ -14,7 +14,7 @@ use crate::engine::{Data, Engine, Session};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::head::TrainingHead;
-use crate::joint::{Joint, Objective, minimising};
+use crate::joint::{Joint, Objective};
 use crate::optim::{LossScale, Optimizer, clip};
 use crate::precision;
 use crate::strategy::{Average, Memory, Pair, Strategy, Trained};
@@ -119,7 +119,8 @@ impl Trainer {
         let rank = settings.lora.rank + extent.mixed;
         let lora = Lora { rank, alpha: settings.lora.scaling() * rank as f32, ..settings.lora };
         let (graph, slots) = passes::injected(suffix, sites, &lora, &extent.objective)?;
-        let Joint { graph, capacity, .. } = minimising(&extent.objective, graph, &slots, head.capacity())?;
+        let Joint { graph, capacity, .. } =
+            passes::step(settings, &extent.objective, graph, &slots, head.capacity())?;
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
         let (optimizer, clip) = (settings.optimizer(), settings.clip);

@@ -13,7 +13,7 @@ use crate::engine::{Engine, Port, Ports};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::head::Demand as Head;
-use crate::joint::{Branches, Objective, minimising};
+use crate::joint::{Branches, Objective};
 use crate::plan::{self, Demand};
 use crate::strategy::{Choice, Classifier, Goal, View};
 
@@ -42,6 +42,8 @@ pub struct Wanted<'a> {
     pub classes: usize,
     /// Whether there is an adapted network already.
     pub adapted: bool,
+    /// Bytes of a file for tokens, where there is one.
+    pub spill: Option<usize>,
 }
 
 impl Wanted<'_> {
@@ -72,7 +74,9 @@ impl Wanted<'_> {
             parameters: FLOAT * parameters,
             bases: self.bases(),
             pixels: FLOAT * self.image.iter().product::<usize>(),
-            kept: [crops * (size_of::<f16>() * tokens + said), crops * COPIES * (said + read)],
+            tokens: crops * size_of::<f16>() * tokens,
+            kept: [crops * said, crops * COPIES * (said + read)],
+            spill: self.spill,
             encoded: FLOAT * (tokens + frozen + summary),
             row: FLOAT * columns,
             head: self.head(columns, networks, crops),
@@ -123,7 +127,7 @@ impl Wanted<'_> {
         };
         let (graph, slots) = passes::injected(self.suffix, self.sites, &settings.lora, &objective)?;
         let mut parameters = slots.iter().map(|s| settings.lora.rank * (s.inputs() + s.outputs())).sum();
-        let step = minimising(&objective, graph, &slots, self.classes)?;
+        let step = passes::step(settings, &objective, graph, &slots, self.classes)?;
         if let Some(fusion) = step.graph.find("fusion_weight") {
             parameters += step.graph.shape(fusion)?.volume().known().unwrap_or(0);
         }

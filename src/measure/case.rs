@@ -16,7 +16,9 @@ pub enum Work {
     Forward,
     /// Images to loss, every gradient, and AdamW on adapters of all blocks and the head.
     StepAll,
-    /// The same with adapters in the last blocks only.
+    /// The same with all blocks' activations but the last's computed again instead of kept.
+    StepAllRecomputed,
+    /// The same as `StepAll` with adapters in the last blocks only.
     StepLast,
     /// The same from boundary tokens that were computed before.
     StepCached,
@@ -30,9 +32,10 @@ pub enum Work {
 
 impl Work {
     /// Every piece, in the order in which tables show it.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Forward,
         Self::StepAll,
+        Self::StepAllRecomputed,
         Self::StepLast,
         Self::StepCached,
         Self::Merged,
@@ -45,6 +48,7 @@ impl Work {
         match self {
             Self::Forward => "forward",
             Self::StepAll => "step-all",
+            Self::StepAllRecomputed => "step-all-recomputed",
             Self::StepLast => "step-last",
             Self::StepCached => "step-cached",
             Self::Merged => "merged",
@@ -55,7 +59,7 @@ impl Work {
 
     /// Whether an optimizer steps.
     pub fn trains(self) -> bool {
-        matches!(self, Self::StepAll | Self::StepLast | Self::StepCached)
+        matches!(self, Self::StepAll | Self::StepAllRecomputed | Self::StepLast | Self::StepCached)
     }
 }
 
@@ -100,5 +104,10 @@ impl Case {
             Work::StepLast | Work::StepCached => self.lora,
             _ => Lora { blocks: Blocks::All, ..self.lora },
         }
+    }
+
+    /// Whether the step computes activations again.
+    pub fn recomputes(&self) -> bool {
+        self.work == Work::StepAllRecomputed
     }
 }

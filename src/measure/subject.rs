@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gradcheck;
 use crate::graph::{Graph, ValueId, fold};
 use crate::head::{Linear, TrainingHead};
-use crate::joint::joint;
+use crate::joint::{Objective, minimising, recomputing};
 use crate::learner::{Batch, Extent, Runner, Settings, Trainer, slots};
 use crate::strategy::{self, Memory, Strategy, TaskContext};
 
@@ -60,9 +60,11 @@ impl Subject {
             Work::Merged => merged(graph, &sites, case),
             Work::Inputs => Ok(inject(graph, &sites, &lora, Sharing::Shared)?.0),
             Work::PerImage => Ok(inject(graph, &sites, &lora, Sharing::PerImage)?.0),
-            Work::StepAll | Work::StepLast | Work::StepCached => {
+            Work::StepAll | Work::StepAllRecomputed | Work::StepLast | Work::StepCached => {
                 let (graph, slots) = inject(graph, &sites, &lora, Sharing::Shared)?;
-                Ok(joint(graph, &slots, case.classes.next_power_of_two())?.graph)
+                let compiled = if case.recomputes() { recomputing } else { minimising };
+                let capacity = case.classes.next_power_of_two();
+                Ok(compiled(&Objective::Linear, graph, &slots, capacity)?.graph)
             }
         }
     }
@@ -161,8 +163,8 @@ impl Training {
         let lora = case.lora();
         let (graph, sites) = start(case, backbone)?;
         let rows = rows(&graph, case, &mut ChaCha8Rng::seed_from_u64(0))?;
-        let settings =
-            Settings { lora, micro: micro(case, backbone), batch: case.batch, ..Settings::default() };
+        let (micro, recompute) = (micro(case, backbone), case.recomputes());
+        let settings = Settings { lora, micro, batch: case.batch, recompute, ..Settings::default() };
         // Nothing that edits gradients or deltas: the peers do not project either.
         let strategy = strategy::by_name("sequential", 1)?.strategy;
         let mut memory = Memory::new(slots(&sites), lora.rank);

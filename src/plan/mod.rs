@@ -4,8 +4,10 @@
 //! value after its last reader, as inference engines do. What an engine makes of that, with copies and packed operands of its own,
 //! it says itself ([`Engine::demand`](crate::engine::Engine::demand)).
 
+use std::collections::BTreeMap;
+
 use crate::error::Result;
-use crate::graph::{DType, Graph, Shape, ValueId, fold};
+use crate::graph::{DType, Graph, Node, Shape, ValueId, fold};
 
 /// What a session takes of RAM, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,10 +34,25 @@ pub fn weights(graph: &Graph) -> usize {
     graph.constants().values().map(|t| t.bytes().len()).sum()
 }
 
-/// The same, a constant counted once for every node that reads it.
-pub fn weights_by_reader(graph: &Graph) -> usize {
-    let read = graph.nodes().iter().flat_map(|node| node.inputs.iter().flatten());
-    read.filter_map(|&v| graph.constant(v)).map(|t| t.bytes().len()).sum()
+/// The same, a constant counted once for every way in which nodes read it: operator, attributes and place among the inputs.
+pub fn weights_by_use(graph: &Graph) -> usize {
+    let mut uses: BTreeMap<ValueId, Vec<(&Node, usize)>> = BTreeMap::new();
+    for node in graph.nodes() {
+        let constants = node.inputs.iter().enumerate().filter_map(|(at, v)| Some((at, (*v)?)));
+        for (at, v) in constants.filter(|(_, v)| graph.constant(*v).is_some()) {
+            let known = uses.entry(v).or_default();
+            let same = |(other, place): &(&Node, usize)| {
+                *place == at
+                    && (&other.domain, &other.op, &other.attrs) == (&node.domain, &node.op, &node.attrs)
+            };
+            if !known.iter().any(same) {
+                known.push((node, at));
+            }
+        }
+    }
+    let bytes =
+        |(v, uses): (&ValueId, &Vec<_>)| graph.constant(*v).map_or(0, |t| t.bytes().len()) * uses.len();
+    uses.iter().map(bytes).sum()
 }
 
 /// Largest number of bytes of inputs, intermediate values and outputs alive at once, for batches of `batch`.
@@ -58,6 +75,14 @@ pub fn peak(graph: &Graph, batch: usize, order: Order) -> Result<usize> {
         alive -= read.iter().filter(|v| last[v.index()] == Some(at)).map(|v| bytes[v.index()]).sum::<usize>();
     }
     Ok(peak)
+}
+
+/// Bytes of the largest computed value, for batches of `batch`.
+///
+/// # Errors
+/// As [`peak`].
+pub fn largest(graph: &Graph, batch: usize) -> Result<usize> {
+    Ok(sizes(graph, batch)?.into_iter().max().unwrap_or(0))
 }
 
 /// Places of the nodes in `graph`, in the order in which they are computed.
@@ -141,7 +166,9 @@ mod tests {
         let peak = |order| peak(&graph, 1, order);
         assert_eq!(peak(Order::Written)?, 4 * (2 + 100 + 100));
         assert_eq!(peak(Order::LastOutputFirst)?, 4 * (2 + 1 + 100));
-        assert_eq!((weights(&graph), weights_by_reader(&graph)), (4 * 300, 4 * 600));
+        assert_eq!((weights(&graph), weights_by_use(&graph)), (4 * 300, 4 * 300));
+        Emit::new(&mut graph, "turned").swap(wide)?;
+        assert_eq!((weights(&graph), weights_by_use(&graph)), (4 * 300, 4 * 500));
         Ok(())
     }
 }

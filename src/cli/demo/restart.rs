@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::stage::Stage;
 use super::{STRATEGY, say};
-use crate::cli::scratch::Scratch;
 use crate::cli::show;
 use crate::error::{Context, Result};
 use crate::eval::{EvalResult, Event, Run, Trace};
@@ -42,7 +41,7 @@ pub struct Shown {
 
 /// Learns every task, with a restart after the third, and beside it without.
 pub fn run(stage: &Stage<'_>) -> Result<Shown> {
-    let scratch = Scratch::new("demo")?;
+    let scratch = tempfile::tempdir().at(|| "a folder for the demonstration".to_string())?;
     let course = stage.course();
     let tasks = stage.scenario.tasks.len();
     let bar = show::bar(stage.global, tasks, STRATEGY);
@@ -57,7 +56,7 @@ pub fn run(stage: &Stage<'_>) -> Result<Shown> {
         run.measure(&learner, t, &mut on)?;
     }
 
-    let file = scratch.0.join("learner.state");
+    let file = scratch.path().join("learner.state");
     let file_bytes = saved(&learner, &file)?.len();
     let answers = every_answer(stage, &learner)?;
     let mut unstopped = learner;

@@ -10,10 +10,8 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use serde_json::json;
 
-use super::options;
-use super::scratch::Scratch;
-use super::{Global, embedded, show};
-use crate::error::Result;
+use super::{Global, embedded, options, show};
+use crate::error::{Context, Result};
 use crate::learner::{Budget, Learner, Settings};
 use crate::report::{self, Happened, LongLife, Soak};
 use crate::store::Place;
@@ -68,11 +66,11 @@ Examples:
 
 /// Runs the command.
 pub fn run(global: &Global, args: &Args) -> Result<()> {
-    let (mut lives, scratch) = (Vec::new(), Scratch::new("soak")?);
+    let (mut lives, scratch) = (Vec::new(), tempfile::tempdir().at(|| "a folder for two lives".to_string())?);
     let backbone = options::backbone(global, &args.backbone)?;
     let world = World::new(global, &backbone)?;
     let flash = usize::try_from(args.flash.as_u64()).unwrap_or(usize::MAX);
-    let image = scratch.0.join("flash.img");
+    let image = scratch.path().join("flash.img");
     let place: Place = format!("partition:{}", image.display()).parse()?;
     place.format(Some(2 * (flash as u64).next_multiple_of(SECTOR)))?;
     let promised = Budget {
@@ -92,7 +90,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     lives.push(lead(global, args, &world, &made, (Home::Partition(image), "held"))?);
     if !args.alone {
         made.budget = Budget::default();
-        let home = Home::File(scratch.0.join("free.state"));
+        let home = Home::File(scratch.path().join("free.state"));
         lives.push(lead(global, args, &world, &made, (home, "without a promise"))?);
     }
     let soak = page(args, lives);

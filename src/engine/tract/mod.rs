@@ -72,11 +72,11 @@ impl Engine for Tract {
         "tract"
     }
 
-    /// `tests/demand.rs` measures it: a constant is packed, into tiles, once for every node that reads it; while the graph is read it is
+    /// `tests/demand.rs` measures it: a constant is packed, into tiles, once for every way in which nodes read it; while the graph is read it is
     /// there as bytes, as a message and as a tensor.
     fn demand(&self, graph: &Graph, batch: usize) -> Result<Demand> {
         let nodes = graph.nodes().len();
-        let packed = plan::weights_by_reader(graph);
+        let packed = plan::weights_by_use(graph);
         let held = packed + packed / 9 + nodes * 2048;
         // Read, then optimized.
         let compiling = (3 * plan::weights(graph) + nodes * 6656).max(held + nodes * 12288);
