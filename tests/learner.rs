@@ -3,15 +3,18 @@
 
 mod fixtures;
 mod lessons;
+mod skip;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use lessons::{PER_CLASS, TASKS, bytes, learn, learn_and_commit, learner, pictures, resumed, settings};
 use ndarray::{Array2, Array4, s};
 use perennial::adapter::{Blocks, Lora, Roles};
+use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, Ports, Session, Tract};
 use perennial::graph::Graph;
 use perennial::head::Vectors;
@@ -857,6 +860,70 @@ fn what_fits_is_found_and_the_least_is_the_least() {
         assert!(learner.footprint().total() <= ram);
     }
     assert_eq!(kind(builder(ample.smallest - 1).fitted()), ErrorKind::Budget);
+}
+
+/// Of a small network the start takes most; here it is the step.
+#[test]
+fn where_ram_is_scarce_activations_are_computed_again() {
+    let Some(folder) = skip::real_vit() else { return };
+    let backbone = Backbone::read(&folder.join("vit_tiny_patch16_224.augreg_in21k_ft_in1k.onnx")).unwrap();
+    let fitted = |ram: usize| {
+        let lora = Lora { rank: 8, alpha: 8.0, blocks: Blocks::All, roles: Roles::Q | Roles::V };
+        let budget = Budget { ram: Some(ram), ..Budget::default() };
+        let settings = Settings { lora, ..Settings::default() };
+        Learner::builder(backbone.clone()).settings(settings).budget(budget).fitted().unwrap()
+    };
+    let (_, ample) = fitted(1 << 32);
+    let (builder, tight) = fitted(ample.smallest);
+    assert_eq!((ample.recompute, tight.recompute), (false, true), "{ample}; {tight}");
+    assert!(builder.plan().unwrap().total() <= ample.smallest);
+}
+
+/// tract on a device that takes 30 ms for a row.
+struct Sluggish(Tract);
+
+struct SluggishSession(Arc<dyn Session>);
+
+const A_ROW: Duration = Duration::from_millis(30);
+
+impl Engine for Sluggish {
+    fn name(&self) -> &'static str {
+        "sluggish"
+    }
+
+    fn compile(&self, graph: &Graph, batch: usize) -> perennial::Result<Arc<dyn Session>> {
+        Ok(Arc::new(SluggishSession(self.0.compile(graph, batch)?)))
+    }
+}
+
+impl Session for SluggishSession {
+    fn ports(&self) -> &Ports {
+        self.0.ports()
+    }
+
+    fn run(&self, inputs: &[Data]) -> perennial::Result<Vec<Data>> {
+        std::thread::sleep(A_ROW * self.batch() as u32);
+        self.0.run(inputs)
+    }
+}
+
+#[test]
+fn the_promised_time_of_a_pass_is_kept() {
+    let fitted = |strategy: &str, step_time: Duration| {
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let settings = Settings { micro: 8, ..settings() };
+        let budget = Budget { step_time: Some(step_time), ..Budget::default() };
+        let builder = Learner::builder(backbone).strategy(strategy).settings(settings).budget(budget);
+        builder.engine(Arc::new(Sluggish(Tract::new(1)))).fitted().map(|(_, fitted)| fitted)
+    };
+    let some = fitted("perennial", 5 * A_ROW).unwrap();
+    assert_eq!((some.micro, some.pass > Some(4 * A_ROW)), (4, true), "{some}");
+    assert_eq!(fitted("perennial", 100 * A_ROW).unwrap().micro, 8);
+    let refused = fitted("perennial", A_ROW / 2).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Budget);
+    assert!(refused.to_string().contains("15.0 were promised"), "{refused}");
+    // Where nothing is trained no pass is slow.
+    assert_eq!(fitted("lda-frozen", A_ROW / 2).unwrap().pass, None);
 }
 
 #[test]

@@ -17,6 +17,7 @@ START = time.perf_counter()
 
 import torch  # noqa: E402
 from timm import create_model  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 
 class Lora(torch.nn.Module):
@@ -60,7 +61,7 @@ class Network(torch.nn.Module):
     def suffix(self, tokens, first):
         m = self.model
         for block in m.blocks[first:]:
-            tokens = block(tokens)
+            tokens = checkpoint(block, tokens, use_reentrant=False) if self.recomputes else block(tokens)
         return m.norm(tokens)[:, 0]
 
 
@@ -69,6 +70,7 @@ def build(case, name):
     torch.set_num_threads(case["threads"])
     model = create_model(name, pretrained=False, num_classes=0).eval().requires_grad_(False)
     network = Network(model, case["classes"])
+    network.recomputes = case["work"] == "step-all-recomputed"
     lora, blocks = case["lora"], len(model.blocks)
     last = lora["blocks"]["Last"] if case["work"] in ("step-last", "step-cached") else blocks
     kind = PerImage if case["work"] == "per-image" else Lora

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
@@ -221,6 +222,9 @@ pub struct Train {
     /// again if that helps, and what cannot fit is refused before the start
     #[arg(long, value_name = "SIZE")]
     pub budget: Option<ByteSize>,
+    /// Longest time of a pass of a training step, such as 200ms: it is measured, and micro-batches become as small as it takes
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub step_time: Option<Duration>,
     /// Promised size of the state, such as 2MB: a task that would make it larger is not kept
     #[arg(long, value_name = "SIZE")]
     pub flash: Option<ByteSize>,
@@ -290,18 +294,20 @@ impl Train {
         Ok(builder.class_vectors(Vectors::new(&vectors, self.logit_scale)?))
     }
 
-    /// `builder` inside the promised RAM, where there is a promise; says on stderr what became smaller for it.
+    /// `builder` inside the promised RAM and time, where there is a promise; says on stderr what became smaller for it.
     ///
     /// # Errors
     /// As [`Builder::fitted`].
     pub fn fitted(&self, global: &Global, builder: Builder) -> Result<(Builder, Option<Promise>)> {
         let builder = builder.budget(self.promised());
-        let Some(promised) = self.budget else { return Ok((builder, None)) };
+        if self.budget.is_none() && self.step_time.is_none() {
+            return Ok((builder, None));
+        }
         let (builder, fitted) = builder.fitted()?;
         if !global.json {
             eprintln!("{fitted}");
         }
-        Ok((builder, Some(Promise { promised: promised.as_u64(), fitted })))
+        Ok((builder, Some(Promise { promised: self.budget.map(|size| size.as_u64()), fitted })))
     }
 
     /// As the library takes it.
@@ -310,15 +316,23 @@ impl Train {
         let (ram, flash) = (self.budget.map(bytes), self.flash.map(bytes));
         let spill = |folder: &PathBuf| Spill { folder: folder.clone(), bytes: bytes(self.spill_size) };
         let (spill, give_up) = (self.spill.as_ref().map(spill), self.give_up.to_vec());
-        Budget { ram, flash, give_up, cache: self.cache << 20, spill, ..Budget::default() }
+        Budget {
+            ram,
+            flash,
+            give_up,
+            cache: self.cache << 20,
+            spill,
+            step_time: self.step_time,
+            ..Budget::default()
+        }
     }
 }
 
-/// A promise of RAM, and what was taken to keep it.
+/// A promise of RAM or time, and what was taken to keep it.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Promise {
-    /// Bytes.
-    pub promised: u64,
+    /// Bytes, where RAM was.
+    pub promised: Option<u64>,
     /// How.
     #[serde(flatten)]
     pub fitted: Fitted,

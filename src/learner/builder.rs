@@ -124,7 +124,13 @@ impl Builder {
         let new = self.state.is_none();
         let micro = new && draft.backbone.fixed_batch().is_none();
         let free = Free { random_features: new, micro, recompute: new };
-        let fitted = fit(&self.budget, &draft.settings, free, |settings| self.planned(&draft, settings))?;
+        let fitted = fit(
+            &self.budget,
+            &draft.settings,
+            free,
+            |settings| self.planned(&draft, settings),
+            |settings| draft.pass(settings, self.budget.classes),
+        )?;
         (self.settings.micro, self.settings.random_features) = (fitted.micro, fitted.random_features);
         self.settings.recompute = fitted.recompute;
         self.budget.cache = fitted.cache;

@@ -1,8 +1,13 @@
 //! What is decided of a learner before anything is compiled, and refused where it cannot work.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 use super::crops::MOST_CROPS;
+use super::passes;
 use super::phases::Plan;
 use super::wanted::Wanted;
 use super::{Budget, Settings};
@@ -10,6 +15,7 @@ use crate::adapter::{Site, cut};
 use crate::backbone::{Backbone, Parts};
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::gradcheck;
 use crate::graph::{Graph, rewrite};
 use crate::plan;
 use crate::strategy::{self, Choice, Strategy, View};
@@ -77,7 +83,33 @@ impl Draft {
         };
         wanted.plan()
     }
+
+    /// How long one pass of a training step takes here with these settings, the median of [`PASSES`]; `None` where nothing is trained.
+    pub fn pass(&self, settings: &Settings, classes: usize) -> Result<Option<Duration>> {
+        let strategy = &self.choice.strategy;
+        if !strategy.adapts(0) {
+            return Ok(None);
+        }
+        let (step, _) = passes::largest(settings, strategy.goal(), &self.suffix, &self.sites, classes)?;
+        let session = self.engine.compile(&step.graph, settings.micro)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+        let sample = |port| gradcheck::sample(port, settings.micro, &mut rng);
+        let inputs = session.inputs().iter().map(sample).collect::<Result<Vec<_>>>()?;
+        // The first fills caches.
+        session.run(&inputs)?;
+        let mut times = Vec::with_capacity(PASSES);
+        for _ in 0..PASSES {
+            let start = Instant::now();
+            session.run(&inputs)?;
+            times.push(start.elapsed());
+        }
+        times.sort_unstable();
+        Ok(times.get(PASSES / 2).copied())
+    }
 }
+
+/// Passes that are timed.
+const PASSES: usize = 5;
 
 /// The graph without the outputs that nobody reads.
 fn keeping(mut graph: Graph, read: impl Fn(&str) -> bool) -> Graph {

@@ -7,8 +7,11 @@
 //! 1. random features, then micro-batches from large to small, then activations computed again, with room for [`ENOUGH`] pictures;
 //! 2. the fewest random features, micro-batches of 1, activations kept or not as takes less, and room for as many pictures as there is, at
 //!    least one step's.
+//!
+//! Where the time of a pass is promised, micro-batches that would take longer are left out; that is measured, so devices differ in it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -38,6 +41,8 @@ pub struct Fitted {
     pub pictures: usize,
     /// Bytes of RAM below which nothing would do.
     pub smallest: usize,
+    /// How long a pass of a training step takes here, at most, where its time was promised.
+    pub pass: Option<Duration>,
 }
 
 impl fmt::Display for Fitted {
@@ -51,7 +56,11 @@ impl fmt::Display for Fitted {
             self.random_features,
             self.pictures,
             self.smallest
-        )
+        )?;
+        match self.pass {
+            Some(pass) => write!(f, "; a training pass takes {:.1} ms", 1e3 * pass.as_secs_f64()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -72,6 +81,7 @@ pub fn fit(
     settings: &Settings,
     free: Free,
     plan: impl Fn(&Settings) -> Result<Plan>,
+    pass: impl Fn(&Settings) -> Result<Option<Duration>>,
 ) -> Result<Fitted> {
     let columns = tried(settings.random_features, &COLUMNS, free.random_features);
     let micros = tried(settings.micro, &MICROS, free.micro);
@@ -87,11 +97,17 @@ pub fn fit(
     let frugal = frugal.ok_or_else(|| crate::err!(Bug, "no settings to fit"))?;
     let smallest = frugal.least();
     let limit = budget.ram.unwrap_or(usize::MAX);
+    let slow = match budget.step_time.filter(|_| smallest <= limit) {
+        Some(most) => Slow::measured(&pass, &frugal.settings, most)?,
+        None => None,
+    };
+    let quick = |(micro, _): &&(usize, bool)| slow.as_ref().is_none_or(|slow| slow.fits(*micro));
+    let fitted = |candidate: &Candidate, cache| candidate.fitted(cache, smallest, slow.as_ref());
     for &random_features in &columns {
-        for pass in &passes {
+        for pass in passes.iter().filter(quick) {
             let candidate = planned(random_features, pass)?;
             if let Some(cache) = room(&candidate.plan, ENOUGH, budget.cache, limit) {
-                return Ok(candidate.fitted(cache, smallest));
+                return Ok(fitted(&candidate, cache));
             }
         }
     }
@@ -102,7 +118,7 @@ pub fn fit(
              pictures of one step kept; other strategies, blocks or fewer threads may take less"
         )
     })?;
-    Ok(frugal.fitted(cache, smallest))
+    Ok(fitted(&frugal, cache))
 }
 
 /// Settings, and what they take.
@@ -117,9 +133,49 @@ impl Candidate {
         self.plan.footprint(self.plan.cache(self.settings.batch)).total()
     }
 
-    fn fitted(&self, cache: usize, smallest: usize) -> Fitted {
+    fn fitted(&self, cache: usize, smallest: usize, slow: Option<&Slow>) -> Fitted {
         let Settings { micro, recompute, random_features, .. } = self.settings;
-        Fitted { micro, recompute, random_features, cache, pictures: self.plan.pictures(cache), smallest }
+        let (pictures, pass) = (self.plan.pictures(cache), slow.map(|slow| slow.of(micro)));
+        Fitted { micro, recompute, random_features, cache, pictures, smallest, pass }
+    }
+}
+
+/// How long a pass takes, and may take. More pictures take more time, and no more than as many times as much: kernels like large products.
+struct Slow {
+    /// Pictures of the pass that was measured.
+    pictures: usize,
+    took: Duration,
+    most: Duration,
+}
+
+impl Slow {
+    /// Of a pass with the most frugal settings; an error where that is too slow.
+    fn measured(
+        pass: impl Fn(&Settings) -> Result<Option<Duration>>,
+        settings: &Settings,
+        most: Duration,
+    ) -> Result<Option<Self>> {
+        let Some(took) = pass(settings)? else { return Ok(None) };
+        let slow = Self { pictures: settings.micro, took, most };
+        if !slow.fits(settings.micro) {
+            crate::bail!(
+                Budget,
+                "a training pass of {} pictures takes {:.1} ms here, and {:.1} were promised; fewer adapted blocks, a smaller rank or another engine \
+                 take less",
+                settings.micro,
+                1e3 * took.as_secs_f64(),
+                1e3 * most.as_secs_f64()
+            );
+        }
+        Ok(Some(slow))
+    }
+
+    fn of(&self, micro: usize) -> Duration {
+        self.took.mul_f64(micro as f64 / self.pictures as f64)
+    }
+
+    fn fits(&self, micro: usize) -> bool {
+        self.of(micro) <= self.most
     }
 }
 

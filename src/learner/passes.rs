@@ -4,10 +4,12 @@
 //! suffix, everything else (the channel branch) in the other. Both copies read the same tokens and the same weights.
 
 use super::Settings;
+use super::goal::OLD_DIRECTIONS;
 use crate::adapter::{Lora, Sharing, Site, Slot, inject};
 use crate::error::Result;
 use crate::graph::{Graph, ValueId, rewrite};
-use crate::joint::{Joint, Objective, minimising, recomputing};
+use crate::joint::{Branches, Joint, Objective, minimising, recomputing};
+use crate::strategy::Goal;
 
 /// The training step of what [`injected`] gave, for a head of `capacity` rows.
 pub fn step(
@@ -19,6 +21,25 @@ pub fn step(
 ) -> Result<Joint> {
     let compiled = if settings.recompute { recomputing } else { minimising };
     compiled(objective, graph, slots, capacity)
+}
+
+/// The training step that a strategy's goal will need at most, for `classes` rows, and its slots.
+pub fn largest(
+    settings: &Settings,
+    goal: Goal,
+    suffix: &Graph,
+    sites: &[Site],
+    classes: usize,
+) -> Result<(Joint, Vec<Slot>)> {
+    let objective = match goal {
+        Goal::Branches(terms) => {
+            Objective::Branches(Branches { terms, prototypes: settings.batch, directions: OLD_DIRECTIONS })
+        }
+        // Views of one feature cost next to nothing beside the network.
+        Goal::Linear | Goal::Views { .. } => Objective::Linear,
+    };
+    let (graph, slots) = injected(suffix, sites, &settings.lora, &objective)?;
+    Ok((step(settings, &objective, graph, &slots, classes)?, slots))
 }
 
 /// `suffix` with adapters at `sites`, and the slots in the order of the sites; its outputs are one feature a pass.

@@ -20,7 +20,7 @@ pub struct Receipt {
     pub data: Digest,
     /// Passes over the pictures, the first included.
     pub passes: u32,
-    /// What was promised, without the file for pictures.
+    /// What was promised, without the file for pictures and what only a clock can tell.
     pub budget: Budget,
     /// Most bytes of that file, wherever it was.
     pub file: Option<u64>,
@@ -140,7 +140,7 @@ impl Learner {
         Ok(Receipt {
             data: Digest(shown.hash.clone().finalize().into()),
             passes: shown.passes,
-            budget: Budget { spill: None, ..self.budget.clone() },
+            budget: Budget { spill: None, step_time: None, ..self.budget.clone() },
             file: self.budget.spill.as_ref().map(|spill| spill.bytes as u64),
             engine: format!("{} on {}", self.engine.name(), std::env::consts::ARCH),
             version: env!("CARGO_PKG_VERSION").into(),

@@ -1,6 +1,7 @@
 //! What a caller may set, with defaults that the measurements in ARCHITECTURE.md support.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +125,10 @@ pub struct Budget {
     /// A file for the larger part of what is kept of those pictures; `None` keeps it in RAM.
     #[serde(skip)]
     pub spill: Option<Spill>,
+    /// Longest time of one pass of a training step on this device, during which the thread that learns does nothing else.
+    /// [`Builder::fitted`](super::Builder::fitted) measures it and takes micro-batches that keep it. The end of a task is not bounded by it.
+    #[serde(skip)]
+    pub step_time: Option<Duration>,
     /// Bytes of a stored state ([`State::stored_bytes`](super::State::stored_bytes)): a task that would make it larger is not committed.
     pub flash: Option<usize>,
     /// What may be given up before a task is refused for that, in this order; nothing where it is empty. [`TaskReport`](super::TaskReport) and
@@ -140,6 +145,7 @@ impl Default for Budget {
             ram: None,
             cache: 256 << 20,
             spill: None,
+            step_time: None,
             flash: None,
             give_up: Lever::ALL.to_vec(),
             classes: 128,

@@ -5,7 +5,6 @@ use half::f16;
 use super::classifier::Statistics;
 use super::encoded::COPIES;
 use super::features::NEAR;
-use super::goal::OLD_DIRECTIONS;
 use super::phases::Plan;
 use super::{Settings, passes};
 use crate::adapter::{Site, cut};
@@ -13,9 +12,8 @@ use crate::engine::{Engine, Port, Ports};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::head::Demand as Head;
-use crate::joint::{Branches, Objective};
 use crate::plan::{self, Demand};
-use crate::strategy::{Choice, Classifier, Goal, View};
+use crate::strategy::{Choice, Classifier, View};
 
 const FLOAT: usize = size_of::<f32>();
 
@@ -116,18 +114,9 @@ impl Wanted<'_> {
     /// The training step, and its number of trainable parameters beside the head's rows.
     fn step(&self) -> Result<(Demand, usize)> {
         let settings = self.settings;
-        let objective = match self.choice.strategy.goal() {
-            Goal::Branches(terms) => Objective::Branches(Branches {
-                terms,
-                prototypes: settings.batch,
-                directions: OLD_DIRECTIONS,
-            }),
-            // Views of one feature cost next to nothing beside the network.
-            Goal::Linear | Goal::Views { .. } => Objective::Linear,
-        };
-        let (graph, slots) = passes::injected(self.suffix, self.sites, &settings.lora, &objective)?;
+        let goal = self.choice.strategy.goal();
+        let (step, slots) = passes::largest(settings, goal, self.suffix, self.sites, self.classes)?;
         let mut parameters = slots.iter().map(|s| settings.lora.rank * (s.inputs() + s.outputs())).sum();
-        let step = passes::step(settings, &objective, graph, &slots, self.classes)?;
         if let Some(fusion) = step.graph.find("fusion_weight") {
             parameters += step.graph.shape(fusion)?.volume().known().unwrap_or(0);
         }
