@@ -921,7 +921,7 @@ fn the_promised_time_of_a_pass_is_kept() {
     assert_eq!(fitted("perennial", 100 * A_ROW).unwrap().micro, 8);
     let refused = fitted("perennial", A_ROW / 2).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Budget);
-    assert!(refused.to_string().contains("15.0 were promised"), "{refused}");
+    assert!(refused.to_string().contains("15.0ms were promised"), "{refused}");
     // Where nothing is trained no pass is slow.
     assert_eq!(fitted("lda-frozen", A_ROW / 2).unwrap().pass, None);
 }

@@ -58,7 +58,7 @@ impl fmt::Display for Fitted {
             self.smallest
         )?;
         match self.pass {
-            Some(pass) => write!(f, "; a training pass takes {:.1} ms", 1e3 * pass.as_secs_f64()),
+            Some(pass) => write!(f, "; a training pass takes {pass:.1?}"),
             None => Ok(()),
         }
     }
@@ -160,11 +160,11 @@ impl Slow {
         if !slow.fits(settings.micro) {
             crate::bail!(
                 Budget,
-                "a training pass of {} pictures takes {:.1} ms here, and {:.1} were promised; fewer adapted blocks, a smaller rank or another engine \
+                "a training pass in micro-batches of {} takes {:.1?} here, and {:.1?} were promised; fewer adapted blocks, a smaller rank or another engine \
                  take less",
                 settings.micro,
-                1e3 * took.as_secs_f64(),
-                1e3 * most.as_secs_f64()
+                took,
+                most
             );
         }
         Ok(Some(slow))
