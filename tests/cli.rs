@@ -89,7 +89,7 @@ fn inspect_shows_blocks_and_memory() {
 #[test]
 fn compile_writes_graphs_that_pass_the_gradient_check() {
     let (folder, model) = (tempfile::tempdir().unwrap(), model());
-    let args = ["compile", model.to_str().unwrap(), "--blocks", "1", "--out", "step", "--gradcheck"];
+    let args = ["compile", model.to_str().unwrap(), "--blocks", "1", "--gradcheck", "--out", "step"];
     let document = json(folder.path(), &args);
     assert!(document["worst"].as_f64().unwrap() < 1e-3, "{}", document["worst"]);
     assert_eq!(document["gradcheck"].as_array().unwrap().len(), 6, "head, and A and B of q and v");
@@ -99,6 +99,12 @@ fn compile_writes_graphs_that_pass_the_gradient_check() {
     let manifest = std::fs::read_to_string(folder.path().join("step/manifest.json")).unwrap();
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest["files"]["joint.onnx"]["outputs"][0]["name"], "loss");
+
+    let again = [&args[..args.len() - 1], &["again", "--recompute"]].concat();
+    let document = json(folder.path(), &again);
+    assert!(document["worst"].as_f64().unwrap() < 1e-3, "{}", document["worst"]);
+    let nodes = |name: &str| perennial::onnx::read(folder.path().join(name)).unwrap().nodes().len();
+    assert!(nodes("again/joint.onnx") > nodes("step/joint.onnx"), "nothing is computed again");
 }
 
 #[test]
@@ -178,13 +184,26 @@ fn a_promise_of_memory_is_kept_or_refused_before_the_start() {
 }
 
 #[test]
+fn a_promise_of_time_is_kept_or_refused() {
+    let (folder, model) = (tempfile::tempdir().unwrap(), model());
+    let (folder, model) = (folder.path(), model.to_str().unwrap());
+    let inspect = |time| ["inspect", model, "--blocks", "1", "--step-time", time];
+    let ample = json(folder, &inspect("1h"));
+    assert_eq!(ample["budget"]["micro"], 4, "{ample}");
+    refused(folder, &inspect("1ns"), &["training pass", "1.0ns", "promised"]);
+    let eval = ["eval", "--strategy", "perennial", "--backbone", model, "--step-time", "1h"];
+    refused(folder, &eval, &["--step-time", "learn or inspect"]);
+}
+
+#[test]
 fn a_task_is_learned_again_from_its_receipt_and_anything_else_shows() {
     let (folder, model) = (tempfile::tempdir().unwrap(), model());
     let (folder, model) = (folder.path(), model.to_str().unwrap());
     let themes = draw(folder, 6);
     succeeded(perennial(folder, &learn(model, &themes[0], "a.state")));
     std::fs::copy(folder.join("a.state"), folder.join("monday.state")).unwrap();
-    succeeded(perennial(folder, &learn(model, &themes[1], "a.state")));
+    let spill = ["--spill", ".", "--spill-size", "10KB"];
+    succeeded(perennial(folder, &[&learn(model, &themes[1], "a.state")[..], &spill].concat()));
     let replay = |task: &str, data: &str, more: &[&str]| -> Vec<String> {
         let fixed = ["replay", "--backbone", model, "--state", "a.state", "--task", task, "--data", data];
         fixed.iter().chain(more).map(ToString::to_string).collect()
@@ -195,6 +214,10 @@ fn a_task_is_learned_again_from_its_receipt_and_anything_else_shows() {
     assert_eq!(first["then"]["passes"], 2);
     let second = json(folder, &words(&replay(two, two, &["--from", "monday.state"])));
     assert_eq!(second["different"].as_array().unwrap().len(), 0, "{second}");
+    assert_eq!(
+        second["then"]["file"], 10_000,
+        "the file that took its pictures belongs to how it was learned"
+    );
     refused(folder, &words(&replay(two, two, &[])), &["was not learned from this state", "--from"]);
     refused(folder, &words(&replay(one, two, &[])), &["came out differently", "pictures"]);
     refused(folder, &words(&replay("x", one, &[])), &["no task \"x\"", two]);

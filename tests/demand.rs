@@ -14,7 +14,7 @@ use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, Session, by_name, names};
 use perennial::graph::{DType, Graph};
-use perennial::joint::{Objective, joint, recomputing};
+use perennial::joint::{Objective, joint, minimising};
 
 /// Most that may be promised over what is taken, and bytes that are let go.
 const ABOVE: f64 = 1.1;
@@ -27,7 +27,7 @@ fn graphs(backbone: &Backbone, roles: Roles, rank: usize) -> Vec<(&'static str, 
     let parts = backbone.parts(lora.blocks, lora.roles).unwrap();
     let (suffix, _) = backbone.deepened(parts.suffix.clone()).unwrap();
     let (step, slots) = inject(parts.suffix, &parts.sites, &lora, Sharing::Shared).unwrap();
-    let again = recomputing(&Objective::Linear, step.clone(), &slots, 16).unwrap().graph;
+    let again = minimising(&Objective::Linear, step.clone(), &slots, 16, true).unwrap().graph;
     let step = joint(step, &slots, 16).unwrap().graph;
     vec![("trunk", parts.trunk), ("suffix", suffix), ("step", step), ("recomputing step", again)]
 }

@@ -12,7 +12,7 @@ use ndarray::{Array1, Array2, Array4, ArrayD, Axis, concatenate};
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::engine::{Data, Port, Session, Tract};
 use perennial::graph::{DType, Dim, Emit, Graph, Node, Shape};
-use perennial::joint::{Joint, Objective, Views, joint, minimising, recomputing};
+use perennial::joint::{Joint, Objective, Views, joint, minimising};
 use perennial::optim::{AdamW, Optimizer};
 use perennial::plan::{self, Order};
 use perennial::{ErrorKind, gradcheck};
@@ -114,7 +114,7 @@ fn what_is_computed_again_is_what_was_kept() {
             let Ok((whole, sites)) = fixture.backbone().whole(lora.blocks, lora.roles) else { continue };
             let (graph, slots) = inject(whole, &sites, &lora, Sharing::Shared).unwrap();
             let kept = joint(graph.clone(), &slots, CAPACITY).unwrap();
-            let again = recomputing(&Objective::Linear, graph, &slots, CAPACITY).unwrap();
+            let again = minimising(&Objective::Linear, graph, &slots, CAPACITY, true).unwrap();
             let batch = *fixture.batches().last().unwrap();
             let name = format!("{} {}", fixture.name, lora.roles);
             for (kept, again) in sampled(&kept, batch).iter().zip(sampled(&again, batch)) {
@@ -327,7 +327,7 @@ fn the_objective_of_given_vectors_is_cross_entropy_of_cosines() {
     let lora = Lora { rank: 2, alpha: 3.0, blocks: Blocks::All, roles: Roles::V | Roles::FC2 };
     let (whole, sites) = fixture.backbone().whole(lora.blocks, lora.roles).unwrap();
     let (graph, slots) = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap();
-    let step = minimising(&Objective::Given { scale: SCALE }, graph, &slots, CAPACITY).unwrap();
+    let step = minimising(&Objective::Given { scale: SCALE }, graph, &slots, CAPACITY, false).unwrap();
     let checks = gradcheck::run(&Tract::new(1), &step.graph, 3, 7).unwrap();
     assert_eq!(checks.len(), 2 * 2 * 2, "adapters alone are trained");
     assert!(checks.iter().all(|c| c.relative_error < gradcheck::TOLERANCE), "{checks:?}");
@@ -365,7 +365,7 @@ fn so_do_the_gradients_of_the_distance_to_a_twin() {
     let loss = |weight: f32, given: Option<f32>| {
         let (graph, slots) = inject(whole.clone(), &sites, &lora, Sharing::Shared).unwrap();
         let objective = Objective::Twin { weight, given };
-        let step = minimising(&objective, graph, &slots, CAPACITY).unwrap();
+        let step = minimising(&objective, graph, &slots, CAPACITY, false).unwrap();
         let checks = gradcheck::run(&Tract::new(1), &step.graph, 3, 7).unwrap();
         assert_eq!(checks.len(), if given.is_some() { 2 * 2 } else { 2 + 2 * 2 });
         assert!(checks.iter().all(|c| c.relative_error < gradcheck::TOLERANCE), "{checks:?}");
@@ -408,7 +408,7 @@ fn so_do_the_gradients_of_the_views_objective() {
     let lora = Lora { rank: 2, alpha: 3.0, blocks: Blocks::All, roles: Roles::V | Roles::FC2 };
     let (whole, sites) = fixture.backbone().whole(lora.blocks, lora.roles).unwrap();
     let (graph, slots) = inject(whole, &sites, &lora, Sharing::Shared).unwrap();
-    let step = minimising(&Objective::Views(views), graph, &slots, CAPACITY).unwrap();
+    let step = minimising(&Objective::Views(views), graph, &slots, CAPACITY, false).unwrap();
     let checks = gradcheck::run(&Tract::new(1), &step.graph, 3, 7).unwrap();
     assert_eq!(checks.len(), 3 + 2 * slots.len());
     for check in checks {
@@ -435,7 +435,7 @@ fn the_views_objective_is_that_of_pytorch() {
     let features = Emit::new(&mut graph, "features").op("Identity", &[images], &[]).unwrap();
     graph.inputs = vec![images];
     graph.outputs = vec![features];
-    let step = minimising(&objective, graph, &[], 8).unwrap();
+    let step = minimising(&objective, graph, &[], 8, false).unwrap();
     let session = session(&step.graph, 4);
     let labels: Vec<i64> = golden["labels"].as_array().unwrap().iter().map(|l| l.as_i64().unwrap()).collect();
     let classes = golden["classes"].as_u64().unwrap() as usize;

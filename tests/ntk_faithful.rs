@@ -38,7 +38,7 @@ fn step(terms: Terms, width: usize, prototypes: usize, directions: usize) -> Joi
     let branches = [0, width].map(|start| emit.columns(images, start, start + width).unwrap());
     graph.outputs = branches.to_vec();
     let objective = Objective::Branches(Branches { terms, prototypes, directions });
-    minimising(&objective, graph, &[], 8).unwrap()
+    minimising(&objective, graph, &[], 8, false).unwrap()
 }
 
 fn run(step: &Joint, batch: usize, value: impl Fn(&Port) -> Data) -> BTreeMap<String, Vec<f32>> {
@@ -116,7 +116,7 @@ fn gradients_of_two_branches_are_central_differences() {
         }));
         let terms = Terms { anchor: 1e-3, temperature: 0.5, contrast, residual, ..RELEASED };
         let objective = Objective::Branches(Branches { terms, prototypes: 5, directions: 3 });
-        let step = minimising(&objective, graph, &slots, 16).unwrap();
+        let step = minimising(&objective, graph, &slots, 16, false).unwrap();
         let checks = gradcheck::run(&Tract::new(1), &step.graph, 4, 7).unwrap();
         assert_eq!(checks.len(), 4 + slots.iter().flat_map(|s| s.adapters()).count());
         for check in checks {
@@ -243,6 +243,28 @@ fn the_constants_are_those_of_the_release() {
     let Goal::Branches(terms) = strategy.goal() else { panic!("another goal") };
     assert_eq!((terms.dissimilarity, terms.orthogonality), (0.03, 1e-4));
     assert_eq!((terms.anchor, terms.temperature, terms.contrast, terms.residual), (1e-3, 0.1, true, true));
+}
+
+/// Two passes over the suffix are two chains of blocks, each computed again for itself.
+#[test]
+fn both_branches_compute_activations_again() {
+    let steps = |recompute: bool| {
+        let lora = Lora { roles: Roles::PARALLEL | Roles::PROMPT, blocks: Blocks::All, ..settings().lora };
+        let backbone = fixtures::one("timm_legacy_op17_dynamic").backbone();
+        let settings = Settings { lora, micro: 4, recompute, ..settings() };
+        let builder = Learner::builder(backbone).strategy("ntk-faithful").settings(settings);
+        let mut learner = builder.build().unwrap();
+        let (images, labels) = pictures(0, 8, 0);
+        learner.begin_task("a").unwrap();
+        learner.observe(images.view(), &labels).unwrap()
+    };
+    let (kept, again) = (steps(false), steps(true));
+    assert!(kept.len() > 1);
+    for (kept, again) in kept.iter().zip(&again) {
+        let close = |a: f32, b: f32| assert!((a - b).abs() <= 1e-3 * b.abs(), "{again:?}, not {kept:?}");
+        close(again.loss, kept.loss);
+        close(again.gradient_norm, kept.gradient_norm);
+    }
 }
 
 /// Both branches move, images pass four networks, old tasks are known afterwards, and what is stored goes on as it was.

@@ -20,8 +20,9 @@ use perennial::autodiff::differentiate;
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, Session, Tract, by_name};
 use perennial::graph::{DType, Emit, Graph, Node, Shape, Tensor, ValueId, fold, infer, rewrite};
-use perennial::joint::joint;
+use perennial::joint::{Objective, joint, minimising};
 use perennial::learner::{Learner, Settings};
+use perennial::plan::Order;
 use perennial::{gradcheck, plan, precision};
 use serde_json::Value;
 
@@ -388,6 +389,33 @@ impl Surrogate<'_> {
         let outputs = node.outputs.iter().map(|v| v.map(&mut result)).collect();
         let id = self.to.add_node(Node { inputs, outputs, ..node.clone() });
         infer::node(&mut self.to, id).unwrap();
+    }
+}
+
+/// Quantized activations are computed again like others, and what they take is freed.
+#[test]
+fn what_is_computed_again_is_what_was_kept_also_in_integers() {
+    for model in models() {
+        let (whole, sites) = model.backbone().whole(Blocks::All, roles()).unwrap();
+        let (graph, slots) = inject(whole, &sites, &lora(), Sharing::Shared).unwrap();
+        let steps = [false, true].map(|recompute| {
+            let step = minimising(&Objective::Linear, graph.clone(), &slots, 16, recompute).unwrap().graph;
+            match fold::batch_symbol(&step).map(str::to_string) {
+                Some(symbol) => fold::bind(step, &symbol, 2).unwrap(),
+                None => step,
+            }
+        });
+        let [kept, again] = [0, 1].map(|i| plan::peak(&steps[i], 2, Order::LastOutputFirst).unwrap());
+        assert!(again < kept, "{}: {again} of {kept} bytes", model.name);
+        for engine in engines() {
+            let [kept, again] = [0, 1].map(|i| {
+                let session = engine.compile(&steps[i], 2).unwrap();
+                named(session.as_ref(), &inputs(session.as_ref(), 3))
+            });
+            let off = kept.iter().map(|(name, values)| distance(&again[name], values)).fold(0.0, f32::max);
+            println!("{:<12} {:<28} off by {off:.1e}", engine.name(), model.name);
+            assert!(off < 1e-4, "{} {}: {off:.1e}", engine.name(), model.name);
+        }
     }
 }
 

@@ -20,7 +20,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
-use crate::graph::{Emit, Graph, Node, NodeId, Shape, Tensor, ValueId};
+use crate::graph::{DType, Emit, Graph, Node, NodeId, Shape, Tensor, ValueId};
 
 /// Rewrites what the nodes from `given` on read of the nodes before them. `gradients` holds those of the values of `chain` that have one.
 pub(super) fn between(
@@ -66,9 +66,9 @@ impl Segments {
                 if !node.inputs.iter().flatten().any(|v| reached.contains(v)) {
                     continue;
                 }
-                // Lengths and positions are small, and other segments may read them.
-                let float = |v: &&ValueId| graph.value(**v).dtype.is_some_and(|dtype| dtype.is_float());
-                for &v in node.outputs.iter().flatten().filter(float) {
+                // Lengths and positions are small, and other segments may read them; quantized numbers are data.
+                let data = |v: &&ValueId| !matches!(graph.value(**v).dtype, Some(DType::I64 | DType::Bool));
+                for &v in node.outputs.iter().flatten().filter(data) {
                     reached.insert(v);
                     if v != pair[1] {
                         found.inside.insert(v, (found.ends.len(), id));

@@ -34,9 +34,11 @@ pub(super) fn reverse(
     for node in path.iter().rev() {
         walk.visit(node).at(|| format!("gradient of {}", node.label()))?;
     }
-    let mut one =
-        |&v| walk.settle(v)?.ok_or_else(|| crate::err!(Bug, "value {} got no gradient", ValueId::index(v)));
-    let grads = wrt.iter().map(&mut one).collect::<Result<_>>()?;
+    let mut grads = Vec::with_capacity(wrt.len());
+    for &v in wrt {
+        let grad = walk.settle(v)?;
+        grads.push(grad.ok_or_else(|| crate::err!(Bug, "value {} got no gradient", v.index()))?);
+    }
     Ok((grads, walk.settled))
 }
 

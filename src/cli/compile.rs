@@ -12,7 +12,7 @@ use crate::backbone::{Backbone, Parts};
 use crate::error::{Context, Result};
 use crate::gradcheck::{self, Check};
 use crate::graph::{Graph, fold};
-use crate::joint::{Joint, Manifest, Objective, minimising, recomputing};
+use crate::joint::{Joint, Manifest, Objective, minimising};
 use crate::{onnx, precision};
 
 /// Options of `compile`.
@@ -97,8 +97,7 @@ fn training_step(args: &Args, backbone: &Backbone, parts: &Parts) -> Result<Join
         From::Images => backbone.whole(lora.blocks, lora.roles)?,
     };
     let (graph, slots) = inject(start, &sites, &lora, sharing(args))?;
-    let compiled = if args.recompute { recomputing } else { minimising };
-    compiled(&Objective::Linear, graph, &slots, args.classes.next_power_of_two())
+    minimising(&Objective::Linear, graph, &slots, args.classes.next_power_of_two(), args.recompute)
 }
 
 fn bound(args: &Args, graph: Graph) -> Result<Graph> {

@@ -1,27 +1,25 @@
 //! Discriminants with a centre for every class and occasion, and a confidence that means something.
 
+mod choice;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use super::background::Background;
-use super::evidence::{Evidence, log_softmax};
-use super::metric::{Asked, Metric, Shrinkage};
+use super::evidence::Evidence;
+use super::metric::Asked;
 use super::sums::{ClassSums, Rest};
 use super::{Head, Left, asked, check_batch, check_width, unsolved};
 use crate::error::Result;
 use crate::linalg::RoundedGram;
+
+pub(super) use choice::{TEMPERATURES, temperature};
 
 /// Pictures that are held out after each observation.
 pub(super) const ASKED: usize = 512;
 
 /// Rows widened and summed at a time: bounds their f64 copies.
 pub(super) const BLOCK: usize = 512;
-
-/// Shares of the identity in the covariance that are tried, beside the oracle's.
-const SHARES: [f64; 5] = [0.02, 0.05, 0.1, 0.2, 0.4];
-
-/// Temperatures that are tried: powers of two from 1/64 to 4, in half steps.
-pub(super) const TEMPERATURES: usize = 17;
 
 /// Mixture discriminant analysis (Hastie and Tibshirani 1996) under one shared covariance `S`:
 ///
@@ -88,11 +86,6 @@ pub(super) struct Solved {
     background: Background,
 }
 
-/// The temperature with this index.
-pub(super) fn temperature(index: usize) -> f64 {
-    2f64.powf(index as f64 / 2.0 - 6.0)
-}
-
 /// `ln(exp a + exp b)`.
 fn log_add(a: f64, b: f64) -> f64 {
     let (high, low) = (a.max(b), a.min(b));
@@ -125,18 +118,6 @@ impl Mda {
             strange: Vec::new(),
             right: (0, 0),
         }
-    }
-
-    /// Shrinkages and temperatures that are compared.
-    pub(super) fn settings() -> usize {
-        (1 + SHARES.len()) * TEMPERATURES
-    }
-
-    /// Share of identity in the covariance, `None` for the oracle's, and temperature: the likeliest so far.
-    pub fn chosen(&self) -> (Option<f64>, f64) {
-        let best = self.evidence.likeliest();
-        let share = (best / TEMPERATURES).checked_sub(1).map(|i| SHARES[i]);
-        (share, temperature(best % TEMPERATURES))
     }
 
     /// Class scores at another temperature than the chosen one.
@@ -195,26 +176,6 @@ impl Mda {
         })
     }
 
-    /// The covariance that was chosen, and the temperature; with more identity where it is none. Rounding at every observation adds up over
-    /// hundreds of them, and what was likeliest when rows came last may not be definite after two observations became one.
-    pub(super) fn definite(&self) -> Result<(Metric, f64)> {
-        let (share, temperature) = self.chosen();
-        let more = SHARES.into_iter().filter(|&more| share.is_none_or(|share| more > share));
-        let mut metric = self.metric(share);
-        for share in more {
-            if metric.is_ok() {
-                break;
-            }
-            metric = self.metric(Some(share));
-        }
-        Ok((metric?, temperature))
-    }
-
-    pub(super) fn metric(&self, share: Option<f64>) -> Result<Metric> {
-        let shrinkage = share.map_or(Shrinkage::Oracle, Shrinkage::Share);
-        Metric::within(self.scatter.gram(), &self.centres, self.dropped, shrinkage)
-    }
-
     /// Drops what is known of centres that are gone.
     fn drop_places(&mut self, gone: &[usize]) {
         for of in [&mut self.owners, &mut self.births] {
@@ -228,31 +189,6 @@ impl Mda {
         check_width(self.centres.width(), features)?;
         let Solved { weights, bias, .. } = self.solved.as_ref().ok_or_else(unsolved)?;
         Ok((features.dot(weights) + bias).mapv(f64::from))
-    }
-
-    /// Adds up how likely held-out rows are under every shrinkage and temperature.
-    fn weigh(&mut self, rows: &Array2<f32>, centres: &[usize]) -> Result<()> {
-        self.evidence.observe();
-        let crops = rows.nrows() / centres.len().max(1);
-        for (i, share) in std::iter::once(None).chain(SHARES.map(Some)).enumerate() {
-            let settings = i * TEMPERATURES..(i + 1) * TEMPERATURES;
-            // Rounded sums are a covariance only with enough identity mixed in.
-            let Ok(metric) = self.metric(share) else {
-                settings.for_each(|setting| self.evidence.add(setting, f64::NAN));
-                continue;
-            };
-            let distances = metric.held_out(&Asked::new(&metric, rows.view(), crops)?, centres)?;
-            for (t, setting) in settings.enumerate() {
-                let scores =
-                    gathered(&distances.mapv(|d| -0.5 * temperature(t) * d), &self.owners, self.classes);
-                // The only picture of a class has no centre left when it is held out; it says nothing about shrinkage.
-                let asked = scores.rows().into_iter().zip(centres);
-                let asked = asked.filter(|(_, c)| self.centres.counts()[**c] > crops as u64);
-                let log = asked.map(|(row, &centre)| log_softmax(row, self.owners[centre])).sum();
-                self.evidence.add(setting, log);
-            }
-        }
-        Ok(())
     }
 }
 

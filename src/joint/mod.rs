@@ -75,34 +75,21 @@ pub enum Objective {
 /// [`Unsupported`](crate::ErrorKind::Unsupported) where an operator between an adapter and the loss has no
 /// gradient rule.
 pub fn joint(graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
-    minimising(&Objective::Linear, graph, slots, capacity)
+    minimising(&Objective::Linear, graph, slots, capacity, false)
 }
 
 /// The same for any objective; that of two branches starts from two outputs. Inputs are in the order tokens, labels, class_mask, sample_weights, what else the objective
-/// reads, what it trains, adapters; outputs are loss, logits and the gradients of what is trained.
+/// reads, what it trains, adapters; outputs are loss, logits and the gradients of what is trained. With `recompute` less is kept on the way:
+/// the backward pass computes what stands inside of all parts of blocks but the last again.
 ///
 /// # Errors
 /// As [`joint`].
-pub fn minimising(objective: &Objective, graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
-    step(objective, graph, slots, capacity, &[])
-}
-
-/// The same step with less kept on the way: the backward pass computes the values inside of all blocks but the last again.
-///
-/// # Errors
-/// As [`minimising`].
-pub fn recomputing(objective: &Objective, graph: Graph, slots: &[Slot], capacity: usize) -> Result<Joint> {
-    let spine = |&v: &ValueId| Spine::of(&graph, v).map(|spine| spine.cuts().collect());
-    let chains = graph.outputs.iter().map(spine).collect::<Result<Vec<_>>>()?;
-    step(objective, graph, slots, capacity, &chains)
-}
-
-fn step(
+pub fn minimising(
     objective: &Objective,
     mut graph: Graph,
     slots: &[Slot],
     capacity: usize,
-    chains: &[Vec<ValueId>],
+    recompute: bool,
 ) -> Result<Joint> {
     let branches = if matches!(objective, Objective::Branches(_)) { 2 } else { 1 };
     if graph.outputs.len() != branches {
@@ -112,6 +99,9 @@ fn step(
         );
     }
     let outputs = graph.outputs.clone();
+    let spine = |&v: &ValueId| Spine::of(&graph, v).map(|spine| spine.cuts().collect());
+    let chains: Vec<_> =
+        if recompute { outputs.iter().map(spine).collect::<Result<_>>()? } else { Vec::new() };
     let features = outputs[0];
     let tokens = graph.inputs[0];
     let rows = Rows::add(&mut graph, tokens, features, capacity)?;
@@ -127,7 +117,7 @@ fn step(
 
     let adapters = slots.iter().flat_map(Slot::adapters);
     let wrt: Vec<ValueId> = trained.into_iter().chain(adapters).collect();
-    let (mut graph, gradients) = autodiff::differentiate_between(graph, loss, &wrt, chains)?;
+    let (mut graph, gradients) = autodiff::differentiate_between(graph, loss, &wrt, &chains)?;
     for (&v, &g) in wrt.iter().zip(&gradients) {
         let name = format!("{}.grad", graph.value(v).name);
         graph.rename(g, &name);

@@ -131,9 +131,7 @@ impl Builder {
             |settings| self.planned(&draft, settings),
             |settings| draft.pass(settings, self.budget.classes),
         )?;
-        (self.settings.micro, self.settings.random_features) = (fitted.micro, fitted.random_features);
-        self.settings.recompute = fitted.recompute;
-        self.budget.cache = fitted.cache;
+        fitted.apply(&mut self.settings, &mut self.budget);
         Ok((self, fitted))
     }
 

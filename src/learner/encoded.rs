@@ -58,28 +58,28 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// From boundary tokens `[n, ..]`, frozen features `[n, features]` and what tokens say on the way, `[n, summary]`.
+    /// From boundary tokens `[n, ..]`, frozen features `[n, features]` and what tokens say on the way, `[n, summary]`. The same picture is
+    /// known again by its tokens, which depend in their last bits on where in a micro-batch it stood, on some processors.
     pub fn new(tokens: &ArrayD<f32>, frozen: ArrayView2<'_, f32>, summary: ArrayView2<'_, f32>) -> Self {
-        let rows = tokens.axis_iter(Axis(0)).zip(frozen.rows()).zip(summary.rows()).map(|((t, f), s)| Row {
+        Self::of(tokens.view(), tokens, frozen, summary)
+    }
+
+    /// The same of pictures that are known again by their pixels `[n, ..]`.
+    pub(super) fn of(
+        pixels: ArrayViewD<'_, f32>,
+        tokens: &ArrayD<f32>,
+        frozen: ArrayView2<'_, f32>,
+        summary: ArrayView2<'_, f32>,
+    ) -> Self {
+        let said = tokens.axis_iter(Axis(0)).zip(frozen.rows()).zip(summary.rows());
+        let rows = said.zip(pixels.axis_iter(Axis(0))).map(|(((t, f), s), pixels)| Row {
             tokens: Tokens::new(t.iter().copied()),
             frozen: f.iter().copied().collect(),
             summary: s.iter().copied().collect(),
-            fingerprint: fingerprint(t),
+            fingerprint: fingerprint(pixels),
             read: None,
         });
         Self { rows: rows.map(Arc::new).collect(), shape: tokens.shape()[1..].to_vec() }
-    }
-
-    /// Marks every image by its pixels `[n, ..]`, by which the same picture is known again. Without them it is known by its tokens, which
-    /// depend in their last bits on where in a micro-batch it stood, on some processors.
-    #[must_use]
-    pub(super) fn of(mut self, pixels: ArrayViewD<'_, f32>) -> Self {
-        for (row, pixels) in self.rows.iter_mut().zip(pixels.axis_iter(Axis(0))) {
-            if let Some(row) = Arc::get_mut(row) {
-                row.fingerprint = fingerprint(pixels);
-            }
-        }
-        self
     }
 
     /// Number of images.

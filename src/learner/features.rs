@@ -126,7 +126,7 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
         let (frozen, summary) = (rows(cut::FEATURES)?, rows(cut::SUMMARY)?);
         let tokens = outputs.remove(cut::BOUNDARY);
         let tokens = tokens.ok_or_else(|| crate::err!(Bug, "the trunk has no boundary"))?;
-        let part = Encoded::new(&tokens, frozen.view(), summary.view()).of(chunk.into_dyn());
+        let part = Encoded::of(chunk.into_dyn(), &tokens, frozen.view(), summary.view());
         match &mut all {
             Some(all) => all.extend(&part),
             None => all = Some(part),

@@ -10,6 +10,7 @@
 //!
 //! Where the time of a pass is promised, micro-batches that would take longer are left out; that is measured, so devices differ in it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -41,8 +42,17 @@ pub struct Fitted {
     pub pictures: usize,
     /// Bytes of RAM below which nothing would do.
     pub smallest: usize,
-    /// How long a pass of a training step takes here, at most, where its time was promised.
+    /// How long a pass of a training step takes here, where its time was promised.
     pub pass: Option<Duration>,
+}
+
+impl Fitted {
+    /// Takes what was found.
+    pub fn apply(&self, settings: &mut Settings, budget: &mut Budget) {
+        (settings.micro, settings.recompute) = (self.micro, self.recompute);
+        settings.random_features = self.random_features;
+        budget.cache = self.cache;
+    }
 }
 
 impl fmt::Display for Fitted {
@@ -97,17 +107,14 @@ pub fn fit(
     let frugal = frugal.ok_or_else(|| crate::err!(Bug, "no settings to fit"))?;
     let smallest = frugal.least();
     let limit = budget.ram.unwrap_or(usize::MAX);
-    let slow = match budget.step_time.filter(|_| smallest <= limit) {
-        Some(most) => Slow::measured(&pass, &frugal.settings, most)?,
-        None => None,
-    };
-    let quick = |(micro, _): &&(usize, bool)| slow.as_ref().is_none_or(|slow| slow.fits(*micro));
-    let fitted = |candidate: &Candidate, cache| candidate.fitted(cache, smallest, slow.as_ref());
+    let mut watch = Watch { most: budget.step_time, times: BTreeMap::new() };
     for &random_features in &columns {
-        for pass in passes.iter().filter(quick) {
-            let candidate = planned(random_features, pass)?;
-            if let Some(cache) = room(&candidate.plan, ENOUGH, budget.cache, limit) {
-                return Ok(fitted(&candidate, cache));
+        for settled in &passes {
+            let candidate = planned(random_features, settled)?;
+            let Some(cache) = room(&candidate.plan, ENOUGH, budget.cache, limit) else { continue };
+            let took = watch.time(*settled, || pass(&candidate.settings))?;
+            if watch.allows(took) {
+                return Ok(candidate.fitted(cache, smallest, took));
             }
         }
     }
@@ -118,7 +125,46 @@ pub fn fit(
              pictures of one step kept; other strategies, blocks or fewer threads may take less"
         )
     })?;
-    Ok(fitted(&frugal, cache))
+    let took = watch.time((least, frugal.settings.recompute), || pass(&frugal.settings))?;
+    if !watch.allows(took) {
+        crate::bail!(
+            Budget,
+            "a training pass in micro-batches of {least} takes {:.1?} here, and {:.1?} were promised; fewer adapted blocks, a smaller rank or \
+             another engine take less",
+            took.unwrap_or_default(),
+            watch.most.unwrap_or_default()
+        );
+    }
+    Ok(frugal.fitted(cache, smallest, took))
+}
+
+/// How long passes take here, each measured once, where that is promised.
+struct Watch {
+    most: Option<Duration>,
+    times: BTreeMap<(usize, bool), Option<Duration>>,
+}
+
+impl Watch {
+    /// Of the pass that is known by `name`; `None` where nobody asks or nothing is trained.
+    fn time(
+        &mut self,
+        name: (usize, bool),
+        measure: impl FnOnce() -> Result<Option<Duration>>,
+    ) -> Result<Option<Duration>> {
+        if self.most.is_none() {
+            return Ok(None);
+        }
+        if let Some(known) = self.times.get(&name) {
+            return Ok(*known);
+        }
+        let took = measure()?;
+        self.times.insert(name, took);
+        Ok(took)
+    }
+
+    fn allows(&self, took: Option<Duration>) -> bool {
+        took.zip(self.most).is_none_or(|(took, most)| took <= most)
+    }
 }
 
 /// Settings, and what they take.
@@ -133,49 +179,10 @@ impl Candidate {
         self.plan.footprint(self.plan.cache(self.settings.batch)).total()
     }
 
-    fn fitted(&self, cache: usize, smallest: usize, slow: Option<&Slow>) -> Fitted {
+    fn fitted(&self, cache: usize, smallest: usize, pass: Option<Duration>) -> Fitted {
         let Settings { micro, recompute, random_features, .. } = self.settings;
-        let (pictures, pass) = (self.plan.pictures(cache), slow.map(|slow| slow.of(micro)));
+        let pictures = self.plan.pictures(cache);
         Fitted { micro, recompute, random_features, cache, pictures, smallest, pass }
-    }
-}
-
-/// How long a pass takes, and may take. More pictures take more time, and no more than as many times as much: kernels like large products.
-struct Slow {
-    /// Pictures of the pass that was measured.
-    pictures: usize,
-    took: Duration,
-    most: Duration,
-}
-
-impl Slow {
-    /// Of a pass with the most frugal settings; an error where that is too slow.
-    fn measured(
-        pass: impl Fn(&Settings) -> Result<Option<Duration>>,
-        settings: &Settings,
-        most: Duration,
-    ) -> Result<Option<Self>> {
-        let Some(took) = pass(settings)? else { return Ok(None) };
-        let slow = Self { pictures: settings.micro, took, most };
-        if !slow.fits(settings.micro) {
-            crate::bail!(
-                Budget,
-                "a training pass in micro-batches of {} takes {:.1?} here, and {:.1?} were promised; fewer adapted blocks, a smaller rank or another engine \
-                 take less",
-                settings.micro,
-                took,
-                most
-            );
-        }
-        Ok(Some(slow))
-    }
-
-    fn of(&self, micro: usize) -> Duration {
-        self.took.mul_f64(micro as f64 / self.pictures as f64)
-    }
-
-    fn fits(&self, micro: usize) -> bool {
-        self.of(micro) <= self.most
     }
 }
 

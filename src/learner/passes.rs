@@ -8,20 +8,8 @@ use super::goal::OLD_DIRECTIONS;
 use crate::adapter::{Lora, Sharing, Site, Slot, inject};
 use crate::error::Result;
 use crate::graph::{Graph, ValueId, rewrite};
-use crate::joint::{Branches, Joint, Objective, minimising, recomputing};
+use crate::joint::{Branches, Joint, Objective, minimising};
 use crate::strategy::Goal;
-
-/// The training step of what [`injected`] gave, for a head of `capacity` rows.
-pub fn step(
-    settings: &Settings,
-    objective: &Objective,
-    graph: Graph,
-    slots: &[Slot],
-    capacity: usize,
-) -> Result<Joint> {
-    let compiled = if settings.recompute { recomputing } else { minimising };
-    compiled(objective, graph, slots, capacity)
-}
 
 /// The training step that a strategy's goal will need at most, for `classes` rows, and its slots.
 pub fn largest(
@@ -39,7 +27,8 @@ pub fn largest(
         Goal::Linear | Goal::Views { .. } => Objective::Linear,
     };
     let (graph, slots) = injected(suffix, sites, &settings.lora, &objective)?;
-    Ok((step(settings, &objective, graph, &slots, classes)?, slots))
+    let step = minimising(&objective, graph, &slots, classes, settings.recompute)?;
+    Ok((step, slots))
 }
 
 /// `suffix` with adapters at `sites`, and the slots in the order of the sites; its outputs are one feature a pass.

@@ -54,8 +54,8 @@ impl Receipt {
                 .map(|(what, own, other)| said(what, own, other)),
         );
         all.extend((self.passes != other.passes).then(|| said("passes", &self.passes, &other.passes)));
-        let promised = |receipt: &Self| (receipt.budget.clone(), receipt.file);
-        all.extend((promised(self) != promised(other)).then(|| "what was promised".to_string()));
+        let promised = (&self.budget, self.file) != (&other.budget, other.file);
+        all.extend(promised.then(|| "what was promised".to_string()));
         let digests = [
             ("the state before", self.before, other.before),
             ("the pictures or their order", self.data, other.data),

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 
 use crate::error::{Context as _, Result};
 
@@ -59,9 +58,8 @@ impl Shelf {
         inner.places = inner.places.max(place + 1);
         // From here on the place is given back whatever happens, once the file is free to be told.
         let slot = Slot { shelf: self.clone(), place };
-        let written = inner
-            .seek(place, self.size)
-            .and_then(|()| inner.file.write_all(bytemuck::cast_slice(values.reinterpret_cast())));
+        let written =
+            inner.seek(place, self.size).and_then(|()| inner.file.write_all(bytemuck::cast_slice(values)));
         drop(inner);
         written.at(|| {
             "writing a picture to the file for them; is the medium full? A smaller limit for that file keeps fewer".into()
@@ -87,13 +85,13 @@ impl Slot {
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) where the medium does not give them.
     pub fn read(&self) -> Result<Vec<f16>> {
-        let mut bits = vec![0u16; self.shelf.size];
+        let mut values = vec![f16::ZERO; self.shelf.size];
         let mut inner = self.shelf.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let read = inner
             .seek(self.place, self.shelf.size)
-            .and_then(|()| inner.file.read_exact(bytemuck::cast_slice_mut(&mut bits)));
+            .and_then(|()| inner.file.read_exact(bytemuck::cast_slice_mut(&mut values)));
         read.at(|| "reading a picture from the file for them".into())?;
-        Ok(bits.into_iter().map(f16::from_bits).collect())
+        Ok(values)
     }
 }
 

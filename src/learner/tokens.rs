@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use half::f16;
-use half::slice::HalfBitsSliceExt;
 use memmap2::MmapMut;
 
 use super::spill::{Shelf, Slot};
@@ -35,8 +34,8 @@ impl Tokens {
         let bytes = count * size_of::<f16>();
         match (bytes >= LARGE).then(|| MmapMut::map_anon(bytes)) {
             Some(Ok(mut own)) => {
-                let bits: &mut [u16] = bytemuck::cast_slice_mut(&mut own);
-                bits.iter_mut().zip(values).for_each(|(to, x)| *to = f16::from_f32(x).to_bits());
+                let numbers: &mut [f16] = bytemuck::cast_slice_mut(&mut own);
+                numbers.iter_mut().zip(values).for_each(|(to, x)| *to = f16::from_f32(x));
                 Self(Place::Own(own, count))
             }
             // Where the system gives none, the heap does.
@@ -81,10 +80,7 @@ impl Tokens {
     pub fn values(&self) -> Result<Cow<'_, [f16]>> {
         Ok(match &self.0 {
             Place::Heap(values) => Cow::Borrowed(values),
-            Place::Own(own, count) => {
-                let bits: &[u16] = bytemuck::cast_slice(&own[..count * size_of::<f16>()]);
-                Cow::Borrowed(bits.reinterpret_cast())
-            }
+            Place::Own(own, count) => Cow::Borrowed(bytemuck::cast_slice(&own[..count * size_of::<f16>()])),
             Place::File(slot) => Cow::Owned(slot.read()?),
         })
     }

@@ -14,7 +14,7 @@ use crate::engine::{Data, Engine, Session};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::head::TrainingHead;
-use crate::joint::{Joint, Objective};
+use crate::joint::{Joint, Objective, minimising};
 use crate::optim::{LossScale, Optimizer, clip};
 use crate::precision;
 use crate::strategy::{Average, Memory, Pair, Strategy, Trained};
@@ -120,7 +120,7 @@ impl Trainer {
         let lora = Lora { rank, alpha: settings.lora.scaling() * rank as f32, ..settings.lora };
         let (graph, slots) = passes::injected(suffix, sites, &lora, &extent.objective)?;
         let Joint { graph, capacity, .. } =
-            passes::step(settings, &extent.objective, graph, &slots, head.capacity())?;
+            minimising(&extent.objective, graph, &slots, head.capacity(), settings.recompute)?;
         let scale = if precision::computes_in_f16(&graph) { LossScale::dynamic() } else { LossScale::one() };
         let session = engine.compile(&graph, settings.micro)?;
         let (optimizer, clip) = (settings.optimizer(), settings.clip);

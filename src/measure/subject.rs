@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gradcheck;
 use crate::graph::{Graph, ValueId, fold};
 use crate::head::{Linear, TrainingHead};
-use crate::joint::{Objective, minimising, recomputing};
+use crate::joint::{Objective, minimising};
 use crate::learner::{Batch, Extent, Runner, Settings, Trainer, slots};
 use crate::strategy::{self, Memory, Strategy, TaskContext};
 
@@ -62,9 +62,8 @@ impl Subject {
             Work::PerImage => Ok(inject(graph, &sites, &lora, Sharing::PerImage)?.0),
             Work::StepAll | Work::StepAllRecomputed | Work::StepLast | Work::StepCached => {
                 let (graph, slots) = inject(graph, &sites, &lora, Sharing::Shared)?;
-                let compiled = if case.recomputes() { recomputing } else { minimising };
                 let capacity = case.classes.next_power_of_two();
-                Ok(compiled(&Objective::Linear, graph, &slots, capacity)?.graph)
+                Ok(minimising(&Objective::Linear, graph, &slots, capacity, case.recomputes())?.graph)
             }
         }
     }

@@ -35,6 +35,12 @@ pub struct Setup<'a> {
 impl<'a> Setup<'a> {
     /// Reads the backbone and lists the data.
     pub fn open(global: &'a Global, args: &'a Args) -> Result<Self> {
+        if args.train.step_time.is_some() {
+            crate::bail!(
+                InvalidArgument,
+                "eval runs settings as they are; give --step-time to learn or inspect"
+            );
+        }
         let backbone = options::backbone(global, &args.backbone)?;
         let data = open_data(args)?;
         let quiet = Global { json: global.json || args.worker, ..global.clone() };
@@ -152,6 +158,7 @@ impl<'a> Setup<'a> {
             ("class_vectors", vectors),
             ("crops", self.crops(job)?.to_string()),
             ("cache_mib", train.cache.to_string()),
+            ("recompute", train.recompute.to_string()),
             ("tasks", self.args.tasks.clone()),
             ("boundaries", if self.args.task_free { "found" } else { "announced" }.into()),
             ("validate", self.args.validate.map_or("no".into(), |share| share.to_string())),

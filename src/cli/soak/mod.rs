@@ -119,8 +119,7 @@ fn fit(global: &Global, made: &mut Made) -> Result<()> {
     if !global.json {
         eprintln!("{fitted}");
     }
-    (made.settings.micro, made.settings.random_features) = (fitted.micro, fitted.random_features);
-    made.budget.cache = fitted.cache;
+    fitted.apply(&mut made.settings, &mut made.budget);
     Ok(())
 }
 
