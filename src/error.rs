@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Bug = 13,
     /// A check that protects what is known said no; the text says which, and how to go on all the same.
     Refused = 14,
+    /// The caller ended it before it was done; everything is as it was before the call.
+    Interrupted = 15,
 }
 
 /// Result of every fallible call.

@@ -15,6 +15,8 @@
 //!                                predict, at any time
 //! ```
 //!
+//! [`background::Background`] lets it learn on a thread of its own, while [`learner::Predictor`]s answer every frame.
+//!
 //! It does no I/O. [`store`] saves its state: atomically, checksummed, bound to the backbone by SHA-256.
 //!
 //! Invariants: nothing grows without a limit that was planned; the same data and seed give the same bytes,
@@ -27,6 +29,7 @@
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
 //! | `bundle` | `bundle`: tasks as signed files |
 //! | `sealed` | `store::StateKey`: states that are encrypted with a key from the caller |
+//! | `ffi` | the C ABI; `targets/c` has its header |
 //! | `cli` (default) | the `perennial` program, with all of the above but the engine |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
@@ -56,6 +59,7 @@ pub mod strategy;
 
 pub mod learner;
 
+pub mod background;
 #[cfg(feature = "peft")]
 pub mod peft;
 pub mod store;
@@ -73,5 +77,7 @@ pub mod report;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "ffi")]
+pub mod ffi;
 
 pub use error::{Error, ErrorKind, Result};

@@ -191,7 +191,8 @@ fn a_promise_of_time_is_kept_or_refused() {
     let ample = json(folder, &inspect("1h"));
     assert_eq!(ample["budget"]["micro"], 4, "{ample}");
     refused(folder, &inspect("1ns"), &["training pass", "1.0ns", "promised"]);
-    let eval = ["eval", "--strategy", "perennial", "--backbone", model, "--step-time", "1h"];
+    let eval =
+        ["eval", "--data", "folder:x", "--strategy", "perennial", "--backbone", model, "--step-time", "1h"];
     refused(folder, &eval, &["--step-time", "learn or inspect"]);
 }
 

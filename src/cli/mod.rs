@@ -16,6 +16,7 @@ mod format;
 mod heap;
 mod import;
 mod inspect;
+mod latency;
 mod learn;
 mod options;
 mod predict;
@@ -95,6 +96,8 @@ enum Command {
     Compare(eval::CompareArgs),
     /// Measure speed and memory of engines
     Bench(bench::Args),
+    /// Measure what a camera notices of learning: time of answers and dropped frames, idle and while it learns
+    Latency(latency::Args),
     /// Lead a long life in a short time: hundreds of lessons, restarts and power cuts inside a promise
     Soak(soak::Args),
 }
@@ -110,7 +113,8 @@ Examples:
   perennial state keygen robot.key              then --state-key robot.key wherever --state stands
   perennial bundle import cups.bundle --trust keys/ --backbone vit_tiny.onnx --state robot.state --dry-run
   perennial eval --backbone vit_tiny.onnx --data cifar100:cifar/ --tasks 10 --strategy pegp
-  perennial bench --backbone vit_tiny.onnx --threads 2";
+  perennial bench --backbone vit_tiny.onnx --threads 2
+  perennial latency --backbone vit_tiny.onnx --fps 15";
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
@@ -162,6 +166,7 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Eval(args)) => eval::run(&global, &args),
         Some(Command::Compare(args)) => eval::compare(&global, &args),
         Some(Command::Bench(args)) => bench::run(&global, &args),
+        Some(Command::Latency(args)) => latency::run(&global, &args),
         Some(Command::Soak(args)) => soak::run(&global, &args),
     }
 }

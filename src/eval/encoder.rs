@@ -121,7 +121,7 @@ impl Encoder {
     /// # Errors
     /// Whatever the engine refuses.
     pub fn encode(&self, images: ArrayView4<'_, f32>) -> Result<Encodings> {
-        let mut outputs = self.runner.run(images.into_dyn(), &[])?.into_iter();
+        let mut outputs = self.runner.run(images.into_dyn(), &[], &())?.into_iter();
         let tokens = outputs.next().ok_or_else(|| crate::err!(Bug, "the trunk has no output"))?;
         let rows = |rows: ArrayD<f32>| rows.into_dimensionality::<Ix2>();
         let rows: Vec<Array2<f32>> = outputs

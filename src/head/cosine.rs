@@ -91,10 +91,11 @@ impl Cosine {
         self.fusion.add(fusion)
     }
 
-    /// Leaves nothing of a class.
+    /// Leaves nothing of a class: its row is the one that was drawn.
     pub(super) fn forget(&mut self, class: usize) {
         if class < self.weights.nrows() {
-            self.weights.row_mut(class).fill(0.0);
+            let drawn = linalg::gaussian(self.seed, class + 1, self.fusion.width());
+            self.weights.row_mut(class).assign(&drawn.row(class));
         }
     }
 

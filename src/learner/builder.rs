@@ -11,7 +11,7 @@ use super::recognition::Recognition;
 use super::runner::Runner;
 use super::signatures::Signatures;
 use super::spill::Shelf;
-use super::{Budget, Facts, Footprint, Learner, Limits, Phase, Settings, State, network};
+use super::{Budget, Footprint, Learner, Limits, Model, Phase, Predictor, Settings, State, network};
 use crate::adapter::Site;
 use crate::backbone::Backbone;
 use crate::engine::Engine;
@@ -172,13 +172,8 @@ impl Builder {
         let Draft { backbone, engine, settings, choice, trunk, suffix, sites, summary, late } = draft;
         let Choice { name, strategy, reading } = choice;
         let strategy: Arc<dyn Strategy> = strategy.into();
-        let facts = Facts {
-            sha256: backbone.sha256(),
-            image: backbone.image()?,
-            width: backbone.width()?,
-            footprint,
-        };
-        let compiled = Runner::new(engine.as_ref(), &trunk, settings.micro)?;
+        let (sha256, image, width) = (backbone.sha256(), backbone.image()?, backbone.width()?);
+        let compiled = Arc::new(Runner::new(engine.as_ref(), &trunk, settings.micro)?);
         // What only the frozen network reads has been compiled; the rest is the suffix's.
         drop((backbone, trunk));
         let slots = slots(&sites);
@@ -197,20 +192,21 @@ impl Builder {
         if sharing {
             state.strategy_shares()?;
         }
-        give(&mut state, reading.classifier, vectors, facts.width)?;
-        let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?;
+        give(&mut state, reading.classifier, vectors, width)?;
+        let networks = network::all(engine.as_ref(), &suffix, &sites, strategy.as_ref(), &state)?.into();
+        let model = Model { image, width, reading, trunk: compiled, networks, state };
         Ok(Learner {
             engine,
             strategy,
-            reading,
-            backbone: facts,
-            trunk: compiled,
+            sha256,
+            footprint,
             suffix,
             sites,
-            networks,
             budget,
             limits,
-            state,
+            pace: Arc::new(()),
+            committed: Predictor::new(model.clone()),
+            model,
             phase: Phase::Idle,
             sharing,
         })

@@ -65,7 +65,7 @@ impl Learner {
             crate::bail!(State, "the task saw no image; call observe, or rollback")
         };
         let (labels, context) = (task.cache.labels().to_vec(), task.context);
-        let saved = self.state.clone();
+        let saved = self.model.clone();
         let ended = self.close(&context, &images, &labels);
         match (ended, std::mem::replace(&mut self.phase, Phase::Idle)) {
             (Ok((report, lesson)), Phase::Open { before, .. }) => {
@@ -75,9 +75,8 @@ impl Learner {
             }
             (Ok(_), _) => Err(crate::err!(Bug, "the open task vanished")),
             (Err(e), phase) => {
-                (self.state, self.phase) = (saved, phase);
-                // The networks may be those of the state that was not reached.
-                self.connect().and_then(|()| self.wake()).and(Err(e))
+                (self.model, self.phase) = (saved, phase);
+                self.wake().and(Err(e))
             }
         }
     }
@@ -96,40 +95,45 @@ impl Learner {
             }
             let moments = self.moments(images, self.strategy.wants())?;
             found = self.rows_found(images)?;
-            self.strategy.end(context, &mut self.state.memory, &moments)?;
-            self.state.adapted = true;
+            self.strategy.end(context, &mut self.model.state.memory, &moments)?;
+            self.model.state.adapted = true;
             drift = self.drift(&moments)?;
             self.connect()?;
         }
-        let seed = self.state.settings.seed ^ context.index as u64;
-        let routed = matches!(self.reading.view, View::Routed(_));
+        let seed = self.model.state.settings.seed ^ context.index as u64;
+        let routed = matches!(self.model.reading.view, View::Routed(_));
         // Images of a task that has a network of its own pass that one only.
-        let read = if routed { self.networks.len().saturating_sub(1) } else { 0 };
-        let whole = &features::extract(&self.networks[read..], self.reading.view, images)?;
+        let read = if routed { self.model.networks.len().saturating_sub(1) } else { 0 };
+        let whole = &features::extract(
+            &self.model.networks[read..],
+            self.model.reading.view,
+            images,
+            self.pace.as_ref(),
+        )?;
         self.fit_scales(whole);
         let rows = self.stacked_rows(crops, whole, read)?;
         self.learn_statistics(&rows, labels, found)?;
         if let (true, [own]) = (routed, &whole.adapted[..]) {
-            self.state.own.learn(own.view(), labels, seed)?;
+            self.model.state.own.learn(own.view(), labels, seed)?;
         }
-        let space = self.state.space_rows(self.reading.view, whole)?;
-        let head = self.state.statistics.as_ref().map(|s| s.head());
-        self.state.recognition.learn(space.view(), labels, seed, head)?;
-        let certificate = self.state.recognition.certificate(space.view())?;
-        if !self.strategy.adapts(context.index + 1) && self.state.statistics.is_some() {
+        let space = self.model.state.space_rows(self.model.reading.view, whole)?;
+        let head = self.model.state.statistics.as_ref().map(|s| s.head());
+        self.model.state.recognition.learn(space.view(), labels, seed, head)?;
+        let certificate = self.model.state.recognition.certificate(space.view())?;
+        if !self.strategy.adapts(context.index + 1) && self.model.state.statistics.is_some() {
             // Nothing is trained any more, and something else predicts.
-            self.state.training = None;
+            self.model.state.training = None;
         }
         let lesson = self.draw_lesson(&rows, whole, labels)?;
         let Phase::Open { before, .. } = &self.phase else {
             return Err(crate::err!(Bug, "the open task vanished"));
         };
-        let verdict = Verdict::of(before, &self.state, images, labels, &self.limits)?;
+        let verdict = Verdict::of(&before.state, &self.model.state, images, labels, &self.limits)?;
         let mut report = self.record(labels, drift, certificate, verdict)?;
         report.given_up = self.give_up()?;
         if let (false, Phase::Open { before, .. }) = (report.given_up.is_empty(), &self.phase) {
-            report.verdict.ask_again(before, &self.state, &self.limits)?;
-            report.state_bytes = self.state.bytes();
+            report.verdict.ask_again(&before.state, &self.model.state, &self.limits)?;
+            report.state_bytes = self.model.state.bytes();
         }
         Ok((report, lesson))
     }
@@ -140,8 +144,8 @@ impl Learner {
         if moments.anchors.is_empty() {
             return Ok(Vec::new());
         }
-        let memory = &mut self.state.memory;
-        let drift = probe::drift(&memory.probes, &before.memory, memory)?;
+        let memory = &mut self.model.state.memory;
+        let drift = probe::drift(&memory.probes, &before.state.memory, memory)?;
         memory.probes.push(Probe::new(&moments.anchors));
         Ok(drift)
     }
@@ -151,10 +155,10 @@ impl Learner {
         if !(wants.inputs || wants.hidden) {
             return Ok(Moments::default());
         }
-        let memory = &self.state.memory;
+        let memory = &self.model.state.memory;
         let pairs: Vec<_> =
             (0..self.sites.len()).map(|slot| memory.sum(slot).map(Some)).collect::<Result<_>>()?;
-        let scaling = self.state.settings.lora.scaling();
+        let scaling = self.model.state.settings.lora.scaling();
         let mut graph = network::merged(&self.suffix, &self.sites, &pairs, scaling)?;
         let (mut read, mut values): (Vec<ValueId>, Vec<ValueId>) = (Vec::new(), Vec::new());
         for site in &self.sites {
@@ -164,12 +168,12 @@ impl Learner {
             }
         }
         graph = rewrite::extract(&graph, &graph.inputs, &values)?;
-        let runner = Runner::new(self.engine.as_ref(), &graph, self.state.settings.micro)?;
+        let runner = Runner::new(self.engine.as_ref(), &graph, self.model.state.settings.micro)?;
         let some: Vec<usize> = spread(images.len(), BASIS_IMAGES);
         let mut inputs: Vec<_> = memory.inputs.iter().map(|b| SecondMoment::new(b.width())).collect();
         let mut hidden: Vec<_> = memory.current.iter().map(|p| SecondMoment::new(p.rank())).collect();
         let mut anchors: Vec<_> = memory.inputs.iter().map(|b| Array2::zeros((0, b.width()))).collect();
-        features::taps(&runner, &images.select(&some), |tap, rows| {
+        features::taps(&runner, &images.select(&some), self.pace.as_ref(), |tap, rows| {
             if anchors[tap].nrows() == 0 {
                 anchors[tap] = rows.select(Axis(0), &spread(rows.nrows(), probe::ROWS));
             }
@@ -185,37 +189,37 @@ impl Learner {
     /// What the classifier would have read of the open task's images before the task, where it weighs by the difference.
     fn rows_found(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
         let Phase::Open { before, .. } = &self.phase else { return Ok(None) };
-        let asks =
-            matches!(before.statistics.as_deref(), Some(Statistics::Sections(sections)) if sections.drifts());
-        if !(asks && before.adapted) {
+        let asks = matches!(before.state.statistics.as_deref(), Some(Statistics::Sections(sections)) if sections.drifts());
+        if !(asks && before.state.adapted) {
             return Ok(None);
         }
         // The networks are still those that the task found.
-        let features = features::extract(&self.networks, self.reading.view, images)?;
-        before.rows(self.reading.view, &features).map(Some)
+        let features =
+            features::extract(&self.model.networks, self.model.reading.view, images, self.pace.as_ref())?;
+        before.state.rows(self.model.reading.view, &features).map(Some)
     }
 
     /// Fixes centre and scale of every block of features by those of the first task.
     fn fit_scales(&mut self, whole: &Features) {
-        let view = self.reading.view;
-        if self.state.scales.is_empty() && view.is_scaled() {
-            let blocks = whole.blocks(view, [&self.state.summary, &self.state.late]);
-            self.state.scales = blocks.into_iter().map(Scale::fit).collect();
+        let view = self.model.reading.view;
+        if self.model.state.scales.is_empty() && view.is_scaled() {
+            let blocks = whole.blocks(view, [&self.model.state.summary, &self.model.state.late]);
+            self.model.state.scales = blocks.into_iter().map(Scale::fit).collect();
         }
     }
 
     /// What the classifier reads of every crop by the networks from `read` on, one crop after the other, `whole` being the features of the
     /// first. One crop's features at a time are held.
     fn stacked_rows(&self, crops: &Crops, whole: &Features, read: usize) -> Result<Array2<f32>> {
-        let view = self.reading.view;
-        let first = self.state.rows(view, whole)?;
+        let view = self.model.reading.view;
+        let first = self.model.state.rows(view, whole)?;
         let (n, width) = first.dim();
         let mut rows = Array2::zeros((n * crops.count(), width));
         rows.slice_mut(s![..n, ..]).assign(&first);
         drop(first);
         for (i, crop) in crops.each().iter().enumerate().skip(1) {
-            let features = features::extract(&self.networks[read..], view, crop)?;
-            rows.slice_mut(s![i * n..(i + 1) * n, ..]).assign(&self.state.rows(view, &features)?);
+            let features = features::extract(&self.model.networks[read..], view, crop, self.pace.as_ref())?;
+            rows.slice_mut(s![i * n..(i + 1) * n, ..]).assign(&self.model.state.rows(view, &features)?);
         }
         Ok(rows)
     }
@@ -227,10 +231,10 @@ impl Learner {
         labels: &[usize],
         found: Option<Array2<f32>>,
     ) -> Result<()> {
-        if self.state.statistics.is_none() {
-            self.state.statistics = self.empty_statistics(rows.ncols())?.map(Arc::new);
+        if self.model.state.statistics.is_none() {
+            self.model.state.statistics = self.empty_statistics(rows.ncols())?.map(Arc::new);
         }
-        if let Some(statistics) = &mut self.state.statistics {
+        if let Some(statistics) = &mut self.model.state.statistics {
             let statistics = Arc::make_mut(statistics);
             if let (Statistics::Sections(sections), Some(found)) = (&mut *statistics, found) {
                 sections.drift(found.view(), rows.slice(s![..labels.len(), ..]), labels)?;
@@ -244,13 +248,13 @@ impl Learner {
 
     /// Statistics of no image, for rows of `columns`; `None` where the training head is the classifier.
     pub(super) fn empty_statistics(&self, columns: usize) -> Result<Option<Statistics>> {
-        let Reading { classifier, view } = self.reading;
+        let Reading { classifier, view } = self.model.reading;
         // The width of one network, of which there will be more.
-        let width = if classifier == Classifier::Subspaces { self.backbone.width } else { columns };
-        let nearest = self.state.summary.first().copied().unwrap_or(0);
-        let narrow = if view.is_deep() { self.backbone.width + nearest } else { width };
-        let mut empty = Statistics::new(classifier, width, narrow, self.state.settings.seed);
-        if let (Some(empty), Some(own)) = (&mut empty, &self.state.statistics) {
+        let width = if classifier == Classifier::Subspaces { self.model.width } else { columns };
+        let nearest = self.model.state.summary.first().copied().unwrap_or(0);
+        let narrow = if view.is_deep() { self.model.width + nearest } else { width };
+        let mut empty = Statistics::new(classifier, width, narrow, self.model.state.settings.seed);
+        if let (Some(empty), Some(own)) = (&mut empty, &self.model.state.statistics) {
             // Some of those that are drawn may have been given up.
             empty.head_mut().keep_features(own.head().random_features())?;
         }
@@ -270,8 +274,8 @@ impl Learner {
         let classes: Vec<usize> = task.classes.iter().copied().collect();
         let shown = self.shown()?;
         let receipt = self.receipt(&shown)?;
-        let names = classes.iter().map(|&c| self.state.classes[c].clone()).collect();
-        self.state.tasks.push(TaskRecord {
+        let names = classes.iter().map(|&c| self.model.state.classes[c].clone()).collect();
+        self.model.state.tasks.push(TaskRecord {
             name: name.clone(),
             classes,
             images,
@@ -280,11 +284,11 @@ impl Learner {
             receipt: Some(receipt),
         });
         let protected = match self.strategy.wants().inputs {
-            true => self.state.memory.inputs.iter().map(|b| b.protected()).collect(),
+            true => self.model.state.memory.inputs.iter().map(|b| b.protected()).collect(),
             false => Vec::new(),
         };
-        let components = self.state.recognition.last_components();
-        let state_bytes = self.state.bytes();
+        let components = self.model.state.recognition.last_components();
+        let state_bytes = self.model.state.bytes();
         Ok(TaskReport {
             name,
             classes: names,

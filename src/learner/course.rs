@@ -51,7 +51,7 @@ impl Course {
         head: &mut TrainingHead,
         mut steps: impl FnMut(&mut Trainer, &mut Memory, &mut TrainingHead, &mut usize) -> Result<Vec<Step>>,
     ) -> Result<Vec<Step>> {
-        let entered = Before::of(trainer, memory, head);
+        let (entered, restarts) = (Before::of(trainer, memory, head), self.restarts);
         let mut behind = false;
         loop {
             let mut done = 0;
@@ -64,6 +64,8 @@ impl Course {
                 Ok(_) => None,
                 Err(e) if e.kind() == ErrorKind::Numeric => Some(e),
                 Err(e) => {
+                    self.restarts = restarts;
+                    trainer.slow(self.rate());
                     entered.restore(trainer, memory, head);
                     return Err(e);
                 }

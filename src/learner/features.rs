@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Encoded;
 use super::network::Network;
+use super::pace::Pace;
 use super::runner::Runner;
 use crate::adapter::cut;
 use crate::error::Result;
@@ -112,12 +113,12 @@ fn cast<D: ndarray::Dimension>(a: ArrayD<f32>) -> Result<ndarray::Array<f32, D>>
 }
 
 /// Images through the frozen trunk, which may leave out the feature or the summary.
-pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
+pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>, pace: &dyn Pace) -> Result<Encoded> {
     let mut all: Option<Encoded> = None;
     for start in (0..images.shape()[0]).step_by(CHUNK) {
         let end = images.shape()[0].min(start + CHUNK);
         let chunk = images.slice_axis(Axis(0), Slice::from(start..end));
-        let outputs = trunk.run(chunk.view().into_dyn(), &[])?;
+        let outputs = trunk.run(chunk.view().into_dyn(), &[], pace)?;
         let mut outputs: BTreeMap<&str, ArrayD<f32>> = trunk.outputs().zip(outputs).collect();
         let mut rows = |name: &str| match outputs.remove(name) {
             Some(rows) => cast::<Ix2>(rows),
@@ -136,7 +137,7 @@ pub fn encode(trunk: &Runner, images: ArrayView4<'_, f32>) -> Result<Encoded> {
 }
 
 /// Encoded images through adapted networks, with what `view` reads beside.
-pub fn extract(networks: &[Network], view: View, images: &Encoded) -> Result<Features> {
+pub fn extract(networks: &[Network], view: View, images: &Encoded, pace: &dyn Pace) -> Result<Features> {
     if let Some(features) = images.features() {
         return Ok(features);
     }
@@ -149,7 +150,7 @@ pub fn extract(networks: &[Network], view: View, images: &Encoded) -> Result<Fea
         each_chunk(images, |indices, tokens| {
             let rows = Slice::from(indices[0]..indices[0] + indices.len());
             for (network, out) in networks.iter().zip(&mut adapted) {
-                let (features, said) = network.run(tokens.view())?;
+                let (features, said) = network.run(tokens.view(), pace)?;
                 out.slice_axis_mut(Axis(0), rows).assign(&features);
                 if let Some(said) = said {
                     late.slice_axis_mut(Axis(0), rows).assign(&said);
@@ -165,10 +166,11 @@ pub fn extract(networks: &[Network], view: View, images: &Encoded) -> Result<Fea
 pub fn taps(
     runner: &Runner,
     images: &Encoded,
+    pace: &dyn Pace,
     mut record: impl FnMut(usize, ArrayView2<'_, f32>) -> Result<()>,
 ) -> Result<()> {
     each_chunk(images, |_, tokens| {
-        for (tap, rows) in runner.run(tokens.view(), &[])?.into_iter().enumerate() {
+        for (tap, rows) in runner.run(tokens.view(), &[], pace)?.into_iter().enumerate() {
             let width = rows.shape().last().copied().unwrap_or(1).max(1);
             let rows = rows.to_shape((rows.len() / width, width)).map_err(|e| crate::err!(Bug, "{e}"))?;
             record(tap, rows.view())?;

@@ -106,10 +106,11 @@ impl Learner {
         if !matches!(self.phase, Phase::Idle) {
             crate::bail!(State, "a task is open or undecided; commit or roll back first");
         }
-        let mut state = self.state.clone();
+        let mut state = self.model.state.clone();
         let forgotten = forget(&mut state)?;
         state.solve()?;
-        self.state = state;
+        self.model.state = state;
+        self.publish();
         Ok(forgotten)
     }
 }

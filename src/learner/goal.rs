@@ -25,10 +25,10 @@ pub const OLD_DIRECTIONS: usize = 40;
 impl Learner {
     /// The training head: a linear one goes on, a cosine one begins anew but for its gate.
     pub(super) fn prepare_head(&mut self, seed: u64) -> Result<()> {
-        let width = self.backbone.width;
-        match (self.strategy.goal(), &mut self.state.training) {
+        let width = self.model.width;
+        match (self.strategy.goal(), &mut self.model.state.training) {
             (Goal::Linear, None) => {
-                self.state.training = Some(TrainingHead::Linear(Linear::new(width, FIRST_CLASSES)));
+                self.model.state.training = Some(TrainingHead::Linear(Linear::new(width, FIRST_CLASSES)));
             }
             (_, Some(TrainingHead::Cosine(head))) => head.refresh(FIRST_CLASSES, seed),
             (Goal::Views { .. }, None) => self.start_head(Fusion::gate(SECTIONS * width), seed),
@@ -39,12 +39,12 @@ impl Learner {
     }
 
     fn start_head(&mut self, fusion: Fusion, seed: u64) {
-        self.state.training = Some(TrainingHead::Cosine(Cosine::new(fusion, FIRST_CLASSES, seed)));
+        self.model.state.training = Some(TrainingHead::Cosine(Cosine::new(fusion, FIRST_CLASSES, seed)));
     }
 
     /// What the open task minimises, and what it must know for that.
     fn objective(&self) -> Result<(Objective, Vec<Data>)> {
-        if let Some(TrainingHead::Given(vectors)) = &self.state.training {
+        if let Some(TrainingHead::Given(vectors)) = &self.model.state.training {
             return Ok((Objective::Given { scale: vectors.scale() }, Vec::new()));
         }
         match self.strategy.goal() {
@@ -58,7 +58,7 @@ impl Learner {
                     (prototypes, directions) = (means.nrows(), subspace.ncols());
                     data.extend([means.into(), subspace.into()]);
                 }
-                let beside = (SECTIONS - 1) * self.backbone.width;
+                let beside = (SECTIONS - 1) * self.model.width;
                 let views =
                     Views { beside, prototypes, directions, dissimilarity, orthogonality, temperature };
                 Ok((Objective::Views(views), data))
@@ -69,7 +69,7 @@ impl Learner {
 
     /// Of the old classes at most one prototype for every row of a batch, drawn once a task; the 40 first directions of all.
     fn branches(&self, terms: Terms) -> Result<(Objective, Vec<Data>)> {
-        let (s, index) = (&self.state.settings, self.state.learned() as u64);
+        let (s, index) = (&self.model.state.settings, self.model.state.learned() as u64);
         let mut data = Vec::new();
         if terms.contrast {
             data.push(Array1::from_iter(0..s.micro as i64).into());
@@ -85,7 +85,7 @@ impl Learner {
             (prototypes, directions) = (some.len(), subspace.ncols());
             data.extend([means.select(Axis(0), &some).into(), labels.into(), subspace.into()]);
         }
-        if let Some(TrainingHead::Cosine(head)) = &self.state.training {
+        if let Some(TrainingHead::Cosine(head)) = &self.model.state.training {
             data.extend(head.found().into_iter().map(Data::F32));
         }
         // The release sums its residual over the batch; weights of rows make a mean.
@@ -95,7 +95,7 @@ impl Learner {
     }
 
     fn sections(&self) -> Option<&Sections> {
-        match self.state.statistics.as_deref() {
+        match self.model.state.statistics.as_deref() {
             Some(Statistics::Sections(sections)) => Some(sections),
             _ => None,
         }
@@ -105,12 +105,12 @@ impl Learner {
     /// the first half of all. Frozen ones stand in for slow ones before there are any.
     pub(super) fn beside(&self, images: &Encoded) -> Result<Option<Array2<f32>>> {
         let slow = match self.strategy.goal() {
-            _ if !matches!(self.state.training, Some(TrainingHead::Cosine(_))) => return Ok(None),
+            _ if !matches!(self.model.state.training, Some(TrainingHead::Cosine(_))) => return Ok(None),
             Goal::Branches(_) => 2,
             _ => 1,
         };
-        let networks = &self.networks[..self.networks.len().min(slow)];
-        let features = features::extract(networks, View::Fused, images)?;
+        let networks = &self.model.networks[..self.model.networks.len().min(slow)];
+        let features = features::extract(networks, View::Fused, images, self.pace.as_ref())?;
         let frozen = features.frozen.view();
         let rows = (0..slow).map(|i| features.adapted.get(i).map_or(frozen, Array2::view));
         let all: Vec<_> = [frozen].into_iter().chain(rows).collect();
@@ -121,16 +121,18 @@ impl Learner {
 
     /// The settled network, on which the open task trains.
     pub(super) fn base(&self) -> Result<Graph> {
-        let memory = &self.state.memory;
+        let memory = &self.model.state.memory;
         let pairs: Vec<_> =
             (0..self.sites.len()).map(|slot| self.strategy.base(memory, slot)).collect::<Result<_>>()?;
-        network::merged(&self.suffix, &self.sites, &pairs, self.state.settings.lora.scaling())
+        network::merged(&self.suffix, &self.sites, &pairs, self.model.state.settings.lora.scaling())
     }
 
     /// A training step on it.
     pub(super) fn trainer(&self, index: usize) -> Result<Trainer> {
-        let (s, memory) = (&self.state.settings, &self.state.memory);
-        let Some(head) = &self.state.training else { crate::bail!(Bug, "training without a training head") };
+        let (s, memory) = (&self.model.state.settings, &self.model.state.memory);
+        let Some(head) = &self.model.state.training else {
+            crate::bail!(Bug, "training without a training head")
+        };
         let base = self.base()?;
         let mixed = self.strategy.mixes().map_or(0, |_| memory.pool.rank());
         let rate = self.strategy.rate(index);
@@ -141,7 +143,7 @@ impl Learner {
 
     /// Lets the open task train again after its end has failed.
     pub(super) fn wake(&mut self) -> Result<()> {
-        let index = self.state.learned();
+        let index = self.model.state.learned();
         if self.task()?.trainer.is_none() {
             return Ok(());
         }

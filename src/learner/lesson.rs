@@ -117,8 +117,8 @@ impl Learner {
             crate::bail!(State, "a task is open or undecided; commit or roll back first");
         }
         let of = |state: &State| (state.strategy.clone(), state.settings.clone(), state.memory.slots.clone());
-        if of(&state) != of(&self.state)
-            || (&state.summary, &state.late) != (&self.state.summary, &self.state.late)
+        if of(&state) != of(&self.model.state)
+            || (&state.summary, &state.late) != (&self.model.state.summary, &self.model.state.late)
         {
             crate::bail!(
                 Mismatch,
@@ -126,16 +126,19 @@ impl Learner {
                 state.strategy
             );
         }
-        let given = state.shrink(&self.budget, self.strategy.as_ref(), self.reading.view)?;
+        let given = state.shrink(&self.budget, self.strategy.as_ref(), self.model.reading.view)?;
         if let Some(why) = state.exceeds(&self.budget)? {
             crate::bail!(Budget, "{why}");
         }
         state.solve()?;
-        let before = std::mem::replace(&mut self.state, state);
+        let before = std::mem::replace(&mut self.model.state, state);
         match self.connect() {
-            Ok(()) => Ok(given),
+            Ok(()) => {
+                self.publish();
+                Ok(given)
+            }
             Err(e) => {
-                self.state = before;
+                self.model.state = before;
                 Err(e)
             }
         }
@@ -150,14 +153,15 @@ impl Learner {
         labels: &[usize],
     ) -> Result<Option<Box<Lesson>>> {
         let Phase::Open { before, task } = &self.phase else { return Ok(None) };
-        if !self.sharing || before.tasks.is_empty() {
+        if !self.sharing || before.state.tasks.is_empty() {
             return Ok(None);
         }
-        before.can_share()?;
-        let space = self.state.space_rows(self.reading.view, whole)?;
+        before.state.can_share()?;
+        let space = self.model.state.space_rows(self.model.reading.view, whole)?;
         let empty = self.empty_statistics(rows.ncols())?;
         let empty = empty.ok_or_else(|| crate::err!(Bug, "a classifier without statistics"))?;
-        let lesson = Lesson::new(&self.state, before, [rows.view(), space.view()], labels, empty)?;
+        let lesson =
+            Lesson::new(&self.model.state, &before.state, [rows.view(), space.view()], labels, empty)?;
         Ok(Some(Box::new(Lesson { name: task.name.clone(), ..lesson })))
     }
 }

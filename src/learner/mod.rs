@@ -29,10 +29,13 @@ mod goal;
 mod ledger;
 mod lesson;
 mod mixing;
+mod model;
 mod network;
+mod pace;
 mod passes;
 mod phases;
 mod prediction;
+mod predictor;
 mod recall;
 mod receipt;
 mod recognition;
@@ -67,7 +70,10 @@ pub use footprint::{Footprint, Item, Phase as MemoryPhase};
 pub use forgetting::{Forgotten, Others, Residue};
 pub use ledger::{Age, Digest, Ledger};
 pub use lesson::{Lesson, Space};
+pub use model::Model;
+pub use pace::Pace;
 pub use prediction::{Prediction, Scored};
+pub use predictor::Predictor;
 pub use recall::{Asked, Recall, Taken, share};
 pub use receipt::Receipt;
 pub use recognition::Recognition;
@@ -82,38 +88,30 @@ pub use trainer::{Batch, Extent, Step, Trainer};
 pub use twins::Nearest;
 pub use verdict::{Limits, Objection, Verdict};
 
-use crate::adapter::{Site, cut};
+use crate::adapter::Site;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::strategy::{Reading, Strategy, View};
-use network::Network;
+use crate::strategy::Strategy;
 use task::OpenTask;
 
 /// Learns classes task after task on a frozen backbone.
 pub struct Learner {
     engine: Arc<dyn Engine>,
     strategy: Arc<dyn Strategy>,
-    reading: Reading,
-    backbone: Facts,
-    trunk: Runner,
+    sha256: [u8; 32],
+    footprint: Footprint,
     suffix: Graph,
     sites: Vec<Site>,
-    networks: Vec<Network>,
     budget: Budget,
     limits: Limits,
-    state: State,
+    pace: Arc<dyn Pace>,
+    /// As it is now.
+    model: Model,
+    /// As it was committed.
+    committed: Predictor,
     phase: Phase,
     sharing: bool,
-}
-
-/// What the learner keeps of its backbone.
-#[derive(Clone, Debug)]
-struct Facts {
-    sha256: [u8; 32],
-    image: [usize; 3],
-    width: usize,
-    footprint: Footprint,
 }
 
 /// Where in a task the learner is. Boxes keep the learner small where nothing is open.
@@ -121,9 +119,9 @@ enum Phase {
     /// The state is committed.
     Idle,
     /// A task is open.
-    Open { task: Box<OpenTask>, before: Box<State> },
+    Open { task: Box<OpenTask>, before: Arc<Model> },
     /// A task has ended and is neither committed nor rolled back.
-    Ended { before: Box<State>, lesson: Option<Box<Lesson>>, against: Option<String> },
+    Ended { before: Arc<Model>, lesson: Option<Box<Lesson>>, against: Option<String> },
 }
 
 impl Learner {
@@ -134,49 +132,49 @@ impl Learner {
 
     /// Planned memory, before anything is spent.
     pub fn footprint(&self) -> &Footprint {
-        &self.backbone.footprint
+        &self.footprint
     }
 
     /// SHA-256 of the backbone that the state belongs to.
     pub fn backbone_sha256(&self) -> [u8; 32] {
-        self.backbone.sha256
+        self.sha256
     }
 
     /// Shape of one image, `[channels, height, width]`.
     pub fn image_shape(&self) -> [usize; 3] {
-        self.backbone.image
+        self.model.image
     }
 
     /// The strategy's name.
     pub fn strategy(&self) -> &str {
-        &self.state.strategy
+        &self.model.state.strategy
     }
 
     /// The settings it was built with.
     pub fn settings(&self) -> &Settings {
-        &self.state.settings
+        &self.model.state.settings
     }
 
     /// Crops in which a picture is learned.
     pub fn crops(&self) -> usize {
-        self.state.settings.crops.unwrap_or(1)
+        self.model.state.settings.crops.unwrap_or(1)
     }
 
     /// Names of all classes met so far, the open task's included; empty for one that was forgotten.
     pub fn classes(&self) -> &[String] {
-        &self.state.classes
+        &self.model.state.classes
     }
 
     /// Finished tasks, one that is not yet committed included.
     pub fn tasks(&self) -> &[TaskRecord] {
-        &self.state.tasks
+        &self.model.state.tasks
     }
 
     /// The committed state, to be stored. While a task is open or uncommitted, the state before it.
     pub fn state(&self) -> &State {
         match &self.phase {
-            Phase::Idle => &self.state,
-            Phase::Open { before, .. } | Phase::Ended { before, .. } => before,
+            Phase::Idle => &self.model.state,
+            Phase::Open { before, .. } | Phase::Ended { before, .. } => &before.state,
         }
     }
 
@@ -193,11 +191,11 @@ impl Learner {
                 crate::bail!(State, "the last task is not decided; call commit or rollback first")
             }
         }
-        let before = Box::new(self.state.clone());
+        let before = self.committed.model();
         match self.open(name) {
             Ok(task) => self.phase = Phase::Open { task: Box::new(task), before },
             Err(e) => {
-                self.state = *before;
+                self.model.state.clone_from(&before.state);
                 return Err(e);
             }
         }
@@ -231,41 +229,9 @@ impl Learner {
     /// The images after the frozen network; what [`Learner::predict`] starts from.
     ///
     /// # Errors
-    /// [`Shape`](crate::ErrorKind::Shape) for images of another size,
-    /// [`Numeric`](crate::ErrorKind::Numeric) for pixels that are NaN or infinite.
+    /// As [`Model::encode`].
     pub fn encode(&self, images: ArrayView4<'_, f32>) -> Result<Encoded> {
-        if images.shape()[1..] != self.backbone.image {
-            let (have, want) = (images.shape(), self.backbone.image);
-            crate::bail!(
-                Shape,
-                "images are {have:?}; the backbone takes [n, {}, {}, {}]",
-                want[0],
-                want[1],
-                want[2]
-            );
-        }
-        if images.iter().any(|x| !x.is_finite()) {
-            crate::bail!(Numeric, "an image holds NaN or infinity; check the camera or the preprocessing");
-        }
-        features::encode(&self.trunk, images)
-    }
-
-    /// Refuses images that were encoded without what this learner reads.
-    fn check_encoded(&self, images: &Encoded) -> Result<()> {
-        let [frozen, summary] = images.widths();
-        let lacks = |name: &str| match name {
-            cut::FEATURES => frozen != self.backbone.width,
-            cut::SUMMARY => summary != self.state.summary.iter().sum::<usize>(),
-            _ => false,
-        };
-        match self.trunk.outputs().find(|name| lacks(name)) {
-            Some(name) if !images.is_empty() => Err(crate::err!(
-                Mismatch,
-                "the images were encoded without the {name} that {} reads; encode them with this learner",
-                self.state.strategy
-            )),
-            _ => Ok(()),
-        }
+        self.model.encode_at(images, self.pace.as_ref())
     }
 
     /// Keeps the state after the task that has ended.
@@ -291,15 +257,16 @@ impl Learner {
         if !matches!(self.phase, Phase::Ended { .. }) {
             crate::bail!(State, "nothing to commit; call end_task first");
         }
-        if let Some(why) = self.state.exceeds(&self.budget)? {
+        if let Some(why) = self.model.state.exceeds(&self.budget)? {
             crate::bail!(Budget, "{why}");
         }
-        self.state.commits += 1;
-        if let Err(e) = self.state.seal_receipt() {
-            self.state.commits -= 1;
+        self.model.state.commits += 1;
+        if let Err(e) = self.model.state.seal_receipt() {
+            self.model.state.commits -= 1;
             return Err(e);
         }
         self.phase = Phase::Idle;
+        self.publish();
         Ok(())
     }
 
@@ -311,51 +278,47 @@ impl Learner {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Idle => Err(crate::err!(State, "nothing to roll back")),
             Phase::Open { before, .. } | Phase::Ended { before, .. } => {
-                self.state = *before;
-                self.connect()
+                self.model.clone_from(&before);
+                Ok(())
             }
         }
     }
 
-    /// Classifies preprocessed images, `[n, channels, height, width]`, without being told their task.
+    /// Classifies preprocessed images, `[n, channels, height, width]`, without being told their task, as the model is now: with
+    /// the task that has ended, before it is committed. Other threads ask a [`Predictor`].
     ///
     /// # Errors
-    /// As [`Learner::encode`], and [`State`](crate::ErrorKind::State) before any task was learned.
+    /// As [`Model::predict`].
     pub fn predict(&self, images: ArrayView4<'_, f32>) -> Result<Vec<Prediction>> {
-        self.predict_encoded(&self.encode(images)?)
+        self.model.predict(images)
     }
 
     /// As [`Learner::predict`], from encoded images.
     ///
     /// # Errors
-    /// [`State`](crate::ErrorKind::State) before any task was learned.
+    /// As [`Model::predict_encoded`].
     pub fn predict_encoded(&self, images: &Encoded) -> Result<Vec<Prediction>> {
-        Ok(self.score_encoded(images)?.into_iter().map(|scored| scored.prediction).collect())
+        self.model.predict_encoded(images)
     }
 
     /// As [`Learner::predict_encoded`], with the scores behind every answer.
     ///
     /// # Errors
-    /// As [`Learner::predict_encoded`].
+    /// As [`Model::predict_encoded`].
     pub fn score_encoded(&self, images: &Encoded) -> Result<Vec<Scored>> {
-        if self.state.tasks.is_empty() {
-            crate::bail!(State, "nothing was learned yet; begin_task, observe and end_task first");
-        }
-        self.check_encoded(images)?;
-        match self.reading.view {
-            View::Routed(most) => routing::predict(&self.state, &self.networks, most, images),
-            _ => prediction::predict(
-                &self.state,
-                self.reading,
-                &features::extract(&self.networks, self.reading.view, images)?,
-            ),
-        }
+        self.model.score_encoded(images)
+    }
+
+    /// Who says when learning may go on; nobody at first.
+    pub fn set_pace(&mut self, pace: Arc<dyn Pace>) {
+        self.pace = pace;
     }
 
     /// Compiles the networks that the state now asks for.
     fn connect(&mut self) -> Result<()> {
-        let Self { engine, suffix, sites, strategy, state, .. } = self;
-        self.networks = network::all(engine.as_ref(), suffix, sites, strategy.as_ref(), state)?;
+        let Self { engine, suffix, sites, strategy, model, .. } = self;
+        model.networks =
+            network::all(engine.as_ref(), suffix, sites, strategy.as_ref(), &model.state)?.into();
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayD, ArrayViewD, Ix2, s};
 
 use super::State;
+use super::pace::Pace;
 use super::runner::Runner;
 use crate::adapter::{Lora, Mechanism, Sharing, Site, inject, merge, widest};
 use crate::engine::{Data, Engine};
@@ -38,11 +39,15 @@ impl Network {
     }
 
     /// Features `[n, width]` of boundary tokens, and what tokens say late in the network.
-    pub fn run(&self, tokens: ArrayViewD<'_, f32>) -> Result<(Array2<f32>, Option<Array2<f32>>)> {
+    pub fn run(
+        &self,
+        tokens: ArrayViewD<'_, f32>,
+        pace: &dyn Pace,
+    ) -> Result<(Array2<f32>, Option<Array2<f32>>)> {
         let rows = |rows: ArrayD<f32>| {
             rows.into_dimensionality::<Ix2>().map_err(|e| crate::err!(Shape, "features are no rows: {e}"))
         };
-        let mut outputs = self.runner.run(tokens, &self.adapters)?.into_iter().map(rows);
+        let mut outputs = self.runner.run(tokens, &self.adapters, pace)?.into_iter().map(rows);
         let features = outputs.next().ok_or_else(|| crate::err!(Bug, "a network without features"))??;
         Ok((features, outputs.next().transpose()?))
     }

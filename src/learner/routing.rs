@@ -29,9 +29,10 @@ pub fn predict(state: &State, networks: &[Network], most: usize, images: &Encode
     let mut embedded = BTreeMap::new();
     for (&task, rows) in &runs {
         let network = networks.get(task).ok_or_else(|| crate::err!(Bug, "task {task} has no network"))?;
-        let own = features::extract(std::slice::from_ref(network), View::Routed(most), &images.select(rows))?
-            .adapted
-            .remove(0);
+        let own =
+            features::extract(std::slice::from_ref(network), View::Routed(most), &images.select(rows), &())?
+                .adapted
+                .remove(0);
         shortlist.answer(task, &state.own.scores_of(task, own.view())?)?;
         embedded.insert(task, own);
     }

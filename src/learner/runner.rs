@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ndarray::{ArrayD, ArrayViewD, Axis, Slice, concatenate};
 use rayon::prelude::*;
 
+use super::pace::Pace;
 use crate::engine::{Data, Engine, Session};
 use crate::error::Result;
 use crate::graph::Graph;
@@ -35,19 +36,21 @@ impl Runner {
     }
 
     /// Runs over the rows of `x`, the graph's first input; `rest` are the other inputs, the same for all rows.
-    /// Every output must have the rows as its first axis.
-    pub fn run(&self, x: ArrayViewD<'_, f32>, rest: &[Data]) -> Result<Vec<ArrayD<f32>>> {
+    /// Every output must have the rows as its first axis. As many micro-batches as there are threads are one turn of `pace`.
+    pub fn run(&self, x: ArrayViewD<'_, f32>, rest: &[Data], pace: &dyn Pace) -> Result<Vec<ArrayD<f32>>> {
         let rows = x.shape().first().copied().unwrap_or(0);
         let micro = if rows == 1 { 1 } else { self.many.batch() };
         let session = if rows == 1 { &self.one } else { &self.many };
         let starts: Vec<usize> = (0..rows).step_by(micro).collect();
-        let parts: Vec<Vec<ArrayD<f32>>> = starts
-            .par_iter()
-            .map(|&start| {
-                let part = x.slice_axis(Axis(0), Slice::from(start..rows.min(start + micro)));
-                Self::part(session.as_ref(), part, micro, rest)
-            })
-            .collect::<Result<_>>()?;
+        let part = |&start: &usize| {
+            let part = x.slice_axis(Axis(0), Slice::from(start..rows.min(start + micro)));
+            Self::part(session.as_ref(), part, micro, rest)
+        };
+        let mut parts: Vec<Vec<ArrayD<f32>>> = Vec::with_capacity(starts.len());
+        for turn in starts.chunks(rayon::current_num_threads()) {
+            pace.turn()?;
+            parts.extend(turn.par_iter().map(part).collect::<Result<Vec<_>>>()?);
+        }
         (0..session.outputs().len())
             .map(|i| {
                 let views: Vec<_> = parts.iter().map(|p| p[i].view()).collect();

@@ -188,10 +188,10 @@ impl State {
 impl Learner {
     /// Gives up what the promise asks for, now that the open task is part of the state.
     pub(super) fn give_up(&mut self) -> Result<Vec<Concession>> {
-        let (strategy, view) = (self.strategy.clone(), self.reading.view);
-        let given = self.state.shrink(&self.budget, strategy.as_ref(), view)?;
+        let (strategy, view) = (self.strategy.clone(), self.model.reading.view);
+        let given = self.model.state.shrink(&self.budget, strategy.as_ref(), view)?;
         if !given.is_empty() {
-            self.state.solve()?;
+            self.model.state.solve()?;
         }
         if given.iter().any(|one| one.lever == Lever::Ranks) {
             self.connect()?;

@@ -11,7 +11,7 @@ use super::course::Course;
 use super::encoded::Cache;
 use super::receipt::Shown;
 use super::trainer::{Batch, Step, Trainer};
-use super::{Crops, Encoded, Learner, Phase, features};
+use super::{Crops, Encoded, Learner, Model, Phase, features};
 use crate::error::Result;
 use crate::strategy::{Strategy, TaskContext, Wants};
 
@@ -42,9 +42,9 @@ impl Learner {
     }
 
     pub(super) fn open(&mut self, name: &str) -> Result<OpenTask> {
-        let (index, settings) = (self.state.learned(), self.state.settings.clone());
+        let (index, settings) = (self.model.state.learned(), self.model.state.settings.clone());
         let context = TaskContext { index, seed: settings.seed, rank: settings.lora.rank };
-        self.strategy.begin(&context, &mut self.state.memory)?;
+        self.strategy.begin(&context, &mut self.model.state.memory)?;
         let trainer = if self.strategy.adapts(index) {
             self.prepare_head(settings.seed ^ index as u64)?;
             Some(self.trainer(index)?)
@@ -74,7 +74,7 @@ impl Learner {
             crate::bail!(InvalidArgument, "{} images, {} labels", images.len(), labels.len());
         }
         self.task()?;
-        images.each().iter().try_for_each(|crop| self.check_encoded(crop))?;
+        images.each().iter().try_for_each(|crop| self.model.check_encoded(crop))?;
         self.check_crops(images)?;
         if labels.contains(&"") {
             crate::bail!(InvalidArgument, "a class needs a name; an empty one stands for what was forgotten");
@@ -84,10 +84,10 @@ impl Learner {
         shown.pictures(images, labels);
         let images = &self.worth_keeping(images)?;
         let placed = self.task()?.cache.place(images.clone())?;
-        let (before, mut new) = (self.state.classes.len(), Vec::new());
+        let (before, mut new) = (self.model.state.classes.len(), Vec::new());
         let mut index = |name: &&str| {
-            new.extend(self.state.class(name).is_none().then(|| self.state.intern(name)));
-            self.state.intern(name)
+            new.extend(self.model.state.class(name).is_none().then(|| self.model.state.intern(name)));
+            self.model.state.intern(name)
         };
         let labels: Vec<usize> = labels.iter().map(&mut index).collect();
         match self.learn_rows(images.whole(), &labels) {
@@ -107,8 +107,8 @@ impl Learner {
     /// Refuses more classes than a promise of RAM was planned for.
     fn check_classes(&self, labels: &[&str]) -> Result<()> {
         let planned = self.budget.classes.max(self.state().classes.len());
-        let new: BTreeSet<_> = labels.iter().filter(|name| self.state.class(name).is_none()).collect();
-        let all = self.state.known().count() + new.len();
+        let new: BTreeSet<_> = labels.iter().filter(|name| self.model.state.class(name).is_none()).collect();
+        let all = self.model.state.known().count() + new.len();
         if self.budget.ram.is_some() && all > planned {
             crate::bail!(
                 Budget,
@@ -124,7 +124,8 @@ impl Learner {
             return Ok(images.clone());
         }
         let read = |images: &Encoded| {
-            let features = features::extract(&self.networks, self.reading.view, images)?;
+            let features =
+                features::extract(&self.model.networks, self.model.reading.view, images, self.pace.as_ref())?;
             Ok(images.without_tokens(&features))
         };
         Crops::new(images.each().iter().map(read).collect::<Result<_>>()?)
@@ -154,18 +155,18 @@ impl Learner {
             return Ok(());
         }
         let moments = self.moments(images, Wants { inputs: true, ..Wants::default() })?;
-        self.strategy.meet(&context, &mut self.state.memory, &moments)
+        self.strategy.meet(&context, &mut self.model.state.memory, &moments)
     }
 
     /// Takes the classes `new` that came with a failed call out again, of which there were `before`.
     fn unlearn_names(&mut self, new: &[usize], before: usize) {
         for &class in new {
-            if let Some(head) = &mut self.state.training {
+            if let Some(head) = &mut self.model.state.training {
                 head.forget(class);
             }
-            self.state.classes[class].clear();
+            self.model.state.classes[class].clear();
         }
-        self.state.classes.truncate(before);
+        self.model.state.classes.truncate(before);
         if let Phase::Open { task, .. } = &mut self.phase {
             task.classes.retain(|class| !new.contains(class));
         }
@@ -192,7 +193,7 @@ impl Learner {
 
     /// `n` rows, shuffled by the seed, the open task and the pass.
     pub(super) fn order(&mut self, n: usize, pass: u64) -> Result<Vec<usize>> {
-        let seed = self.state.settings.seed;
+        let seed = self.model.state.settings.seed;
         let index = self.task()?.context.index as u64;
         let mut order: Vec<usize> = (0..n).collect();
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ (index << 32) ^ pass));
@@ -217,7 +218,7 @@ impl Learner {
         order: &[usize],
         beside: Option<&Array2<f32>>,
     ) -> Result<Vec<Step>> {
-        let Self { phase, state, .. } = self;
+        let Self { phase, model: Model { state, .. }, pace, .. } = self;
         let Phase::Open { task, .. } = phase else { return Ok(Vec::new()) };
         let (Some(trainer), Some(head)) = (&mut task.trainer, &mut state.training) else {
             return Ok(Vec::new());
@@ -232,7 +233,7 @@ impl Learner {
                 let beside = beside.map(|rows| rows.select(Axis(0), indices));
                 let beside = beside.as_ref().map(|rows| rows.view());
                 let batch = Batch { tokens: tokens.view(), beside, labels: &labels, mask: &mask };
-                trainer.step(strategy, memory, head, &batch).inspect(|_| *done += 1)
+                trainer.step(strategy, memory, head, &batch, pace.as_ref()).inspect(|_| *done += 1)
             };
             order.chunks(size).map(&mut step).collect()
         })
@@ -241,7 +242,7 @@ impl Learner {
     /// Makes the labels known to the training head, doubling it where they do not fit. The graph is compiled again
     /// then, and only then.
     fn make_room(&mut self, labels: &[usize]) -> Result<()> {
-        let (trains, state) = (self.task()?.trainer.is_some(), &mut self.state);
+        let (trains, state) = (self.task()?.trainer.is_some(), &mut self.model.state);
         let Some(head) = &mut state.training else { return Ok(()) };
         let mut grown = false;
         for &label in labels {
@@ -250,7 +251,7 @@ impl Learner {
         if !(grown && trains) {
             return Ok(());
         }
-        let mut trainer = self.trainer(self.state.learned())?;
+        let mut trainer = self.trainer(self.model.state.learned())?;
         let task = self.task()?;
         trainer.slow(task.course.rate());
         task.course.changed();

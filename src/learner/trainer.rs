@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, ArrayD, ArrayView2, ArrayViewD, Axis, Slice};
 use rayon::prelude::*;
 
+use super::pace::Pace;
 use super::runner::pad;
 use super::{Settings, mixing, passes};
 use crate::adapter::{Lora, Site};
@@ -158,16 +159,17 @@ impl Trainer {
         self.session = fresh.session;
     }
 
-    /// One step on `batch`. On an error nothing has changed.
+    /// One step on `batch`, at `pace`. On an error nothing has changed.
     pub fn step(
         &mut self,
         strategy: &dyn Strategy,
         memory: &mut Memory,
         head: &mut TrainingHead,
         batch: &Batch<'_>,
+        pace: &dyn Pace,
     ) -> Result<Step> {
         let mixes = strategy.mixes().filter(|_| self.extent.mixed > 0);
-        let (loss, right, sums) = self.scaled(&parameters(memory, head, mixes)?, batch)?;
+        let (loss, right, sums) = self.scaled(&parameters(memory, head, mixes)?, batch, pace)?;
         let mut gradients = matrices(sums)?;
         let mut fed = gradients.split_off(head.count()).into_iter();
         for (slot, shape) in memory.slots.iter().enumerate() {
@@ -194,9 +196,14 @@ impl Trainer {
     }
 
     /// As [`Trainer::gradients`], run again with a smaller factor on the loss as long as f16 overflows.
-    fn scaled(&mut self, parameters: &[Data], batch: &Batch<'_>) -> Result<(f32, usize, Vec<ArrayD<f32>>)> {
+    fn scaled(
+        &mut self,
+        parameters: &[Data],
+        batch: &Batch<'_>,
+        pace: &dyn Pace,
+    ) -> Result<(f32, usize, Vec<ArrayD<f32>>)> {
         loop {
-            let (loss, right, sums) = self.gradients(parameters, batch)?;
+            let (loss, right, sums) = self.gradients(parameters, batch, pace)?;
             let finite = || loss.is_finite() && sums.iter().flatten().all(|g| g.is_finite());
             if !self.scale.is_dynamic() || finite() || !self.scale.overflowed() {
                 return Ok((loss, right, sums));
@@ -205,13 +212,19 @@ impl Trainer {
     }
 
     /// Loss, number of right answers, and gradients in the order of the parameters.
-    fn gradients(&self, parameters: &[Data], batch: &Batch<'_>) -> Result<(f32, usize, Vec<ArrayD<f32>>)> {
+    fn gradients(
+        &self,
+        parameters: &[Data],
+        batch: &Batch<'_>,
+        pace: &dyn Pace,
+    ) -> Result<(f32, usize, Vec<ArrayD<f32>>)> {
         let session = self.session.as_ref().ok_or_else(|| crate::err!(Bug, "a trainer that rests"))?;
         let micro = session.batch();
         let starts: Vec<usize> = (0..batch.labels.len()).step_by(micro).collect();
         let (mut loss, mut right, mut sums) = (0.0, 0, Vec::new());
         // As many at a time as there are threads: gradients of a whole batch would only wait. Sums are in order all the same.
         for starts in starts.chunks(rayon::current_num_threads()) {
+            pace.turn()?;
             let run = |&start: &usize| session.run(&self.inputs(micro, parameters, batch, start));
             let parts: Vec<Vec<Data>> = starts.par_iter().map(run).collect::<Result<_>>()?;
             for (part, &start) in parts.into_iter().zip(starts) {

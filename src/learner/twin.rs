@@ -29,11 +29,11 @@ impl Learner {
         let Some(Twin { share, weight }) = self.strategy.twin().filter(|_| context.index > 0) else {
             return Ok(());
         };
-        let Some(head) = self.state.training.clone() else { return Ok(()) };
+        let Some(head) = self.model.state.training.clone() else { return Ok(()) };
         let towards = self.unit_features(images)?;
         let Phase::Open { before, .. } = &self.phase else { return Ok(()) };
-        let start = before.memory.current.clone();
-        let protected = std::mem::replace(&mut self.state.memory.current, start);
+        let start = before.state.memory.current.clone();
+        let protected = std::mem::replace(&mut self.model.state.memory.current, start);
         let passes = 1 + self.task()?.epochs;
         let trainer = self.twin_trainer(context.index, &head, weight)?;
         let own = self.task()?.trainer.replace(trainer);
@@ -44,12 +44,12 @@ impl Learner {
         let learned = (1..=passes).try_for_each(&mut pass);
         self.task()?.trainer = own;
         learned?;
-        let twin = std::mem::replace(&mut self.state.memory.current, protected);
-        for (kept, twin) in self.state.memory.current.iter_mut().zip(&twin) {
+        let twin = std::mem::replace(&mut self.model.state.memory.current, protected);
+        for (kept, twin) in self.model.state.memory.current.iter_mut().zip(&twin) {
             *kept = between(kept, twin, share);
         }
-        let moved = self.state.training.replace(head);
-        if let (Some(kept), Some(moved)) = (&mut self.state.training, moved) {
+        let moved = self.model.state.training.replace(head);
+        if let (Some(kept), Some(moved)) = (&mut self.model.state.training, moved) {
             pull(kept, &moved, share)?;
         }
         Ok(())
@@ -57,11 +57,12 @@ impl Learner {
 
     /// Features of the open task's network as it is, of length 1.
     fn unit_features(&self, images: &Encoded) -> Result<Array2<f32>> {
-        let mut state = self.state.clone();
+        let mut state = self.model.state.clone();
         state.adapted = true;
         let networks =
             network::all(self.engine.as_ref(), &self.suffix, &self.sites, self.strategy.as_ref(), &state)?;
-        let mut rows = features::extract(&networks, View::Adapted, images)?.adapted.swap_remove(0);
+        let mut rows =
+            features::extract(&networks, View::Adapted, images, self.pace.as_ref())?.adapted.swap_remove(0);
         rows.axis_iter_mut(Axis(0)).for_each(|mut row| row /= row.dot(&row).sqrt().max(f32::MIN_POSITIVE));
         Ok(rows)
     }
@@ -74,7 +75,7 @@ impl Learner {
         let objective = Objective::Twin { weight, given };
         let extent = Extent { rate: self.strategy.rate(index), objective, ..Extent::default() };
         let base = self.base()?;
-        Trainer::new(self.engine.as_ref(), &base, &self.sites, &self.state.settings, head, extent)
+        Trainer::new(self.engine.as_ref(), &base, &self.sites, &self.model.state.settings, head, extent)
     }
 }
 

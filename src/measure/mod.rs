@@ -14,16 +14,19 @@
 //! | `subject` | a case compiled: the learner's own [`Trainer`](crate::learner::Trainer) and [`Runner`](crate::learner::Runner) |
 //! | `operations` | multiply-adds of a graph, from its shapes |
 //! | `sgemm` | what the machine can do |
+//! | `camera` | answers to a camera's frames, and the frames that were dropped |
 //! | `spread` | median and quartiles |
 //!
 //! Nothing here knows about accuracy: images are noise, which costs as much as pictures.
 
+mod camera;
 mod case;
 mod operations;
 mod sgemm;
 mod spread;
 mod subject;
 
+pub use camera::Seen;
 pub use case::{Case, Work};
 pub use operations::multiply_adds;
 pub use sgemm::sgemm_peak;

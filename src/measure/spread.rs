@@ -18,20 +18,23 @@ impl Spread {
     pub fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let quantile = |q: f64| {
-            let at = q * sorted.len().saturating_sub(1) as f64;
-            let (below, above) = (at.floor() as usize, at.ceil() as usize);
-            match (sorted.get(below), sorted.get(above)) {
-                (Some(a), Some(b)) => a + (b - a) * (at - at.floor()),
-                _ => 0.0,
-            }
-        };
-        Self { median: quantile(0.5), low: quantile(0.25), high: quantile(0.75) }
+        let [low, median, high] = [0.25, 0.5, 0.75].map(|q| quantile(&sorted, q));
+        Self { median, low, high }
     }
 
     /// Half the distance between the quartiles, over the median.
     pub fn relative(&self) -> f64 {
         if self.median == 0.0 { 0.0 } else { 0.5 * (self.high - self.low) / self.median }
+    }
+}
+
+/// The value that a share `q` of `sorted` does not exceed, between neighbours in proportion; zero where there are none.
+pub fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let at = q * sorted.len().saturating_sub(1) as f64;
+    let (below, above) = (at.floor() as usize, at.ceil() as usize);
+    match (sorted.get(below), sorted.get(above)) {
+        (Some(a), Some(b)) => a + (b - a) * (at - at.floor()),
+        _ => 0.0,
     }
 }
 

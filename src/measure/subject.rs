@@ -143,7 +143,7 @@ impl Prediction {
 
 impl Run for Prediction {
     fn run(&mut self) -> Result<()> {
-        self.runner.run(self.images.view(), &self.adapters).map(|_| ())
+        self.runner.run(self.images.view(), &self.adapters, &()).map(|_| ())
     }
 }
 
@@ -182,6 +182,6 @@ impl Training {
 impl Run for Training {
     fn run(&mut self) -> Result<()> {
         let batch = Batch { tokens: self.rows.view(), beside: None, labels: &self.labels, mask: &self.mask };
-        self.trainer.step(self.strategy.as_ref(), &mut self.memory, &mut self.head, &batch).map(|_| ())
+        self.trainer.step(self.strategy.as_ref(), &mut self.memory, &mut self.head, &batch, &()).map(|_| ())
     }
 }
