@@ -18,6 +18,7 @@ use linfa::traits::Fit;
 use ndarray::Array2;
 use perennial::adapter::{Blocks, Lora, Roles, Sharing, inject};
 use perennial::backbone::Backbone;
+use perennial::frame::{Format, Frame, Plane, Preprocess, Scratch};
 use perennial::graph::fold;
 use perennial::head::{Head, Lift, Ridge};
 use perennial::joint::joint;
@@ -96,6 +97,24 @@ fn cache(c: &mut Criterion) {
     c.bench_function("cache, decode 16 images", |b| b.iter(|| encoded.tokens(black_box(&all))));
 }
 
+fn frames(c: &mut Criterion) {
+    let levels: Vec<u8> = (0..2 * 1280 * 720usize).map(|i| (i * 7919 % 251) as u8).collect();
+    let preprocess = Preprocess::vit(224);
+    let mut tensor = vec![0.0; preprocess.output_len().unwrap()];
+    let mut scratch = Scratch::new();
+    for (format, width, height, stride) in [
+        (Format::Nv12, 1280, 720, 1280),
+        (Format::Yuyv, 1280, 720, 2560),
+        (Format::Rgb, 640, 480, 1920),
+        (Format::Gray, 640, 480, 640),
+    ] {
+        let frame = Frame::new(format, width, height, &[Plane::new(&levels, stride)]).unwrap();
+        c.bench_function(&format!("frame, {format} {width}x{height} to 3x224x224"), |b| {
+            b.iter(|| preprocess.write(black_box(&frame), &mut scratch, &mut tensor).unwrap());
+        });
+    }
+}
+
 fn compilation(c: &mut Criterion) {
     let fixture =
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fused_legacy_op17_dynamic.onnx");
@@ -116,5 +135,5 @@ fn compilation(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, protection, recognition, training, cache, compilation);
+criterion_group!(benches, protection, recognition, training, cache, frames, compilation);
 criterion_main!(benches);

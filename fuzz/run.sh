@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 seconds="${1:-60}"
 targets=("${@:2}")
-if [ "${#targets[@]}" = 0 ]; then targets=(onnx store bundle peft pictures command_line); fi
+if [ "${#targets[@]}" = 0 ]; then targets=(onnx store bundle peft pictures frame command_line); fi
 work="${FUZZ_WORK:-$(mktemp -d)}"
 together="${FUZZ_JOBS:-2}"
 host="$(rustc -vV | sed -n 's/^host: //p')"

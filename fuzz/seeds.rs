@@ -58,6 +58,7 @@ fn main() {
     states();
     adapters();
     pictures();
+    frames();
     arguments();
 }
 
@@ -147,6 +148,24 @@ fn adapters() {
         let read = |file: &str| fs::read(golden.join(name).join(file)).unwrap();
         let (config, tensors) = (read("adapter_config.json"), read("adapter_model.safetensors"));
         seed("peft", name, &[&(config.len() as u16).to_le_bytes(), &config, &tensors]);
+    }
+}
+
+/// Geometries as `targets/frame.rs` reads them.
+fn frames() {
+    let pixels: Vec<u8> = (0..900).map(|i| (i * 37 % 251) as u8).collect();
+    for (name, layout, stride, region, how, sides) in [
+        ("rgb", 0u8, 62u16, [0u16; 4], 13u8, [9u16, 0, 8]),
+        ("bgr", 1, 60, [3, 1, 9, 7], 14, [12, 10, 0]),
+        ("gray", 2, 20, [0; 4], 0, [0, 0, 11]),
+        ("nv12", 3, 20, [5, 3, 11, 9], 16, [30, 0, 24]),
+        ("nv12-planes", 0x80 | 3, 24, [0; 4], 7, [9, 0, 8]),
+        ("yuyv", 4, 41, [1, 0, 19, 14], 5, [40, 4, 0]),
+    ] {
+        let head = [20, 14, stride].into_iter().chain(region).flat_map(u16::to_le_bytes);
+        let tail = sides.into_iter().flat_map(u16::to_le_bytes);
+        let bytes: Vec<u8> = [layout].into_iter().chain(head).chain([how]).chain(tail).collect();
+        seed("frame", name, &[&bytes, &pixels]);
     }
 }
 

@@ -17,7 +17,8 @@
 //!
 //! [`background::Background`] lets it learn on a thread of its own, while [`learner::Predictor`]s answer every frame.
 //!
-//! It does no I/O. [`store`] saves its state: atomically, checksummed, bound to the backbone by SHA-256.
+//! It does no I/O. [`frame`] makes its input of what a camera delivers; [`store`] saves its state: atomically, checksummed,
+//! bound to the backbone by SHA-256.
 //!
 //! Invariants: nothing grows without a limit that was planned; the same data and seed give the same bytes,
 //! whatever the number of threads; on an error the state is what it was; no image is kept after its task.
@@ -41,6 +42,7 @@ pub mod linalg;
 
 pub mod adapter;
 pub mod autodiff;
+pub mod frame;
 pub mod mixture;
 pub mod onnx;
 pub mod precision;

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::{Layout, Picture, Preprocess, cifar, folder};
 use crate::error::{Context, Error, Result};
+use crate::frame::Scratch;
 use crate::{bail, err};
 
 /// A picture on the medium, with its class.
@@ -226,7 +227,9 @@ impl Dataset {
         let results: Vec<Result<()>> = chosen
             .par_iter()
             .zip(batch.pixels.par_chunks_exact_mut(size))
-            .map(|(sample, out)| preprocess.apply(&self.picture(sample)?, out))
+            .map_init(Scratch::new, |scratch, (sample, out)| {
+                preprocess.write(&self.picture(sample)?.frame()?, scratch, out)
+            })
             .collect();
         for (at, result) in results.into_iter().enumerate() {
             match result {

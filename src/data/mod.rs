@@ -8,7 +8,7 @@
 //!
 //! * [`Picture`] holds 8-bit RGB pixels; decoding is bounded in size and applies the EXIF orientation.
 //! * [`Preprocess`] repeats what Pillow and torchvision do (resize on 8-bit pixels with an antialiased kernel,
-//!   centre crop, scale, normalise); [`config`] finds its numbers and says where they came from.
+//!   centre crop, scale, normalise), on the path that camera frames take ([`crate::frame`]); [`config`] finds its numbers and says where they came from.
 //! * [`Dataset`] lists samples without decoding them; [`folder`] and [`cifar`] fill it.
 //! * [`identity`] says what a picture is by its bytes, so that results and caches can name their data.
 //!
@@ -21,14 +21,14 @@ pub mod cifar;
 pub mod config;
 pub mod dataset;
 pub mod draw;
+mod fit;
 pub mod folder;
 pub mod identity;
 pub mod picture;
-pub mod preprocess;
 
+pub use crate::frame::{Filter, Preprocess, Resize};
 pub use config::{Hints, Overrides, Resolved, Source, resolve};
 pub use dataset::{Batch, DataSpec, Dataset, Limits, Sample, Skipped, Split};
 pub use folder::{ClassNames, Layout};
 pub use identity::Identity;
 pub use picture::Picture;
-pub use preprocess::{Filter, Preprocess, Resize};

@@ -12,11 +12,10 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use crate::error::{Context, Result};
 use crate::{bail, err};
 
-/// Longest side that is decoded, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
+pub use crate::frame::MAX_SIDE;
 
 /// Most bytes that decoding one picture may allocate: a 64 megapixel photograph passes, a bomb does not.
-pub(super) const MAX_DECODE_BYTES: u64 = 256 << 20;
+const MAX_DECODE_BYTES: u64 = 256 << 20;
 
 /// An 8-bit RGB picture.
 #[derive(Clone, Debug, PartialEq, Eq)]

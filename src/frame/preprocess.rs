@@ -1,12 +1,11 @@
-//! From a [`Picture`] to the numbers that a backbone was trained on.
+//! What a network was trained on: size, kernel, crop and levels.
 //!
 //! ```text
 //! resize (8-bit, antialiased)  ->  centre crop  ->  (x * scale - mean) / std   ->  [3, h, w]
 //! ```
 //!
-//! The resize works on 8-bit pixels in two passes with a kernel stretched by the scale when it shrinks, and
-//! rounds after each: what Pillow does, within one level (`tests/data.rs`). The long side is truncated and
-//! the offset of the crop rounded half to even, as in torchvision's `Resize` and `CenterCrop`.
+//! The resize is Pillow's; the long side is truncated and the offset of the crop rounded half to even, as in torchvision's
+//! `Resize` and `CenterCrop`. Only what the crop keeps is computed.
 //!
 //! Why it matters: a backbone sees another picture under OpenCV's or a GPU's bicubic (no antialiasing, another
 //! kernel), and frozen features lose a few points without any error being raised.
@@ -15,10 +14,9 @@
 
 use std::{fmt, str::FromStr};
 
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
 use serde::{Deserialize, Serialize};
 
-use super::Picture;
+use super::MAX_SIDE;
 use crate::error::{Error, Result};
 use crate::{bail, err};
 
@@ -48,19 +46,6 @@ const FILTERS: [(&str, Filter); 6] = [
     ("bicubic", Filter::Bicubic),
     ("lanczos", Filter::Lanczos),
 ];
-
-impl Filter {
-    fn algorithm(self) -> ResizeAlg {
-        ResizeAlg::Convolution(match self {
-            Filter::Nearest => return ResizeAlg::Nearest,
-            Filter::Box => FilterType::Box,
-            Filter::Bilinear => FilterType::Bilinear,
-            Filter::Hamming => FilterType::Hamming,
-            Filter::Bicubic => FilterType::CatmullRom,
-            Filter::Lanczos => FilterType::Lanczos3,
-        })
-    }
-}
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,7 +159,7 @@ impl Preprocess {
             Resize::Short(n) => n,
             Resize::Exact { width, height } => width.min(height),
         };
-        let too_large = |n: u32| n == 0 || n > super::picture::MAX_SIDE;
+        let too_large = |n: u32| n == 0 || n > MAX_SIDE;
         match (self.crop, self.resize) {
             (Some(n), _) if n > left => {
                 bail!(InvalidArgument, "crop={n} is larger than resize={}", self.resize)
@@ -202,46 +187,6 @@ impl Preprocess {
         let (width, height) = self.output_size()?;
         Ok(3 * width as usize * height as usize)
     }
-
-    /// Resizes and crops, still in 8 bits.
-    ///
-    /// # Errors
-    /// `Shape` when the picture is smaller than the crop; as [`Preprocess::output_size`].
-    pub fn fit(&self, picture: &Picture) -> Result<Picture> {
-        self.output_size()?;
-        let (width, height) = self.resize.size(picture.width, picture.height);
-        let resized;
-        let source = if (width, height) == (picture.width, picture.height) {
-            picture
-        } else {
-            resized = resize(picture, width, height, self.filter)?;
-            &resized
-        };
-        let Some(n) = self.crop else { return Ok(source.clone()) };
-        if n > width || n > height {
-            bail!(Shape, "a {width}x{height} picture is smaller than crop={n}; set resize={n}");
-        }
-        source.crop(half_to_even(width - n), half_to_even(height - n), n, n)
-    }
-
-    /// Writes the picture as `[3, height, width]` into `out`.
-    ///
-    /// # Errors
-    /// As [`Preprocess::fit`]; `Shape` when `out` has another length than [`Preprocess::output_len`].
-    pub fn apply(&self, picture: &Picture, out: &mut [f32]) -> Result<()> {
-        let expected = self.output_len()?;
-        if out.len() != expected {
-            bail!(Shape, "room for {} numbers where {expected} are written", out.len());
-        }
-        let fitted = self.fit(picture)?;
-        for (channel, plane) in out.chunks_exact_mut(expected / 3).enumerate() {
-            let (mean, std) = (self.mean[channel], self.std[channel]);
-            for (x, pixel) in plane.iter_mut().zip(fitted.rgb.chunks_exact(3)) {
-                *x = (f32::from(pixel[channel]) * self.scale - mean) / std;
-            }
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Display for Preprocess {
@@ -258,46 +203,4 @@ impl fmt::Display for Preprocess {
             three(self.std)
         )
     }
-}
-
-/// Half of `n`; an odd `n` goes to the even neighbour, as Python's `round`.
-fn half_to_even(n: u32) -> u32 {
-    n / 2 + u32::from(n % 4 == 3)
-}
-
-/// Two passes, rows first: each rounds to 8 bits, so the order shows, and this is Pillow's.
-fn resize(picture: &Picture, width: u32, height: u32, filter: Filter) -> Result<Picture> {
-    // Checked before anything is allocated: a sliver of a picture would get a huge long side.
-    if width.max(height) > super::picture::MAX_SIDE || width.min(height) == 0 {
-        bail!(
-            Shape,
-            "cannot resize {}x{} to {width}x{height}: sides must be between 1 and {}",
-            picture.width,
-            picture.height,
-            super::picture::MAX_SIDE
-        );
-    }
-    let most = 3 * u64::from(width) * u64::from(height.max(picture.height));
-    if most > super::picture::MAX_DECODE_BYTES {
-        bail!(
-            Shape,
-            "cannot resize {}x{} to {width}x{height}: that takes {most} bytes on the way, and at most {} are spent; resize to less",
-            picture.width,
-            picture.height,
-            super::picture::MAX_DECODE_BYTES
-        );
-    }
-    let rows = one_pass(picture, width, picture.height, filter)?;
-    one_pass(&rows, width, height, filter)
-}
-
-fn one_pass(picture: &Picture, width: u32, height: u32, filter: Filter) -> Result<Picture> {
-    let failed =
-        |e: String| err!(Bug, "cannot resize {}x{} to {width}x{height}: {e}", picture.width, picture.height);
-    let source = images::ImageRef::new(picture.width, picture.height, &picture.rgb, PixelType::U8x3)
-        .map_err(|e| failed(e.to_string()))?;
-    let mut target = images::Image::new(width, height, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(filter.algorithm());
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-    Picture::new(width, height, target.into_vec())
 }

@@ -1,0 +1,267 @@
+//! A frame as a camera's driver delivers it: planes of bytes, each with a stride.
+//!
+//! Invariant: a [`Frame`] that exists has all bytes of all its rows, and its region lies inside it.
+
+use std::{fmt, ops::Range};
+
+use super::{MAX_SIDE, Yuv};
+use crate::error::Result;
+use crate::{bail, err};
+
+/// Layout of the pixels of a frame, 8 bits a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Red, green, blue (V4L2 `RGB3`).
+    Rgb,
+    /// Blue, green, red, as OpenCV holds pictures (V4L2 `BGR3`).
+    Bgr,
+    /// One level, which becomes all three channels (V4L2 `GREY`).
+    Gray,
+    /// Luma, then interleaved chroma of a quarter of the pixels (V4L2 `NV12`, `NM12`).
+    Nv12,
+    /// Luma and chroma in turn, chroma of half the pixels; YUY2 elsewhere (V4L2 `YUYV`).
+    Yuyv,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Rgb => "RGB",
+            Format::Bgr => "BGR",
+            Format::Gray => "GRAY8",
+            Format::Nv12 => "NV12",
+            Format::Yuyv => "YUYV",
+        })
+    }
+}
+
+impl Format {
+    /// Channels that are resized.
+    pub(super) fn channels(self) -> usize {
+        if self == Format::Gray { 1 } else { 3 }
+    }
+
+    /// Channels of the tensor (red first) that channel `channel` becomes.
+    pub(super) fn outputs(self, channel: usize) -> Range<usize> {
+        match self {
+            Format::Gray => 0..3,
+            Format::Bgr => 2 - channel..3 - channel,
+            Format::Rgb | Format::Nv12 | Format::Yuyv => channel..channel + 1,
+        }
+    }
+
+    /// Bytes of one pixel in a row of a plane.
+    fn pixel_bytes(self) -> usize {
+        match self {
+            Format::Rgb | Format::Bgr => 3,
+            Format::Yuyv => 2,
+            Format::Gray | Format::Nv12 => 1,
+        }
+    }
+
+    /// Columns and rows that share their colour.
+    fn shared(self) -> (u32, u32) {
+        match self {
+            Format::Nv12 => (2, 2),
+            Format::Yuyv => (2, 1),
+            Format::Rgb | Format::Bgr | Format::Gray => (1, 1),
+        }
+    }
+}
+
+/// The bytes of one plane, row by row.
+#[derive(Clone, Copy, Debug)]
+pub struct Plane<'a> {
+    bytes: &'a [u8],
+    stride: usize,
+}
+
+impl<'a> Plane<'a> {
+    /// `stride` bytes from the start of a row to the start of the next (V4L2: `bytesperline`).
+    pub fn new(bytes: &'a [u8], stride: usize) -> Self {
+        Self { bytes, stride }
+    }
+
+    /// This plane, if it has `rows` rows of `row` bytes.
+    fn holding(self, what: impl Fn() -> String, row: usize, rows: usize) -> Result<Self> {
+        let stride = self.stride;
+        if stride < row {
+            bail!(
+                Shape,
+                "{} has rows of {row} bytes and a stride of {stride}; give the bytes from one row to the next",
+                what()
+            );
+        }
+        let needed = stride
+            .checked_mul(rows.saturating_sub(1))
+            .and_then(|before| before.checked_add(row))
+            .ok_or_else(|| {
+                err!(Shape, "{} has {rows} rows of stride {stride}: more bytes than there can be", what())
+            })?;
+        if self.bytes.len() < needed {
+            bail!(
+                Shape,
+                "{} takes {needed} bytes ({rows} rows of stride {stride}), and there are {}; give the whole buffer or the size it has",
+                what(),
+                self.bytes.len()
+            );
+        }
+        Ok(self)
+    }
+
+    /// What lies behind `rows` whole rows, with the same stride.
+    fn behind(self, rows: usize) -> Self {
+        let start = self.stride.saturating_mul(rows).min(self.bytes.len());
+        Self { bytes: &self.bytes[start..], stride: self.stride }
+    }
+
+    /// Row `y` from byte `from` on.
+    fn row(self, y: usize, from: usize, bytes: usize) -> &'a [u8] {
+        &self.bytes[y * self.stride..][from..bytes]
+    }
+}
+
+/// A rectangle of pixels: upper left corner and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// Columns left of it.
+    pub x: u32,
+    /// Rows above it.
+    pub y: u32,
+    /// Pixels in a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// A view of one frame in the caller's buffers.
+///
+/// | format | planes | bytes of a row | sides |
+/// |---|---|---|---|
+/// | `Rgb`, `Bgr` | 1 | 3 `width` | any |
+/// | `Gray` | 1 | `width` | any |
+/// | `Yuyv` | 1: `Y0 U Y1 V` for two pixels | 2 `width` | even width |
+/// | `Nv12` | luma; chroma `U V` for 2x2 pixels, `height / 2` rows | `width`, `width` | both even |
+///
+/// The planes of `Nv12` may lie in two buffers (V4L2's `NM12`) or in one, the chroma behind `stride * height` bytes of luma (`NV12`).
+/// The last row of a plane needs no padding.
+///
+/// ```
+/// use perennial::frame::{Format, Frame, Plane, Preprocess, Region, Scratch};
+///
+/// let buffer = vec![128; 1280 * 720 * 3 / 2];
+/// let frame = Frame::new(Format::Nv12, 1280, 720, &[Plane::new(&buffer, 1280)])?
+///     .region(Region { x: 280, y: 0, width: 720, height: 720 })?;
+/// let preprocess = Preprocess::vit(224);
+/// let mut scratch = Scratch::new();
+/// let mut tensor = vec![0.0; preprocess.output_len()?];
+/// preprocess.write(&frame, &mut scratch, &mut tensor)?;
+/// # perennial::Result::Ok(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    format: Format,
+    width: u32,
+    height: u32,
+    first: Plane<'a>,
+    chroma: Option<Plane<'a>>,
+    region: Region,
+    yuv: Yuv,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame of `width` x `height` pixels, all of it of interest. `Nv12` takes two planes, or one with the chroma behind the luma;
+    /// other formats take one.
+    ///
+    /// # Errors
+    /// `Shape` for a side that is zero, above [`MAX_SIDE`], or odd where pixels share their colour, for a stride below the bytes of a
+    /// row, and for a buffer that is too short. `InvalidArgument` for another number of planes.
+    pub fn new(format: Format, width: u32, height: u32, planes: &[Plane<'a>]) -> Result<Self> {
+        let (columns, rows) = format.shared();
+        if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
+            bail!(
+                Shape,
+                "the {format} frame of {width}x{height}: each side must be between 1 and {MAX_SIDE}"
+            );
+        }
+        if !width.is_multiple_of(columns) || !height.is_multiple_of(rows) {
+            bail!(
+                Shape,
+                "the {format} frame of {width}x{height}: {columns}x{rows} pixels share their colour; give the size in the buffer and a region"
+            );
+        }
+        let what = || format!("the {format} frame of {width}x{height}");
+        let row = width as usize * format.pixel_bytes();
+        let (first, chroma) = match (format, planes) {
+            (Format::Nv12, &[one]) => (one, Some(one.behind(height as usize))),
+            (Format::Nv12, &[luma, chroma]) => (luma, Some(chroma)),
+            (Format::Nv12, _) => {
+                bail!(InvalidArgument, "{} takes one plane or two, not {}", what(), planes.len())
+            }
+            (_, &[one]) => (one, None),
+            _ => bail!(InvalidArgument, "{} takes one plane, not {}", what(), planes.len()),
+        };
+        let first = first.holding(what, row, height as usize)?;
+        let chroma = chroma
+            .map(|plane| plane.holding(|| format!("the chroma of {}", what()), row, height as usize / 2))
+            .transpose()?;
+        let region = Region { x: 0, y: 0, width, height };
+        Ok(Self { format, width, height, first, chroma, region, yuv: Yuv::default() })
+    }
+
+    /// The same frame, of which `region` is of interest. It may begin and end anywhere, on odd pixels too.
+    ///
+    /// # Errors
+    /// `Shape` when it is empty or leaves the frame.
+    pub fn region(self, region: Region) -> Result<Self> {
+        let fits =
+            |at: u32, size: u32, limit: u32| size > 0 && at.checked_add(size).is_some_and(|end| end <= limit);
+        let Region { x, y, width, height } = region;
+        if !fits(x, width, self.width) || !fits(y, height, self.height) {
+            bail!(
+                Shape,
+                "a region of {width}x{height} at ({x}, {y}) is not inside a frame of {}x{}; cut it to what the frame has",
+                self.width,
+                self.height
+            );
+        }
+        Ok(Self { region, ..self })
+    }
+
+    /// The same frame with another meaning of its luma and chroma. `Rgb`, `Bgr` and `Gray` have none.
+    #[must_use]
+    pub fn yuv(self, yuv: Yuv) -> Self {
+        Self { yuv, ..self }
+    }
+
+    /// Layout of the pixels.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What is of interest; the whole frame unless [`Frame::region`] was called.
+    pub fn interest(&self) -> Region {
+        self.region
+    }
+
+    pub(super) fn meaning(&self) -> Yuv {
+        self.yuv
+    }
+
+    /// Row `y` of the first plane, from pixel `x` on.
+    pub(super) fn pixels(&self, x: usize, y: usize) -> &'a [u8] {
+        let bytes = self.format.pixel_bytes();
+        self.first.row(y, x * bytes, self.width as usize * bytes)
+    }
+
+    /// The chroma of row `y` of an `Nv12` frame, from the even pixel `x` on.
+    pub(super) fn chroma(&self, x: usize, y: usize) -> &'a [u8] {
+        self.chroma.map_or(&[], |plane| plane.row(y / 2, x, self.width as usize))
+    }
+
+    /// The columns `from..to`, widened to whole groups of pixels that share their colour.
+    pub(super) fn whole(&self, from: usize, to: usize) -> Range<usize> {
+        let group = self.format.shared().0 as usize;
+        from - from % group..to.next_multiple_of(group)
+    }
+}
