@@ -196,7 +196,7 @@ impl Encoded {
     /// The images without their tokens, with what the adapted networks made of them.
     pub(super) fn without_tokens(&self, features: &Features) -> Self {
         let row = |(i, row): (usize, &Arc<Row>)| {
-            let of = |rows: &Array2<f32>| rows.row(i).iter().copied().collect();
+            let of = |rows: &Array2<f32>| rows.row(i).to_vec().into_boxed_slice();
             let read = Read {
                 adapted: features.adapted.iter().map(of).collect(),
                 pooled: of(&features.pooled),
