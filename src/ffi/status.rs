@@ -116,15 +116,3 @@ unsafe fn write(error: *mut perennial_error, e: &Error) {
     error.status = perennial_status::from(e.kind()) as u32;
     border::copy_text(&e.to_string(), &mut error.message);
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_those_of_the_kinds() {
-        for kind in [ErrorKind::Parse, ErrorKind::State, ErrorKind::Bug, ErrorKind::Interrupted] {
-            assert_eq!(perennial_status::from(kind) as u32, kind as u32);
-        }
-    }
-}

@@ -41,12 +41,12 @@ impl Format {
         if self == Format::Gray { 1 } else { 3 }
     }
 
-    /// Channels of the tensor (red first) that channel `channel` becomes.
-    pub(super) fn outputs(self, channel: usize) -> Range<usize> {
+    /// The channel of a pixel that channel `channel` of the tensor (red first) comes from.
+    pub(super) fn input(self, channel: usize) -> usize {
         match self {
-            Format::Gray => 0..3,
-            Format::Bgr => 2 - channel..3 - channel,
-            Format::Rgb | Format::Nv12 | Format::Yuyv => channel..channel + 1,
+            Format::Gray => 0,
+            Format::Bgr => 2 - channel,
+            Format::Rgb | Format::Nv12 | Format::Yuyv => channel,
         }
     }
 
@@ -244,24 +244,57 @@ impl<'a> Frame<'a> {
         self.region
     }
 
-    pub(super) fn meaning(&self) -> Yuv {
-        self.yuv
+    /// The rows of the region with all that lies beside it, and pixels from a row to the next; none where rows are no whole pixels of
+    /// red, green and blue or of grey, or the last one is shorter.
+    pub(super) fn rows(&self) -> Option<(&'a [u8], u32)> {
+        let (bytes, stride) = (self.format.pixel_bytes(), self.first.stride);
+        let whole =
+            matches!(self.format, Format::Rgb | Format::Bgr | Format::Gray) && stride.is_multiple_of(bytes);
+        let start = self.region.y as usize * stride;
+        let rows = self.first.bytes.get(start..start.checked_add(stride * self.region.height as usize)?)?;
+        whole.then_some(())?;
+        Some((rows, u32::try_from(stride / bytes).ok()?))
     }
 
-    /// Row `y` of the first plane, from pixel `x` on.
-    pub(super) fn pixels(&self, x: usize, y: usize) -> &'a [u8] {
-        let bytes = self.format.pixel_bytes();
-        self.first.row(y, x * bytes, self.width as usize * bytes)
+    /// Bytes of [`Frame::pack`]'s result, where it is needed.
+    pub(super) fn packed_bytes(&self) -> u64 {
+        match self.rows() {
+            Some(_) => 0,
+            None => (self.columns().len() * self.region.height as usize * self.format.channels()) as u64,
+        }
     }
 
-    /// The chroma of row `y` of an `Nv12` frame, from the even pixel `x` on.
-    pub(super) fn chroma(&self, x: usize, y: usize) -> &'a [u8] {
-        self.chroma.map_or(&[], |plane| plane.row(y / 2, x, self.width as usize))
+    /// Writes the region into `packed`, in red, green and blue where it is luma and chroma, and widened to whole groups of pixels that
+    /// share their colour; pixels of a row, and those of them left of the region.
+    pub(super) fn pack(&self, packed: &mut Vec<u8>) -> (u32, u32) {
+        let (columns, Region { x, y, height, .. }) = (self.columns(), self.region);
+        let (bytes, factors) = (self.format.pixel_bytes(), self.yuv.factors());
+        packed.clear();
+        packed.reserve_exact(columns.len() * height as usize * self.format.channels());
+        for row in (y..y + height).map(|row| row as usize) {
+            let pixels = self.first.row(row, columns.start * bytes, columns.end * bytes);
+            match (self.format, self.chroma) {
+                (Format::Nv12, Some(chroma)) => {
+                    let pairs = chroma.row(row / 2, columns.start, columns.end).chunks_exact(2);
+                    for (luma, chroma) in pixels.chunks_exact(2).zip(pairs) {
+                        packed.extend(factors.pair([luma[0], luma[1]], chroma[0], chroma[1]));
+                    }
+                }
+                (Format::Yuyv, _) => {
+                    for quad in pixels.chunks_exact(4) {
+                        packed.extend(factors.pair([quad[0], quad[2]], quad[1], quad[3]));
+                    }
+                }
+                _ => packed.extend_from_slice(pixels),
+            }
+        }
+        (columns.len() as u32, x - columns.start as u32)
     }
 
-    /// The columns `from..to`, widened to whole groups of pixels that share their colour.
-    pub(super) fn whole(&self, from: usize, to: usize) -> Range<usize> {
+    /// The columns of the region, widened to whole groups of pixels that share their colour.
+    fn columns(&self) -> Range<usize> {
         let group = self.format.shared().0 as usize;
+        let (from, to) = (self.region.x as usize, (self.region.x + self.region.width) as usize);
         from - from % group..to.next_multiple_of(group)
     }
 }

@@ -14,6 +14,7 @@
 
 use std::{fmt, str::FromStr};
 
+use fast_image_resize::{FilterType, ResizeAlg};
 use serde::{Deserialize, Serialize};
 
 use super::MAX_SIDE;
@@ -46,6 +47,19 @@ const FILTERS: [(&str, Filter); 6] = [
     ("bicubic", Filter::Bicubic),
     ("lanczos", Filter::Lanczos),
 ];
+
+impl Filter {
+    pub(super) fn algorithm(self) -> ResizeAlg {
+        ResizeAlg::Convolution(match self {
+            Filter::Nearest => return ResizeAlg::Nearest,
+            Filter::Box => FilterType::Box,
+            Filter::Bilinear => FilterType::Bilinear,
+            Filter::Hamming => FilterType::Hamming,
+            Filter::Bicubic => FilterType::CatmullRom,
+            Filter::Lanczos => FilterType::Lanczos3,
+        })
+    }
+}
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,35 +1,28 @@
-//! The memory between a frame and its tensor, and the calls that use it.
+//! From a frame to its tensor, and the memory in between.
 //!
 //! ```text
-//! weights   (8 + 4 taps) bytes a pixel of the result's width, and of its height
-//! tile      16 rows of the columns that are read, in steps of 16 pixels
-//! rows      channels * rows that are read * width of the result, in steps of 16 bytes
-//! line      one row of the result
+//! packed    the region in RGB: luma and chroma only, and rows that are no whole pixels
+//! across    channels * rows of the region * width of the result
+//! levels    channels * height * width of the result
 //! ```
 //!
-//! Invariant: nothing else is allocated, and [`Preprocess::scratch_bytes`] is the exact sum for a frame's geometry.
+//! Two passes, rows first: each rounds to 8 bits, so the order shows, and this is Pillow's.
 
-use std::ops::Range;
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{PixelType, ResizeOptions, Resizer};
 
-use super::axis::{Axis, Weights};
-use super::camera::Frame;
-use super::lanes::{LANES, Lanes, TILE};
-use super::resample::{Job, Sink};
-use super::{MAX_SCRATCH_BYTES, MAX_SIDE, Preprocess};
-use crate::bail;
+use super::camera::{Format, Frame, Region};
+use super::{Filter, MAX_SCRATCH_BYTES, MAX_SIDE, Preprocess};
 use crate::error::Result;
+use crate::{bail, err};
 
-/// Reusable memory of [`Preprocess::write`]. One for each thread.
-///
-/// It grows to what the largest frames so far needed and stays there; weights are computed anew when the size of the region or the
-/// preprocessing changes.
+/// Reusable memory of [`Preprocess::write`]. One for each thread. It grows to what the largest frames so far needed and stays there.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    across: Weights,
-    down: Weights,
-    tile: Vec<Lanes>,
-    rows: Vec<Lanes>,
-    line: Vec<Lanes>,
+    resizer: Resizer,
+    packed: Vec<u8>,
+    across: Vec<u8>,
+    levels: Vec<u8>,
 }
 
 impl Scratch {
@@ -40,100 +33,76 @@ impl Scratch {
 
     /// Bytes that are held.
     pub fn bytes(&self) -> usize {
-        let lanes = self.tile.capacity() + self.rows.capacity() + self.line.capacity();
-        self.across.bytes() + self.down.bytes() + lanes * LANES
+        let own = self.packed.capacity() + self.across.capacity() + self.levels.capacity();
+        own + self.resizer.size_of_internal_buffers()
     }
 }
 
-/// Gives `items` this length, and room for no more than that if it has to grow.
-pub(super) fn size<T: Copy + Default>(items: &mut Vec<T>, length: usize) {
-    items.truncate(length);
-    items.reserve_exact(length - items.len());
-    items.resize(length, T::default());
-}
-
-/// What a frame and a preprocessing make of each other.
+/// What a preprocessing makes of a region: its size after the resize, and what the crop keeps of it.
 struct Geometry {
-    across: Axis,
-    down: Axis,
-    /// Columns of the frame that are loaded.
-    columns: Range<usize>,
-    /// Rows of the region that are read.
-    span: Range<usize>,
-    channels: usize,
+    resized: (u32, u32),
+    kept: Region,
 }
 
 impl Geometry {
     fn new(preprocess: &Preprocess, frame: &Frame<'_>) -> Result<Self> {
-        let region = frame.interest();
         let (width, height) = preprocess.output_size()?;
-        let (wide, high) = preprocess.resize.size(region.width, region.height);
-        if wide.max(high) > MAX_SIDE || wide.min(high) == 0 {
+        let Region { width: from_width, height: from_height, .. } = frame.interest();
+        let resized = preprocess.resize.size(from_width, from_height);
+        if resized.0 == 0 || resized.1 == 0 || resized.0 > MAX_SIDE || resized.1 > MAX_SIDE {
             bail!(
                 Shape,
-                "cannot resize {}x{} to {wide}x{high}: sides must be between 1 and {MAX_SIDE}",
-                region.width,
-                region.height
+                "cannot resize {from_width}x{from_height} to {}x{}: each side must be between 1 and {MAX_SIDE}",
+                resized.0,
+                resized.1
             );
         }
-        if width > wide || height > high {
-            bail!(Shape, "a {wide}x{high} picture is smaller than crop={width}; set resize={width}");
-        }
-        let filter = preprocess.filter;
-        let axis = |from: u32, to: u32, count: u32| Axis {
-            filter,
-            from,
-            to,
-            first: half_to_even(to - count),
-            count,
-        };
-        let (across, down) = (axis(region.width, wide, width), axis(region.height, high, height));
-        let left = region.x as usize;
-        let read = across.span();
-        let columns = frame.whole(left + read.start, left + read.end);
-        let span = down.span();
-        let geometry = Self { across, down, columns, span, channels: frame.format().channels() };
-        let bytes = geometry.bytes();
-        if bytes > MAX_SCRATCH_BYTES {
+        let (width, height) = if preprocess.crop.is_some() { (width, height) } else { resized };
+        if width > resized.0 || height > resized.1 {
             bail!(
                 Shape,
-                "cannot resize {}x{} to {wide}x{high}: that takes {bytes} bytes on the way, and at most {MAX_SCRATCH_BYTES} are spent; resize to less",
-                region.width,
-                region.height
+                "a {}x{} picture is smaller than crop={width}; set resize={width}",
+                resized.0,
+                resized.1
             );
         }
-        Ok(geometry)
+        let (x, y) = (half_to_even(resized.0 - width), half_to_even(resized.1 - height));
+        Ok(Self { resized, kept: Region { x, y, width, height } })
     }
 
-    fn tile(&self) -> usize {
-        (self.columns.len() * self.channels).next_multiple_of(TILE)
-    }
-
-    fn line(&self) -> usize {
-        (self.across.count as usize).div_ceil(LANES)
-    }
-
-    fn rows(&self) -> usize {
-        self.channels * self.span.len() * self.line()
-    }
-
-    fn bytes(&self) -> u64 {
-        let lanes = (self.tile() + self.rows() + self.line()) * LANES;
-        (lanes + Weights::bytes_of(&self.across) + Weights::bytes_of(&self.down)) as u64
+    /// What is kept, in pixels of the region: left, top, width, height.
+    fn source(&self, region: Region) -> [f64; 4] {
+        let across = f64::from(region.width) / f64::from(self.resized.0);
+        let down = f64::from(region.height) / f64::from(self.resized.1);
+        let Region { x, y, width, height } = self.kept;
+        [f64::from(x) * across, f64::from(y) * down, f64::from(width) * across, f64::from(height) * down]
     }
 }
 
 impl Preprocess {
-    /// Bytes that a new [`Scratch`] comes to hold through frames of this geometry (format, size of the region, its first column).
+    /// Most bytes that a new [`Scratch`] comes to hold through frames of this geometry.
     ///
     /// # Errors
     /// As [`Preprocess::write`].
     pub fn scratch_bytes(&self, frame: &Frame<'_>) -> Result<u64> {
-        Ok(Geometry::new(self, frame)?.bytes())
+        let Region { width, height, .. } = Geometry::new(self, frame)?.kept;
+        let channels = frame.format().channels() as u64;
+        let region = frame.interest();
+        let bytes = frame.packed_bytes()
+            + channels * u64::from(width) * (u64::from(region.height) + u64::from(height));
+        if bytes > MAX_SCRATCH_BYTES {
+            bail!(
+                Shape,
+                "{} of {}x{} takes {bytes} bytes on its way, and {MAX_SCRATCH_BYTES} may be taken; resize to less, or take a smaller region",
+                frame.format(),
+                region.width,
+                region.height
+            );
+        }
+        Ok(bytes)
     }
 
-    /// Writes the frame's region as `[3, height, width]`, red first, into `out`. Allocates nothing where `scratch` has seen
-    /// the geometry.
+    /// Writes the frame's region as `[3, height, width]`, red first, into `out`.
     ///
     /// # Errors
     /// `Shape` when `out` has another length than [`Preprocess::output_len`], when the region is resized to less than the crop
@@ -143,7 +112,15 @@ impl Preprocess {
         if out.len() != expected {
             bail!(Shape, "room for {} numbers where {expected} are written", out.len());
         }
-        self.run(frame, scratch, Tensor { preprocess: self, plane: expected / 3, out })
+        let (format, levels) = (frame.format(), self.levels(frame, scratch)?);
+        let channels = format.channels();
+        for (i, plane) in out.chunks_exact_mut((expected / 3).max(1)).enumerate() {
+            let (mean, std, from) = (self.mean[i], self.std[i], format.input(i));
+            for (x, pixel) in plane.iter_mut().zip(levels.chunks_exact(channels)) {
+                *x = (f32::from(pixel[from]) * self.scale - mean) / std;
+            }
+        }
+        Ok(())
     }
 
     /// Resizes and crops the frame's region, still in 8 bits: `[height, width, 3]`, red first, into `out`.
@@ -155,61 +132,79 @@ impl Preprocess {
         if out.len() != expected {
             bail!(Shape, "room for {} bytes where {expected} are written", out.len());
         }
-        self.run(frame, scratch, Rgb(out))
+        let (format, levels) = (frame.format(), self.levels(frame, scratch)?);
+        for (to, pixel) in out.chunks_exact_mut(3).zip(levels.chunks_exact(format.channels())) {
+            to.iter_mut().enumerate().for_each(|(i, to)| *to = pixel[format.input(i)]);
+        }
+        Ok(())
     }
 
-    fn run(&self, frame: &Frame<'_>, scratch: &mut Scratch, sink: impl Sink) -> Result<()> {
-        let geometry = Geometry::new(self, frame)?;
-        scratch.across.set(geometry.across);
-        scratch.down.set(geometry.down);
-        size(&mut scratch.tile, geometry.tile());
-        size(&mut scratch.rows, geometry.rows());
-        size(&mut scratch.line, geometry.line());
-        pulp::Arch::new().dispatch(Job {
-            frame,
-            across: &scratch.across,
-            down: &scratch.down,
-            column: geometry.columns.start,
-            span: geometry.span,
-            width: geometry.across.count as usize,
-            tile: &mut scratch.tile,
-            rows: &mut scratch.rows,
-            line: &mut scratch.line,
-            sink,
-        });
-        Ok(())
+    /// The region resized and cropped, `[height, width, channels]` in the frame's order.
+    fn levels<'s>(&self, frame: &Frame<'_>, scratch: &'s mut Scratch) -> Result<&'s [u8]> {
+        self.scratch_bytes(frame)?;
+        let (geometry, region) = (Geometry::new(self, frame)?, frame.interest());
+        let Scratch { resizer, packed, across, levels } = scratch;
+        // Rows that are whole pixels are read where they are.
+        let (bytes, row, left) = match frame.rows() {
+            Some((bytes, row)) => (bytes, row, region.x),
+            None => {
+                let (row, left) = frame.pack(packed);
+                (&packed[..], row, left)
+            }
+        };
+        let kind = if frame.format() == Format::Gray { PixelType::U8 } else { PixelType::U8x3 };
+        let Region { width, height, .. } = geometry.kept;
+        let [x, y, w, h] = geometry.source(region);
+        let whole = Part { bytes, row, left, width: region.width, height: region.height, kind };
+        whole.resize(
+            resizer,
+            self.filter,
+            [x, 0.0, w, f64::from(region.height)],
+            (width, region.height),
+            across,
+        )?;
+        let rows = Part { bytes: across, row: width, left: 0, width, height: region.height, kind };
+        rows.resize(resizer, self.filter, [0.0, y, f64::from(width), h], (width, height), levels)?;
+        Ok(levels)
+    }
+}
+
+/// A part of rows of pixels.
+struct Part<'a> {
+    bytes: &'a [u8],
+    /// Pixels from a row to the next.
+    row: u32,
+    left: u32,
+    width: u32,
+    height: u32,
+    kind: PixelType,
+}
+
+impl Part<'_> {
+    /// Makes the box `[x, y, width, height]` of it an image of this size.
+    fn resize(
+        &self,
+        resizer: &mut Resizer,
+        filter: Filter,
+        [x, y, w, h]: [f64; 4],
+        (width, height): (u32, u32),
+        to: &mut Vec<u8>,
+    ) -> Result<()> {
+        let Self { bytes, row, left, kind, .. } = *self;
+        let failed = |e: &dyn std::fmt::Display| {
+            err!(Bug, "resizing {}x{} to {width}x{height}: {e}", self.width, self.height)
+        };
+        let whole = ImageRef::new(row, self.height, bytes, kind).map_err(|e| failed(&e))?;
+        let part = CroppedImage::new(&whole, left, 0, self.width, self.height).map_err(|e| failed(&e))?;
+        to.clear();
+        to.resize(width as usize * height as usize * kind.size(), 0);
+        let mut target = Image::from_slice_u8(width, height, to, kind).map_err(|e| failed(&e))?;
+        let options = ResizeOptions::new().resize_alg(filter.algorithm()).crop(x, y, w, h);
+        resizer.resize(&part, &mut target, &options).map_err(|e| failed(&e))
     }
 }
 
 /// Half of `n`; an odd `n` goes to the even neighbour, as Python's `round`.
 fn half_to_even(n: u32) -> u32 {
     n / 2 + u32::from(n % 4 == 3)
-}
-
-/// `[3, height, width]` of normalised numbers.
-struct Tensor<'a> {
-    preprocess: &'a Preprocess,
-    plane: usize,
-    out: &'a mut [f32],
-}
-
-impl Sink for Tensor<'_> {
-    #[inline(always)]
-    fn row(&mut self, channel: usize, y: usize, levels: &[u8]) {
-        let Preprocess { scale, mean, std, .. } = *self.preprocess;
-        let (mean, std) = (mean[channel], std[channel]);
-        let row = &mut self.out[channel * self.plane + y * levels.len()..][..levels.len()];
-        row.iter_mut().zip(levels).for_each(|(x, &level)| *x = (f32::from(level) * scale - mean) / std);
-    }
-}
-
-/// `[height, width, 3]` of levels.
-struct Rgb<'a>(&'a mut [u8]);
-
-impl Sink for Rgb<'_> {
-    #[inline(always)]
-    fn row(&mut self, channel: usize, y: usize, levels: &[u8]) {
-        let row = &mut self.0[3 * y * levels.len()..][..3 * levels.len()];
-        row.chunks_exact_mut(3).zip(levels).for_each(|(pixel, &level)| pixel[channel] = level);
-    }
 }

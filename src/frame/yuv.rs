@@ -2,8 +2,6 @@
 //!
 //! What it does not do: interpolate chroma. Pixels that share a colour get the same, as in OpenCV.
 
-use super::lanes::{LANES, Lanes};
-
 /// Weights of red and blue in the luma.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Matrix {
@@ -80,18 +78,12 @@ impl Yuv {
 }
 
 impl Factors {
-    /// Sixteen pixels as lanes of red, green and blue.
-    #[inline(always)]
-    pub(super) fn rgb(self, y: &Lanes, u: &Lanes, v: &Lanes) -> [Lanes; 3] {
-        let mut rgb = [[0; LANES]; 3];
-        let chroma = [(0, self.red_v), (self.green_u, self.green_v), (self.blue_u, 0)];
-        for (levels, (of_u, of_v)) in rgb.iter_mut().zip(chroma) {
-            for i in 0..LANES {
-                let luma = (i32::from(y[i]) - self.black).max(0) * self.luma + HALF;
-                let (u, v) = (i32::from(u[i]) - 128, i32::from(v[i]) - 128);
-                levels[i] = ((luma + of_u * u + of_v * v) >> BITS).clamp(0, 255) as u8;
-            }
-        }
-        rgb
+    /// Two pixels that share their colour: red, green, blue, red, green, blue.
+    pub(super) fn pair(self, luma: [u8; 2], u: u8, v: u8) -> [u8; 6] {
+        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
+        let colour = [self.red_v * v, self.green_u * u + self.green_v * v, self.blue_u * u].map(|c| c + HALF);
+        let [left, right] = luma.map(|y| (i32::from(y) - self.black).max(0) * self.luma);
+        let level = |luma: i32, i: usize| ((luma + colour[i]) >> BITS).clamp(0, 255) as u8;
+        [level(left, 0), level(left, 1), level(left, 2), level(right, 0), level(right, 1), level(right, 2)]
     }
 }

@@ -419,6 +419,29 @@ static void with_learner(const size_t shape[3], perennial_learner *learner) {
     CHECK(predictor == NULL);
 }
 
+/* Names that are longer than an answer has room for are cut between characters. */
+static void with_long_names(const size_t shape[3], perennial_learner *learner) {
+    const char *labels[COUNT], *name = "Sechskantschraube mit Flansch, schwarz verg\xc3\xbctet, f\xc3\xbcr Stahltr\xc3\xa4ger";
+    float *images = pictures(shape, COUNT, 4, 4);
+    perennial_prediction said;
+    char text[128];
+    size_t i, length;
+    for (i = 0; i < COUNT; i++) {
+        labels[i] = i % 2 ? "rivet" : name;
+    }
+    GOOD(perennial_learner_begin_task(learner, "bolts", &error));
+    GOOD(perennial_learner_observe(learner, images, COUNT, labels, NULL, &error));
+    GOOD(perennial_learner_end_task(learner, NULL, &error));
+    GOOD(perennial_learner_predict(learner, images, 1, &said, sizeof said, &error));
+    length = strlen(said.name);
+    CHECK(length >= PERENNIAL_NAME - 2 && length < PERENNIAL_NAME && strncmp(said.name, name, length) == 0);
+    CHECK(((unsigned char)name[length] & 0xc0) != 0x80);
+    GOOD(perennial_learner_class_name(learner, said.class_index, text, sizeof text, NULL, &error));
+    CHECK(strcmp(text, name) == 0);
+    GOOD(perennial_learner_rollback(learner, &error));
+    free(images);
+}
+
 /* Whether a learner from `state` answers as `learner` does. */
 static void resumed(const perennial_backbone *backbone, const size_t shape[3], perennial_learner *learner,
                     perennial_state **state) {
@@ -594,6 +617,7 @@ int main(int count, char **arguments) {
     BAD(perennial_learner_image_shape(learner, NULL, &error), INVALID_ARGUMENT, "shape is null");
     with_frames(backbone, shape);
     with_learner(shape, learner);
+    with_long_names(shape, learner);
     with_storage(backbone, shape, learner, arguments[2]);
     with_forgetting(shape, learner);
     with_background(shape, &learner);
