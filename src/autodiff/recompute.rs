@@ -137,7 +137,8 @@ impl Again {
             self.copies.insert(*v, copy);
             *v = copy;
         }
-        node.name = format!("again.{}", node.name);
+        // Engines want names of nodes to be unique; those of values are.
+        node.name = graph.value(node.output()?).name.clone();
         graph.add_node(node);
         Ok(())
     }

@@ -156,7 +156,7 @@ pub struct Region {
 /// let mut scratch = Scratch::new();
 /// let mut tensor = vec![0.0; preprocess.output_len()?];
 /// preprocess.write(&frame, &mut scratch, &mut tensor)?;
-/// # perennial::Result::Ok(())
+/// # Ok::<(), perennial::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {

@@ -75,7 +75,11 @@ impl Geometry {
         let across = f64::from(region.width) / f64::from(self.resized.0);
         let down = f64::from(region.height) / f64::from(self.resized.1);
         let Region { x, y, width, height } = self.kept;
-        [f64::from(x) * across, f64::from(y) * down, f64::from(width) * across, f64::from(height) * down]
+        let (left, top) = (f64::from(x) * across, f64::from(y) * down);
+        // Rounding does not lead out of the region.
+        let right = (f64::from(width) * across).min(f64::from(region.width) - left);
+        let lower = (f64::from(height) * down).min(f64::from(region.height) - top);
+        [left, top, right, lower]
     }
 }
 
