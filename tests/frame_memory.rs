@@ -4,13 +4,21 @@
 mod counting;
 
 use counting::peak_of;
-use perennial::frame::{Format, Frame, Plane, Preprocess, Region, Scratch};
+use perennial::frame::{Filter, Format, Frame, Plane, Preprocess, Region, Resize, Scratch};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// The resizer makes its weights anew for every frame, and they are gone with it.
 const WEIGHTS: usize = 256 << 10;
 
+/// One test, since the allocator counts for all threads.
 #[test]
-fn scratch_is_as_promised_and_kept() {
+fn frames_take_what_was_promised() {
+    known_geometries();
+    any_geometry();
+}
+
+fn known_geometries() {
     let preprocess = Preprocess::vit(224);
     let buffer = vec![90; 640 * 480 * 3];
     let mut out = vec![0.0; preprocess.output_len().unwrap()];
@@ -38,4 +46,33 @@ fn scratch_is_as_promised_and_kept() {
             assert!(second <= WEIGHTS && scratch.bytes() == held, "{format}: {second} once more");
         }
     }
+}
+
+/// What `fuzz/targets/frame.rs` holds frames to: scratch as promised, and weights by the sides.
+fn any_geometry() {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let buffer = vec![70; 3 * 4000 * 90];
+    let mut tried = 0;
+    for _ in 0..600 {
+        let (width, height) = (2 * random.gen_range(1..2000), 2 * random.gen_range(1..45));
+        let (width, height) = if random.r#gen() { (width, height) } else { (height, width) };
+        let format = [Format::Rgb, Format::Gray, Format::Nv12, Format::Yuyv][random.gen_range(0..4)];
+        let stride = width as usize * if format == Format::Rgb { 3 } else { 2 };
+        let to = |random: &mut ChaCha8Rng| random.gen_range(1..400);
+        let resize = Resize::Exact { width: to(&mut random), height: to(&mut random) };
+        let filter = [Filter::Nearest, Filter::Bicubic, Filter::Lanczos][random.gen_range(0..3)];
+        let preprocess = Preprocess { resize, filter, crop: None, ..Preprocess::vit(224) };
+        let Ok(frame) = Frame::new(format, width, height, &[Plane::new(&buffer, stride)]) else { continue };
+        let (w, h) = preprocess.output_size().unwrap();
+        let promised = preprocess.scratch_bytes(&frame).unwrap() as usize;
+        let weights = 256 * (width + height + w + h) as usize;
+        let mut out = vec![0.0; preprocess.output_len().unwrap()];
+        let ((), peak) = peak_of(|| preprocess.write(&frame, &mut Scratch::new(), &mut out).unwrap());
+        assert!(
+            peak <= promised + weights,
+            "{format} {width}x{height} {preprocess}: {peak} of {promised} and {weights}"
+        );
+        tried += 1;
+    }
+    assert!(tried > 200, "{tried}");
 }

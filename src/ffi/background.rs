@@ -58,7 +58,8 @@ pub struct perennial_progress {
     pub failed: u64,
 }
 
-/// Gives a learner a thread of its own; the caller's handle is null then. `options` may be null for one thread and eight lessons.
+/// Gives a learner a thread of its own; the caller's handle is null then. `options` may be null for one thread and eight lessons. `IO` where
+/// the system gives no thread: the learner is gone then, and its stored state is what to go on from.
 ///
 /// Every pointer is valid or null; no thread uses the learner.
 #[unsafe(no_mangle)]

@@ -614,7 +614,8 @@ perennial_status perennial_backbone_sha256(const struct perennial_backbone *back
 void perennial_backbone_destroy(struct perennial_backbone **backbone);
 
 /**
- * Gives a learner a thread of its own; the caller's handle is null then. `options` may be null for one thread and eight lessons.
+ * Gives a learner a thread of its own; the caller's handle is null then. `options` may be null for one thread and eight lessons. `IO` where
+ * the system gives no thread: the learner is gone then, and its stored state is what to go on from.
  *
  * Every pointer is valid or null; no thread uses the learner.
  */
@@ -982,7 +983,8 @@ perennial_status perennial_backbone_sha256(const struct perennial_backbone *back
 void perennial_backbone_destroy(struct perennial_backbone **backbone);
 
 /**
- * Gives a learner a thread of its own; the caller's handle is null then. `options` may be null for one thread and eight lessons.
+ * Gives a learner a thread of its own; the caller's handle is null then. `options` may be null for one thread and eight lessons. `IO` where
+ * the system gives no thread: the learner is gone then, and its stored state is what to go on from.
  *
  * Every pointer is valid or null; no thread uses the learner.
  */
