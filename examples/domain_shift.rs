@@ -11,7 +11,7 @@ use perennial::adapter::{Blocks, Lora};
 use perennial::backbone::Backbone;
 use perennial::data::draw::Family;
 use perennial::frame::{Format, Frame, Plane, Preprocess, Scratch};
-use perennial::learner::{Learner, Settings};
+use perennial::learner::{Labelled, Learner, Settings};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -43,8 +43,7 @@ fn seen(
             at_night(&mut rgb, i);
         }
         let frame = Frame::new(Format::Rgb, SIDE as u32, SIDE as u32, &[Plane::new(&rgb, 3 * SIDE)])?;
-        let Some(tensor) = image.as_slice_mut() else { continue };
-        preprocess.write(&frame, &mut scratch, tensor)?;
+        preprocess.write(&frame, &mut scratch, image.as_slice_mut().expect("a row of a new array"))?;
     }
     Ok((images, all.iter().map(|&(class, _)| tools.name(class)).collect()))
 }
@@ -66,11 +65,8 @@ fn main() -> perennial::Result<()> {
     let mut table = Vec::new();
     for (lesson, night) in [("day", false), ("night", true)] {
         let (images, names) = seen(&tools, side, night, 0, 20)?;
-        let labels: Vec<&str> = names.iter().map(String::as_str).collect();
-        learner.begin_task(lesson)?;
-        learner.observe(images.view(), &labels)?;
-        learner.epoch()?;
-        learner.end_task()?;
+        let (images, batch) = (images.view(), learner.settings().batch);
+        learner.learn(lesson, 2, Labelled::batches(&images, &names, batch), |_, _| {})?;
         learner.commit()?;
         table.push([right(&learner, false)?, right(&learner, true)?]);
     }

@@ -56,8 +56,8 @@ fn any_geometry() {
     for _ in 0..600 {
         let (width, height) = (2 * random.gen_range(1..2000), 2 * random.gen_range(1..45));
         let (width, height) = if random.r#gen() { (width, height) } else { (height, width) };
-        let format = [Format::Rgb, Format::Gray, Format::Nv12, Format::Yuyv][random.gen_range(0..4)];
-        let stride = width as usize * if format == Format::Rgb { 3 } else { 2 };
+        let format = Format::ALL[random.gen_range(0..6)];
+        let stride = format.row_bytes(width).max(2 * width as usize);
         let to = |random: &mut ChaCha8Rng| random.gen_range(1..400);
         let resize = Resize::Exact { width: to(&mut random), height: to(&mut random) };
         let filter = [Filter::Nearest, Filter::Bicubic, Filter::Lanczos][random.gen_range(0..3)];

@@ -3,7 +3,7 @@
     pip install opencv-python-headless pillow numpy
     python benches/peers/frames.py
 
-Pillow computes the same numbers; OpenCV's resize does not antialias. Both resize the whole frame and crop afterwards, as users do; one thread.
+Pillow computes the same numbers within one level; OpenCV's resize does not antialias. Both resize the whole frame and crop afterwards, as users do; one thread.
 Best of 100, in milliseconds.
 """
 import time

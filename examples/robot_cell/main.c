@@ -107,6 +107,7 @@ static void teach(struct cell *cell, int from, int to, const char *saved) {
     float *images = malloc((size_t)count * cell->pixels * sizeof *images);
     const char **labels = malloc((size_t)count * sizeof *labels);
     perennial_progress progress;
+    perennial_error lesson = PERENNIAL_ERROR_INIT;
     perennial_prediction said;
     perennial_learner *learner = NULL;
     uint64_t before, commits;
@@ -128,7 +129,10 @@ static void teach(struct cell *cell, int from, int to, const char *saved) {
             check(perennial_predictor_predict(cell->predictor, cell->image, 1, &said, sizeof said, &error));
             slowest = milliseconds() - asked > slowest ? milliseconds() - asked : slowest;
         }
-        check(perennial_background_poll(cell->background, before > 0 ? 0 : 100, &progress, &error));
+        check(perennial_background_poll(cell->background, before > 0 ? 0 : 100, &progress, &lesson, &error));
+        if (progress.failed > 0) {
+            fprintf(stderr, "the lesson failed: %s\n", lesson.message);
+        }
     } while (progress.waiting > 0);
     check(perennial_predictor_commits(cell->predictor, &commits, &error));
     printf("%s: %s\n", part_names[from], commits > before ? "learned" : "not kept");

@@ -23,7 +23,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let (width, height, stride) = (side(), side(), side() as usize);
     let region = Region { x: side(), y: side(), width: side(), height: side() };
     let preprocess = preprocessing(&mut rest);
-    let formats = [Format::Rgb, Format::Bgr, Format::Gray, Format::Nv12, Format::Yuyv];
+    let formats = Format::ALL;
     let (luma, chroma) = rest.split_at(rest.len().min(stride.saturating_mul(height as usize)));
     let two = [Plane::new(luma, stride), Plane::new(chroma, stride)];
     let one = [Plane::new(rest, stride)];

@@ -98,10 +98,7 @@ impl Gate {
     }
 
     fn set(&self, opening: Opening) {
-        let mut inner = self.lock();
-        if !matches!(inner.opening, Opening::Shut) {
-            inner.opening = opening;
-        }
+        self.lock().opening = opening;
         self.changed.notify_all();
     }
 
@@ -115,8 +112,9 @@ impl Gate {
 
     /// Ends the job that runs, and begins no other.
     pub fn shut(&self) {
-        self.interrupt();
-        self.set(Opening::Shut);
+        let mut inner = self.lock();
+        (inner.interrupted, inner.opening) = (inner.running, Opening::Shut);
+        self.changed.notify_all();
     }
 
     pub fn interrupt(&self) {
@@ -155,20 +153,20 @@ impl Gate {
         inner.running
     }
 
-    /// A job was done, or not taken.
-    pub fn job_done(&self) {
+    /// The queue did not take the job.
+    pub fn unexpect_job(&self) {
         let mut inner = self.lock();
         inner.jobs = inner.jobs.saturating_sub(1);
         self.changed.notify_all();
     }
 
-    /// The job that ran is done.
+    /// The job that was begun, or was not to be done, is done with.
     pub fn end_job(&self) {
         let mut inner = self.lock();
         inner.pass_ended(Instant::now());
         (inner.running, inner.interrupted) = (false, false);
-        drop(inner);
-        self.job_done();
+        inner.jobs = inner.jobs.saturating_sub(1);
+        self.changed.notify_all();
     }
 
     /// No job will be done any more.

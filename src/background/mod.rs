@@ -102,7 +102,7 @@ impl Background {
         let (job, ticket) = job::new(job);
         let Some(jobs) = self.jobs.as_ref().filter(|_| self.gate.expect_job()) else { return Err(gone()) };
         jobs.try_send(job).map_err(|e| {
-            self.gate.job_done();
+            self.gate.unexpect_job();
             match e {
                 TrySendError::Full(_) => crate::err!(
                     Budget,
@@ -135,6 +135,11 @@ impl Background {
     /// call. A job that runs no pass any more ends as usual.
     pub fn interrupt(&self) {
         self.gate.interrupt();
+    }
+
+    /// Whether jobs are still done; not after one panicked.
+    pub fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Does what is in the queue, and gives the learner back.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use ndarray::{Array4, s};
+use ndarray::Array4;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use super::{Global, options, show};
 use crate::background::{Background, Options, Ticket};
 use crate::engine;
 use crate::error::{ErrorKind, Result};
-use crate::learner::Learner;
+use crate::learner::{Labelled, Learner};
 use crate::measure::{Seen, Spread};
 
 /// Options of `latency`.
@@ -151,21 +151,12 @@ fn noise([c, h, w]: [usize; 3], n: usize, seed: u64) -> Array4<f32> {
     Array4::from_shape_fn((n, c, h, w), |(i, ..)| rng.gen_range(-1.0..1.0) + (i % 2) as f32)
 }
 
-/// Learns `images` as one task, up to the decision; says how many were shown, pass by pass.
+/// Learns `images` as one task, up to the decision; says how many were shown.
 fn teach(learner: &mut Learner, images: &Array4<f32>, epochs: usize, shown: impl Fn(usize)) -> Result<()> {
-    let batch = learner.settings().batch;
-    learner.begin_task("noise")?;
-    for start in (0..images.shape()[0]).step_by(batch) {
-        let part = images.slice(s![start..images.shape()[0].min(start + batch), .., .., ..]);
-        let labels: Vec<&str> = (start..start + part.shape()[0]).map(|i| ["dark", "light"][i % 2]).collect();
-        learner.observe(part, &labels)?;
-        shown(labels.len());
-    }
-    for _ in 1..epochs {
-        learner.epoch()?;
-        shown(images.shape()[0]);
-    }
-    learner.end_task().map(drop)
+    let labels: Vec<&str> = (0..images.shape()[0]).map(|i| ["dark", "light"][i % 2]).collect();
+    let (batch, images) = (learner.settings().batch, images.view());
+    let batches = Labelled::batches(&images, &labels, batch);
+    learner.learn("noise", epochs, batches, |_, n| shown(n)).map(drop)
 }
 
 /// Tasks that are learned and taken back until somebody says stop.

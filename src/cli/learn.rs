@@ -15,7 +15,7 @@ use crate::backbone::Backbone;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::{ErrorKind, Result};
 use crate::eval::memory::peak_anonymous_bytes;
-use crate::learner::{Learner, Limits, Nearest, State, Step, TaskReport, Verdict};
+use crate::learner::{Labelled, Learner, Limits, Nearest, State, Step, TaskReport, Verdict};
 use crate::store::Place;
 
 /// Options of `learn`.
@@ -71,9 +71,8 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         Some(_) => learner.state().can_share().and_then(|()| args.signing.key()).map(Some)?,
         None => None,
     };
-    learner.begin_task(&args.lesson.task)?;
-    let steps = teach(global, &mut learner, &data, &preprocess, args.train.epochs)?;
-    let report = learner.end_task()?;
+    let (report, steps) =
+        teach(global, &mut learner, &args.lesson.task, &data, &preprocess, args.train.epochs)?;
     check(args, &place, &report.verdict)?;
     if let (Some(path), Some(key)) = (&args.bundle, &key) {
         args.signing.write(&learner, bundle::preprocessing(&preprocess)?, key, path)?;
@@ -126,32 +125,32 @@ fn open(global: &Global, args: &Args, place: &Place, backbone: Backbone) -> Resu
     args.train.fitted(global, builder)?.0.build()
 }
 
-/// Shows the open task all pictures of `data`, `epochs` times.
+/// Learns all pictures of `data` as one task, `epochs` times, up to the decision.
 pub(super) fn teach(
     global: &Global,
     learner: &mut Learner,
+    task: &str,
     data: &Dataset,
     preprocess: &Preprocess,
     epochs: usize,
-) -> Result<Vec<Step>> {
+) -> Result<(TaskReport, Vec<Step>)> {
     let mut ids: Vec<usize> = (0..data.train.len()).collect();
     ids.shuffle(&mut ChaCha8Rng::seed_from_u64(learner.settings().seed ^ learner.tasks().len() as u64));
     let bar = show::bar(global, ids.len() * epochs.max(1), "learning");
-    let mut steps = Vec::new();
+    let shape = learner.image_shape();
     // A step at a time: pixels of more pictures than that would only take memory.
-    for chunk in ids.chunks(learner.settings().batch) {
+    let batches = ids.chunks(learner.settings().batch).map(|chunk| {
         let batch = data.load(Split::Train, chunk, preprocess)?;
-        let labels: Vec<&str> = batch.classes.iter().map(|&c| data.classes[c].as_str()).collect();
-        let images = show::images(&batch.pixels, learner.image_shape())?;
-        steps.extend(learner.observe(images, &labels)?);
-        bar.inc(chunk.len() as u64);
-    }
-    for _ in 1..epochs {
-        steps.extend(learner.epoch()?);
-        bar.inc(ids.len() as u64);
-    }
+        let labels = batch.classes.iter().map(|&c| data.classes[c].as_str()).collect();
+        Ok(Labelled { images: show::owned_images(batch.pixels, shape)?.into(), labels })
+    });
+    let mut steps = Vec::new();
+    let report = learner.learn(task, epochs, batches, |some, images| {
+        steps.extend_from_slice(some);
+        bar.inc(images as u64);
+    })?;
     bar.finish_and_clear();
-    Ok(steps)
+    Ok((report, steps))
 }
 
 /// What is told.

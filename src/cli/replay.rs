@@ -44,9 +44,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
             args.lesson.task
         );
     }
-    learner.begin_task(&args.lesson.task)?;
-    learn::teach(global, &mut learner, &data, &preprocess, then.passes as usize)?;
-    learner.end_task()?;
+    learn::teach(global, &mut learner, &args.lesson.task, &data, &preprocess, then.passes as usize)?;
     learner.commit_anyway()?;
     let now = receipt(learner.state(), &args.lesson.task)?;
     let different = then.differences(&now);

@@ -1,27 +1,26 @@
 //! Learners that work in the background.
 
-use std::collections::VecDeque;
 use std::ffi::c_char;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ndarray::{Array4, Axis, Slice};
+use ndarray::Array4;
 
 use super::border;
 use super::learner::perennial_learner;
 use super::log::Log;
 use super::predictor::{self, perennial_predictor};
-use super::status::{call, perennial_error, perennial_status};
-use crate::background::{Background, Options, Progress, Ticket};
-use crate::error::{ErrorKind, Result};
-use crate::learner::{Learner, Verdict};
+use super::status::{self, call, perennial_error, perennial_status};
+use crate::background::{Background, Options, Progress};
+use crate::error::{Error, Result};
+use crate::learner::{Labelled, Learner};
 
 /// A learner on a thread of its own. Any thread may call it, but for its end.
 pub struct perennial_background {
     background: Background,
     shape: [usize; 3],
     log: Log,
-    lessons: Mutex<VecDeque<Ticket<Result<bool>>>>,
+    tally: Arc<Tally>,
 }
 
 /// How a learner works in the background.
@@ -54,7 +53,7 @@ pub struct perennial_progress {
     pub kept: u64,
     /// Of these, the ones that the verdict spoke against: they were taken back.
     pub refused: u64,
-    /// Of these, the ones that failed or were interrupted: they were taken back. The last one's error is that of this call.
+    /// Of these, the ones that failed or were interrupted: they were taken back.
     pub failed: u64,
 }
 
@@ -105,8 +104,8 @@ pub unsafe extern "C" fn perennial_background_create(
             };
             let shape = learner.image_shape();
             let background = Background::new(learner, options)?;
-            let lessons = Mutex::new(VecDeque::new());
-            border::give(out, "out", perennial_background { background, shape, log, lessons })
+            let tally = Arc::new(Tally::default());
+            border::give(out, "out", perennial_background { background, shape, log, tally })
         })
     }
 }
@@ -136,9 +135,10 @@ pub unsafe extern "C" fn perennial_background_teach(
                 crate::bail!(InvalidArgument, "a lesson without images");
             }
             let (lesson, log) = (Lesson { name, images, labels, epochs }, own.log);
-            let ticket = own.background.submit(move |learner| log.during(|| lesson.teach(learner)))?;
-            own.lessons.lock().unwrap_or_else(PoisonError::into_inner).push_back(ticket);
-            Ok(())
+            let due = Due::new(own.tally.clone());
+            let submitted =
+                own.background.submit(move |learner| due.pay(|| log.during(|| lesson.teach(learner))));
+            submitted.map(drop)
         })
     }
 }
@@ -153,31 +153,10 @@ struct Lesson {
 impl Lesson {
     /// Whether it was kept; on an error, and where it was not, the learner is as it was.
     fn teach(&self, learner: &mut Learner) -> Result<bool> {
-        let taught = self.learn(learner);
-        if !matches!(taught, Ok(true)) {
-            match learner.rollback() {
-                // It had not begun.
-                Err(e) if e.kind() == ErrorKind::State => {}
-                other => other?,
-            }
-        }
-        taught
-    }
-
-    fn learn(&self, learner: &mut Learner) -> Result<bool> {
-        learner.begin_task(&self.name)?;
-        let (count, batch) = (self.labels.len(), learner.settings().batch.max(1));
-        for start in (0..count).step_by(batch) {
-            let end = count.min(start + batch);
-            let labels: Vec<&str> = self.labels[start..end].iter().map(String::as_str).collect();
-            learner.observe(self.images.slice_axis(Axis(0), Slice::from(start..end)), &labels)?;
-        }
-        (1..self.epochs).try_for_each(|_| learner.epoch().map(drop))?;
-        let verdict: Verdict = learner.end_task()?.verdict;
-        match verdict.against() {
-            Some(_) => Ok(false),
-            None => learner.commit().map(|()| true),
-        }
+        let (batch, images) = (learner.settings().batch, self.images.view());
+        let batches = Labelled::batches(&images, &self.labels, batch);
+        learner.learn(&self.name, self.epochs, batches, |_, _| {})?;
+        learner.settle().map(|against| against.is_none())
     }
 }
 
@@ -240,7 +219,8 @@ pub unsafe extern "C" fn perennial_background_interrupt(
     }
 }
 
-/// What came of the lessons since the last call. Waits for no more than `milliseconds` until none is left.
+/// What came of the lessons since the last call. Waits for no more than `milliseconds` until none is left. `lesson` is the error of the last
+/// one that failed; it is left as it was where none did, and may be null.
 ///
 /// Every pointer is valid or null.
 #[unsafe(no_mangle)]
@@ -248,45 +228,88 @@ pub unsafe extern "C" fn perennial_background_poll(
     background: *const perennial_background,
     milliseconds: u64,
     progress: *mut perennial_progress,
+    lesson: *mut perennial_error,
     error: *mut perennial_error,
 ) -> perennial_status {
     // SAFETY: the caller's promises, as the header has them.
     unsafe {
         call(error, || {
             let own = border::read(background, "background")?;
-            let mut lessons = own.lessons.lock().unwrap_or_else(PoisonError::into_inner);
-            let (until, mut seen) = (Instant::now() + Duration::from_millis(milliseconds), Seen::default());
-            while let Some(ticket) = lessons.front() {
-                match ticket.wait_for(until.saturating_duration_since(Instant::now())) {
-                    Ok(None) => break,
-                    Ok(Some(ended)) => seen.ended(ended),
-                    Err(e) => seen.ended(Err(e)),
-                }
-                lessons.pop_front();
+            border::check(progress, "progress")?;
+            let told = own.tally.told(Duration::from_millis(milliseconds));
+            if let Some(e) = told.error {
+                status::write(lesson, &e);
             }
-            seen.told.waiting = lessons.len() as u64;
-            border::write(progress, "progress", seen.told)?;
-            seen.error.map_or(Ok(()), Err)
+            border::write(progress, "progress", told.progress)
         })
     }
 }
 
+/// What came of lessons that nobody was told of yet.
 #[derive(Default)]
-struct Seen {
-    told: perennial_progress,
-    error: Option<crate::Error>,
+struct Told {
+    progress: perennial_progress,
+    /// Of the last one that failed.
+    error: Option<Error>,
 }
 
-impl Seen {
-    fn ended(&mut self, lesson: Result<bool>) {
-        match lesson {
-            Ok(true) => self.told.kept += 1,
-            Ok(false) => self.told.refused += 1,
-            Err(e) => {
-                self.told.failed += 1;
-                self.error = Some(e);
+/// The lessons of a background, counted. Of no size that grows, however seldom somebody asks.
+#[derive(Default)]
+struct Tally {
+    told: Mutex<Told>,
+    changed: Condvar,
+}
+
+impl Tally {
+    /// The lock is held for no more than a few additions, none of which panics.
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything since the last call, once no lesson waits or so much time has passed.
+    fn told(&self, time: Duration) -> Told {
+        let waits = |told: &mut Told| told.progress.waiting > 0;
+        let waited = self.changed.wait_timeout_while(self.lock(), time, waits);
+        let mut told = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let waiting = perennial_progress { waiting: told.progress.waiting, ..perennial_progress::default() };
+        let left = Told { progress: waiting, error: None };
+        std::mem::replace(&mut told, left)
+    }
+}
+
+/// A lesson that counts as waiting until it has ended. One that the queue did not take, or that never began, counts as nothing afterwards.
+struct Due {
+    tally: Arc<Tally>,
+    ended: Option<Result<bool>>,
+}
+
+impl Due {
+    fn new(tally: Arc<Tally>) -> Self {
+        tally.lock().progress.waiting += 1;
+        Self { tally, ended: None }
+    }
+
+    fn pay(mut self, lesson: impl FnOnce() -> Result<bool>) {
+        // What is left where the lesson does not come back.
+        self.ended = Some(Err(crate::err!(Bug, "the lesson panicked; please report it")));
+        self.ended = Some(lesson());
+    }
+}
+
+impl Drop for Due {
+    fn drop(&mut self) {
+        let mut told = self.tally.lock();
+        told.progress.waiting -= 1;
+        match self.ended.take() {
+            Some(Ok(true)) => told.progress.kept += 1,
+            Some(Ok(false)) => told.progress.refused += 1,
+            Some(Err(e)) => {
+                told.progress.failed += 1;
+                told.error = Some(e);
             }
+            None => {}
         }
+        self.tally.changed.notify_all();
     }
 }
 

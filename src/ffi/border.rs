@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use crate::error::Result;
 
-fn check<T>(pointer: *const T, what: &str) -> Result<()> {
+/// Refuses a pointer that is null or not aligned.
+pub fn check<T>(pointer: *const T, what: &str) -> Result<()> {
     if pointer.is_null() {
         crate::bail!(InvalidArgument, "{what} is null");
     }

@@ -19,6 +19,8 @@ pub const PERENNIAL_GRAY8: u32 = 2;
 pub const PERENNIAL_NV12: u32 = 3;
 /// Luma and chroma in turn, chroma of half the pixels.
 pub const PERENNIAL_YUYV: u32 = 4;
+/// Luma, then both chromas of a quarter of the pixels; in one plane or in three.
+pub const PERENNIAL_I420: u32 = 5;
 
 /// A frame in the caller's memory. Set what is not needed to 0.
 #[repr(C)]
@@ -46,12 +48,12 @@ pub struct perennial_frame {
     pub region_height: u32,
     /// Not used; 0.
     pub reserved: u32,
-    /// The planes; the second is null unless chroma lies in a buffer of its own.
-    pub planes: [*const u8; 2],
+    /// The planes; those behind the first are null unless chroma lies in buffers of its own.
+    pub planes: [*const u8; 3],
     /// Bytes of each.
-    pub lengths: [usize; 2],
+    pub lengths: [usize; 3],
     /// Bytes from a row to the next in each.
-    pub strides: [usize; 2],
+    pub strides: [usize; 3],
 }
 
 /// What a network expects of its images. Start from [`perennial_preprocess_default`].
@@ -142,9 +144,9 @@ impl perennial_frame {
             region_width: 0,
             region_height: 0,
             reserved: 0,
-            planes: [std::ptr::null(); 2],
-            lengths: [0; 2],
-            strides: [0; 2],
+            planes: [std::ptr::null(); 3],
+            lengths: [0; 3],
+            strides: [0; 3],
         };
         // SAFETY: as this function's; every bit pattern is a frame.
         let own = unsafe { border::sized(frame, none, size_of::<Self>(), "frame")? };
@@ -154,9 +156,10 @@ impl perennial_frame {
             PERENNIAL_GRAY8 => Format::Gray,
             PERENNIAL_NV12 => Format::Nv12,
             PERENNIAL_YUYV => Format::Yuyv,
+            PERENNIAL_I420 => Format::I420,
             other => crate::bail!(InvalidArgument, "no pixel format {other}; use PERENNIAL_RGB and the like"),
         };
-        let count = if own.planes[1].is_null() { 1 } else { 2 };
+        let count = 1 + own.planes[1..].iter().take_while(|plane| !plane.is_null()).count();
         let plane = |i: usize| {
             // SAFETY: as this function's.
             let bytes = unsafe { border::slice(own.planes[i], own.lengths[i], "plane")? };

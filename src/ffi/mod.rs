@@ -18,6 +18,7 @@
 //! | `border` | what is read through pointers, and written: all that has to be trusted of a caller |
 //! | `options` | how a learner is built |
 //! | `backbone`, `state`, `learner`, `predictor`, `background` | the handles |
+//! | `task`, `known` | what a learner does, and what it knows |
 //! | `frame` | camera frames, and what turns them into images |
 //! | `medium` | a flash that the caller drives |
 //! | `log` | the caller's log |
@@ -27,6 +28,7 @@ mod backbone;
 mod background;
 mod border;
 mod frame;
+mod known;
 mod learner;
 mod log;
 mod medium;
@@ -34,6 +36,7 @@ mod options;
 mod predictor;
 mod state;
 mod status;
+mod task;
 
 use std::ffi::c_char;
 

@@ -101,8 +101,10 @@ pub unsafe fn call(error: *mut perennial_error, run: impl FnOnce() -> Result<()>
     }
 }
 
+/// Writes the status and text of `e`, where somebody wants them.
+///
 /// SAFETY: as [`call`].
-unsafe fn write(error: *mut perennial_error, e: &Error) {
+pub unsafe fn write(error: *mut perennial_error, e: &Error) {
     if error.is_null() || !error.is_aligned() {
         return;
     }

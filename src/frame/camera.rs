@@ -2,10 +2,12 @@
 //!
 //! Invariant: a [`Frame`] that exists has all bytes of all its rows, and its region lies inside it.
 
-use std::{fmt, ops::Range};
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
 
 use super::{MAX_SIDE, Yuv};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{bail, err};
 
 /// Layout of the pixels of a frame, 8 bits a level.
@@ -21,6 +23,8 @@ pub enum Format {
     Nv12,
     /// Luma and chroma in turn, chroma of half the pixels; YUY2 elsewhere (V4L2 `YUYV`).
     Yuyv,
+    /// Luma, then both chromas of a quarter of the pixels one after the other; what most decoders give (V4L2 `YU12`).
+    I420,
 }
 
 impl fmt::Display for Format {
@@ -31,11 +35,33 @@ impl fmt::Display for Format {
             Format::Gray => "GRAY8",
             Format::Nv12 => "NV12",
             Format::Yuyv => "YUYV",
+            Format::I420 => "I420",
+        })
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    /// As it is displayed, in any case.
+    fn from_str(text: &str) -> Result<Self> {
+        let named = Self::ALL.into_iter().find(|format| format.to_string().eq_ignore_ascii_case(text));
+        named.ok_or_else(|| {
+            let known = Self::ALL.map(|format| format.to_string());
+            err!(InvalidArgument, "no format {text:?}; one of {}", known.join(", "))
         })
     }
 }
 
 impl Format {
+    /// Every one.
+    pub const ALL: [Self; 6] = [Self::Rgb, Self::Bgr, Self::Gray, Self::Nv12, Self::Yuyv, Self::I420];
+
+    /// Bytes of `width` pixels in a row of the first plane: the stride where rows have no gap.
+    pub fn row_bytes(self, width: u32) -> usize {
+        self.pixel_bytes() * width as usize
+    }
+
     /// Channels that are resized.
     pub(super) fn channels(self) -> usize {
         if self == Format::Gray { 1 } else { 3 }
@@ -46,7 +72,7 @@ impl Format {
         match self {
             Format::Gray => 0,
             Format::Bgr => 2 - channel,
-            Format::Rgb | Format::Nv12 | Format::Yuyv => channel,
+            Format::Rgb | Format::Nv12 | Format::Yuyv | Format::I420 => channel,
         }
     }
 
@@ -55,14 +81,14 @@ impl Format {
         match self {
             Format::Rgb | Format::Bgr => 3,
             Format::Yuyv => 2,
-            Format::Gray | Format::Nv12 => 1,
+            Format::Gray | Format::Nv12 | Format::I420 => 1,
         }
     }
 
     /// Columns and rows that share their colour.
     fn shared(self) -> (u32, u32) {
         match self {
-            Format::Nv12 => (2, 2),
+            Format::Nv12 | Format::I420 => (2, 2),
             Format::Yuyv => (2, 1),
             Format::Rgb | Format::Bgr | Format::Gray => (1, 1),
         }
@@ -109,10 +135,10 @@ impl<'a> Plane<'a> {
         Ok(self)
     }
 
-    /// What lies behind `rows` whole rows, with the same stride.
-    fn behind(self, rows: usize) -> Self {
+    /// What lies behind `rows` whole rows, with rows of `stride`.
+    fn behind(self, rows: usize, stride: usize) -> Self {
         let start = self.stride.saturating_mul(rows).min(self.bytes.len());
-        Self { bytes: &self.bytes[start..], stride: self.stride }
+        Self { bytes: &self.bytes[start..], stride }
     }
 
     /// Row `y` from byte `from` on.
@@ -142,8 +168,10 @@ pub struct Region {
 /// | `Gray` | 1 | `width` | any |
 /// | `Yuyv` | 1: `Y0 U Y1 V` for two pixels | 2 `width` | even width |
 /// | `Nv12` | luma; chroma `U V` for 2x2 pixels, `height / 2` rows | `width`, `width` | both even |
+/// | `I420` | luma; `U` for 2x2 pixels, `height / 2` rows; `V` likewise | `width`, `width / 2`, `width / 2` | both even |
 ///
-/// The planes of `Nv12` may lie in two buffers (V4L2's `NM12`) or in one, the chroma behind `stride * height` bytes of luma (`NV12`).
+/// The planes of `Nv12` may lie in two buffers (V4L2's `NM12`) or in one, the chroma behind `stride * height` bytes of luma (`NV12`); those of
+/// `I420` in three (`YM12`) or in one, where a chroma has half the stride of the luma (`YU12`).
 /// The last row of a plane needs no padding.
 ///
 /// ```
@@ -164,14 +192,24 @@ pub struct Frame<'a> {
     width: u32,
     height: u32,
     first: Plane<'a>,
-    chroma: Option<Plane<'a>>,
+    chroma: Chroma<'a>,
     region: Region,
     yuv: Yuv,
 }
 
+/// Colour that lies apart from the luma.
+#[derive(Clone, Copy, Debug)]
+enum Chroma<'a> {
+    None,
+    /// `U` and `V` in turn.
+    Pairs(Plane<'a>),
+    /// `U`, `V`.
+    Planes([Plane<'a>; 2]),
+}
+
 impl<'a> Frame<'a> {
-    /// A frame of `width` x `height` pixels, all of it of interest. `Nv12` takes two planes, or one with the chroma behind the luma;
-    /// other formats take one.
+    /// A frame of `width` x `height` pixels, all of it of interest. `Nv12` takes two planes and `I420` three, or one with the chroma
+    /// behind the luma; other formats take one.
     ///
     /// # Errors
     /// `Shape` for a side that is zero, above [`MAX_SIDE`], or odd where pixels share their colour, for a stride below the bytes of a
@@ -192,19 +230,31 @@ impl<'a> Frame<'a> {
         }
         let what = || format!("the {format} frame of {width}x{height}");
         let row = width as usize * format.pixel_bytes();
+        let rows = height as usize;
         let (first, chroma) = match (format, planes) {
-            (Format::Nv12, &[one]) => (one, Some(one.behind(height as usize))),
-            (Format::Nv12, &[luma, chroma]) => (luma, Some(chroma)),
-            (Format::Nv12, _) => {
-                bail!(InvalidArgument, "{} takes one plane or two, not {}", what(), planes.len())
+            (Format::Nv12, &[one]) => (one, Chroma::Pairs(one.behind(rows, one.stride))),
+            (Format::Nv12, &[luma, chroma]) => (luma, Chroma::Pairs(chroma)),
+            (Format::I420, &[one]) => {
+                let u = one.behind(rows, one.stride / 2);
+                (one, Chroma::Planes([u, u.behind(rows / 2, u.stride)]))
             }
-            (_, &[one]) => (one, None),
+            (Format::I420, &[luma, u, v]) => (luma, Chroma::Planes([u, v])),
+            (Format::Nv12 | Format::I420, _) => {
+                let all = if format == Format::Nv12 { "two" } else { "three" };
+                bail!(InvalidArgument, "{} takes one plane or {all}, not {}", what(), planes.len())
+            }
+            (_, &[one]) => (one, Chroma::None),
             _ => bail!(InvalidArgument, "{} takes one plane, not {}", what(), planes.len()),
         };
-        let first = first.holding(what, row, height as usize)?;
-        let chroma = chroma
-            .map(|plane| plane.holding(|| format!("the chroma of {}", what()), row, height as usize / 2))
-            .transpose()?;
+        let first = first.holding(what, row, rows)?;
+        let colour = |plane: Plane<'a>, row: usize| {
+            plane.holding(|| format!("the chroma of {}", what()), row, rows / 2)
+        };
+        let chroma = match chroma {
+            Chroma::None => Chroma::None,
+            Chroma::Pairs(plane) => Chroma::Pairs(colour(plane, row)?),
+            Chroma::Planes([u, v]) => Chroma::Planes([colour(u, row / 2)?, colour(v, row / 2)?]),
+        };
         let region = Region { x: 0, y: 0, width, height };
         Ok(Self { format, width, height, first, chroma, region, yuv: Yuv::default() })
     }
@@ -273,19 +323,25 @@ impl<'a> Frame<'a> {
         packed.reserve_exact(columns.len() * height as usize * self.format.channels());
         for row in (y..y + height).map(|row| row as usize) {
             let pixels = self.first.row(row, columns.start * bytes, columns.end * bytes);
-            match (self.format, self.chroma) {
-                (Format::Nv12, Some(chroma)) => {
+            match self.chroma {
+                Chroma::Pairs(chroma) => {
                     let pairs = chroma.row(row / 2, columns.start, columns.end).chunks_exact(2);
                     for (luma, chroma) in pixels.chunks_exact(2).zip(pairs) {
                         packed.extend(factors.pair([luma[0], luma[1]], chroma[0], chroma[1]));
                     }
                 }
-                (Format::Yuyv, _) => {
+                Chroma::Planes(planes) => {
+                    let [u, v] = planes.map(|p| p.row(row / 2, columns.start / 2, columns.end / 2));
+                    for ((luma, &u), &v) in pixels.chunks_exact(2).zip(u).zip(v) {
+                        packed.extend(factors.pair([luma[0], luma[1]], u, v));
+                    }
+                }
+                Chroma::None if self.format == Format::Yuyv => {
                     for quad in pixels.chunks_exact(4) {
                         packed.extend(factors.pair([quad[0], quad[2]], quad[1], quad[3]));
                     }
                 }
-                _ => packed.extend_from_slice(pixels),
+                Chroma::None => packed.extend_from_slice(pixels),
             }
         }
         (columns.len() as u32, x - columns.start as u32)

@@ -1,7 +1,7 @@
 //! Camera frames: from the bytes that a driver delivers to the input tensor of a network.
 //!
 //! ```text
-//! Frame (RGB, BGR, GRAY8, NV12, YUYV; any stride) + Region
+//! Frame (RGB, BGR, GRAY8, NV12, I420, YUYV; any stride) + Region
 //!   luma and chroma    to RGB, only the columns and rows of the region
 //!   resize and crop    one pass over what the crop keeps -> 8 bits
 //!   normalise          (x * scale - mean) / std -> caller's [3, h, w]

@@ -70,6 +70,23 @@ impl Geometry {
         Ok(Self { resized, kept: Region { x, y, width, height } })
     }
 
+    /// Bytes on the way.
+    fn bytes(&self, frame: &Frame<'_>) -> Result<u64> {
+        let (Region { width, height, .. }, region) = (self.kept, frame.interest());
+        let rows = u64::from(region.height) + u64::from(height);
+        let bytes = frame.packed_bytes() + frame.format().channels() as u64 * u64::from(width) * rows;
+        if bytes > MAX_SCRATCH_BYTES {
+            bail!(
+                Shape,
+                "{} of {}x{} takes {bytes} bytes on its way, and {MAX_SCRATCH_BYTES} may be taken; resize to less, or take a smaller region",
+                frame.format(),
+                region.width,
+                region.height
+            );
+        }
+        Ok(bytes)
+    }
+
     /// What is kept, in pixels of the region: left, top, width, height.
     fn source(&self, region: Region) -> [f64; 4] {
         let across = f64::from(region.width) / f64::from(self.resized.0);
@@ -89,21 +106,7 @@ impl Preprocess {
     /// # Errors
     /// As [`Preprocess::write`].
     pub fn scratch_bytes(&self, frame: &Frame<'_>) -> Result<u64> {
-        let Region { width, height, .. } = Geometry::new(self, frame)?.kept;
-        let channels = frame.format().channels() as u64;
-        let region = frame.interest();
-        let bytes = frame.packed_bytes()
-            + channels * u64::from(width) * (u64::from(region.height) + u64::from(height));
-        if bytes > MAX_SCRATCH_BYTES {
-            bail!(
-                Shape,
-                "{} of {}x{} takes {bytes} bytes on its way, and {MAX_SCRATCH_BYTES} may be taken; resize to less, or take a smaller region",
-                frame.format(),
-                region.width,
-                region.height
-            );
-        }
-        Ok(bytes)
+        Geometry::new(self, frame)?.bytes(frame)
     }
 
     /// Writes the frame's region as `[3, height, width]`, red first, into `out`.
@@ -116,15 +119,32 @@ impl Preprocess {
         if out.len() != expected {
             bail!(Shape, "room for {} numbers where {expected} are written", out.len());
         }
-        let (format, levels) = (frame.format(), self.levels(frame, scratch)?);
-        let channels = format.channels();
-        for (i, plane) in out.chunks_exact_mut((expected / 3).max(1)).enumerate() {
+        self.planes(frame.format(), self.levels(frame, scratch)?, out);
+        Ok(())
+    }
+
+    /// What [`Preprocess::write`] makes of the frame that became `rgb` in [`Preprocess::write_rgb`].
+    ///
+    /// # Errors
+    /// `Shape` where one of both has another length than [`Preprocess::output_len`].
+    pub fn normalise(&self, rgb: &[u8], out: &mut [f32]) -> Result<()> {
+        let expected = self.output_len()?;
+        if rgb.len() != expected || out.len() != expected {
+            bail!(Shape, "{} levels to {} numbers where there are {expected}", rgb.len(), out.len());
+        }
+        self.planes(Format::Rgb, rgb, out);
+        Ok(())
+    }
+
+    /// `levels`, pixel by pixel in the order of `format`, to numbers, plane by plane.
+    fn planes(&self, format: Format, levels: &[u8], out: &mut [f32]) {
+        let pixels = out.len() / 3;
+        for (i, plane) in out.chunks_exact_mut(pixels.max(1)).enumerate() {
             let (mean, std, from) = (self.mean[i], self.std[i], format.input(i));
-            for (x, pixel) in plane.iter_mut().zip(levels.chunks_exact(channels)) {
+            for (x, pixel) in plane.iter_mut().zip(levels.chunks_exact(format.channels())) {
                 *x = (f32::from(pixel[from]) * self.scale - mean) / std;
             }
         }
-        Ok(())
     }
 
     /// Resizes and crops the frame's region, still in 8 bits: `[height, width, 3]`, red first, into `out`.
@@ -145,8 +165,8 @@ impl Preprocess {
 
     /// The region resized and cropped, `[height, width, channels]` in the frame's order.
     fn levels<'s>(&self, frame: &Frame<'_>, scratch: &'s mut Scratch) -> Result<&'s [u8]> {
-        self.scratch_bytes(frame)?;
         let (geometry, region) = (Geometry::new(self, frame)?, frame.interest());
+        geometry.bytes(frame)?;
         let Scratch { resizer, packed, across, levels } = scratch;
         // Rows that are whole pixels are read where they are.
         let (bytes, row, left) = match frame.rows() {

@@ -22,7 +22,7 @@ pub enum Range {
     Full,
 }
 
-/// What the numbers of an `Nv12` or `Yuyv` frame mean.
+/// What the numbers of an `Nv12`, `I420` or `Yuyv` frame mean.
 ///
 /// With `Kg = 1 - Kr - Kb`, luma `y` and chroma `u`, `v` brought to 0..1 and -1/2..1/2 (ITU-R BT.601 and BT.709):
 ///

@@ -48,6 +48,7 @@ mod spill;
 mod state;
 mod stream;
 mod task;
+mod teaching;
 mod tokens;
 mod trainer;
 mod twin;
@@ -82,6 +83,7 @@ pub use settings::{Budget, Descent, Settings, Spill};
 pub use signatures::Signatures;
 pub use state::{State, TaskRecord};
 pub use stream::{Closed, Stream};
+pub use teaching::Labelled;
 
 pub use crops::{Crops, MOST_CROPS, crop};
 pub use trainer::{Batch, Extent, Step, Trainer};

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::seal::Seal;
-use super::{Blocks, Header, Partition, Slot, Slots, file, record};
+use super::{Blocks, Header, Partition, Slots, file, record};
 use crate::err;
 use crate::error::{Context, Error, Result};
 
@@ -146,13 +146,7 @@ impl Place {
             Kind::File(path) => return file::read(path, backbone, self.seal.as_deref()),
             Kind::Partition(path) => path,
         };
-        let mut slots = self.slots(path, backbone)?;
-        if slots.slots().contains(&Slot::Damaged) {
-            tracing::warn!(
-                "{self}: one slot holds no intact record, after a save that was cut off or by damage"
-            );
-        }
-        slots.load().at(|| self.to_string())
+        self.slots(path, backbone)?.load().at(|| self.to_string())
     }
 
     fn slots(&self, path: &Path, backbone: Option<[u8; 32]>) -> Result<Slots<Blocks<Partition>>> {

@@ -76,6 +76,9 @@ impl<R: Region> Slots<R> {
             bail!(Budget, "{} bytes are no two sectors of {}", slots.region.size(), slots.region.sector());
         }
         slots.slots = [slots.look(0)?, slots.look(1)?];
+        if slots.slots.contains(&Slot::Damaged) {
+            tracing::warn!("a slot holds no intact record, after a save that was cut off or by damage");
+        }
         if slots.slots == [Slot::Damaged; 2] {
             bail!(
                 Corrupt,

@@ -46,6 +46,11 @@
 #define PERENNIAL_YUYV 4
 
 /**
+ * Luma, then both chromas of a quarter of the pixels; in one plane or in three.
+ */
+#define PERENNIAL_I420 5
+
+/**
  * Bytes of a class's name in an answer, its closing zero included.
  */
 #define PERENNIAL_NAME 64
@@ -235,7 +240,7 @@ typedef struct perennial_progress {
    */
   uint64_t refused;
   /**
-   * Of these, the ones that failed or were interrupted: they were taken back. The last one's error is that of this call.
+   * Of these, the ones that failed or were interrupted: they were taken back.
    */
   uint64_t failed;
 } perennial_progress;
@@ -331,18 +336,48 @@ typedef struct perennial_frame {
    */
   uint32_t reserved;
   /**
-   * The planes; the second is null unless chroma lies in a buffer of its own.
+   * The planes; those behind the first are null unless chroma lies in buffers of its own.
    */
-  const uint8_t *planes[2];
+  const uint8_t *planes[3];
   /**
    * Bytes of each.
    */
-  size_t lengths[2];
+  size_t lengths[3];
   /**
    * Bytes from a row to the next in each.
    */
-  size_t strides[2];
+  size_t strides[3];
 } perennial_frame;
+
+/**
+ * The answer for one image.
+ */
+typedef struct perennial_prediction {
+  /**
+   * Number of the best class.
+   */
+  uint32_t class_index;
+  /**
+   * Number of the task whose signature and classes explain the image best.
+   */
+  uint32_t task;
+  /**
+   * Score of the class; comparable between classes only.
+   */
+  float score;
+  /**
+   * How close the image is to the nearest class, in standard deviations of held-out images; below zero is farther than their mean.
+   */
+  float familiarity;
+  /**
+   * 1 where the image looks like nothing that was learned, else 0.
+   */
+  uint32_t unknown;
+  /**
+   * Name of the class, cut off where it is longer.
+   */
+  char name[PERENNIAL_NAME];
+} perennial_prediction;
 
 /**
  * A line of the log: 1 an error, 2 a warning, 3 a note. `message` is gone when the callback comes back.
@@ -448,6 +483,51 @@ typedef struct perennial_options {
 } perennial_options;
 
 /**
+ * A stretch of a medium that is erased in sectors, and the caller's functions for it, each of which gives 0 where it worked.
+ *
+ * They are called during calls that are given the medium, on their thread, and never afterwards. A write may be lost, torn or
+ * reordered with others until `sync` has come back. Erased bytes read as 0xff.
+ */
+typedef struct perennial_medium {
+  /**
+   * `sizeof(perennial_medium)`.
+   */
+  size_t struct_size;
+  /**
+   * First argument of all functions.
+   */
+  void *context;
+  /**
+   * Bytes in all, whole sectors. A state takes half of them at most.
+   */
+  uint64_t size;
+  /**
+   * Bytes that are erased together.
+   */
+  uint64_t sector;
+  /**
+   * Bytes that are written together; 1 where any number can be.
+   */
+  uint64_t word;
+  /**
+   * Reads `length` bytes at `at`.
+   */
+  int32_t (*read)(void *context, uint64_t at, uint8_t *bytes, size_t length);
+  /**
+   * Writes `length` bytes, whole words, at `at`, into erased sectors.
+   */
+  int32_t (*write)(void *context, uint64_t at, const uint8_t *bytes, size_t length);
+  /**
+   * Erases the sectors from `from` up to `to`.
+   */
+  int32_t (*erase)(void *context, uint64_t from, uint64_t to);
+  /**
+   * Comes back when all that was written would survive a power cut; null where writes do.
+   */
+  int32_t (*sync)(void *context);
+} perennial_medium;
+
+/**
  * What an optimizer step did.
  */
 typedef struct perennial_step {
@@ -494,81 +574,6 @@ typedef struct perennial_report {
    */
   uint32_t reserved;
 } perennial_report;
-
-/**
- * The answer for one image.
- */
-typedef struct perennial_prediction {
-  /**
-   * Number of the best class.
-   */
-  uint32_t class_index;
-  /**
-   * Number of the task whose signature and classes explain the image best.
-   */
-  uint32_t task;
-  /**
-   * Score of the class; comparable between classes only.
-   */
-  float score;
-  /**
-   * How close the image is to the nearest class, in standard deviations of held-out images; below zero is farther than their mean.
-   */
-  float familiarity;
-  /**
-   * 1 where the image looks like nothing that was learned, else 0.
-   */
-  uint32_t unknown;
-  /**
-   * Name of the class, cut off where it is longer.
-   */
-  char name[PERENNIAL_NAME];
-} perennial_prediction;
-
-/**
- * A stretch of a medium that is erased in sectors, and the caller's functions for it, each of which gives 0 where it worked.
- *
- * They are called during calls that are given the medium, on their thread, and never afterwards. A write may be lost, torn or
- * reordered with others until `sync` has come back. Erased bytes read as 0xff.
- */
-typedef struct perennial_medium {
-  /**
-   * `sizeof(perennial_medium)`.
-   */
-  size_t struct_size;
-  /**
-   * First argument of all functions.
-   */
-  void *context;
-  /**
-   * Bytes in all, whole sectors. A state takes half of them at most.
-   */
-  uint64_t size;
-  /**
-   * Bytes that are erased together.
-   */
-  uint64_t sector;
-  /**
-   * Bytes that are written together; 1 where any number can be.
-   */
-  uint64_t word;
-  /**
-   * Reads `length` bytes at `at`.
-   */
-  int32_t (*read)(void *context, uint64_t at, uint8_t *bytes, size_t length);
-  /**
-   * Writes `length` bytes, whole words, at `at`, into erased sectors.
-   */
-  int32_t (*write)(void *context, uint64_t at, const uint8_t *bytes, size_t length);
-  /**
-   * Erases the sectors from `from` up to `to`.
-   */
-  int32_t (*erase)(void *context, uint64_t from, uint64_t to);
-  /**
-   * Comes back when all that was written would survive a power cut; null where writes do.
-   */
-  int32_t (*sync)(void *context);
-} perennial_medium;
 
 #ifdef __cplusplus
 extern "C" {
@@ -666,13 +671,15 @@ perennial_status perennial_background_interrupt(const struct perennial_backgroun
                                                 struct perennial_error *error);
 
 /**
- * What came of the lessons since the last call. Waits for no more than `milliseconds` until none is left.
+ * What came of the lessons since the last call. Waits for no more than `milliseconds` until none is left. `lesson` is the error of the last
+ * one that failed; it is left as it was where none did, and may be null.
  *
  * Every pointer is valid or null.
  */
 perennial_status perennial_background_poll(const struct perennial_background *background,
                                            uint64_t milliseconds,
                                            struct perennial_progress *progress,
+                                           struct perennial_error *lesson,
                                            struct perennial_error *error);
 
 /**
@@ -740,113 +747,6 @@ perennial_status perennial_preprocess_frame(const struct perennial_preprocess *p
  * `preprocess` is null or the address of a handle that no thread uses.
  */
 void perennial_preprocess_destroy(struct perennial_preprocess **preprocess);
-
-/**
- * Builds a learner: the slow work and the refusing happen here. `options` may be null for the defaults. `state` may be null for a new
- * one; otherwise strategy and settings are the state's. Neither is needed afterwards, nor is the backbone.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_create(const struct perennial_backbone *backbone,
-                                          const struct perennial_options *options,
-                                          const struct perennial_state *state,
-                                          struct perennial_learner **out,
-                                          struct perennial_error *error);
-
-/**
- * Lets go of a learner. What was not saved is gone; its predictors go on answering.
- *
- * `learner` is null or the address of a handle that no thread uses.
- */
-void perennial_learner_destroy(struct perennial_learner **learner);
-
-/**
- * Channels, height and width of an image: three numbers.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_image_shape(struct perennial_learner *learner,
-                                               size_t *shape,
-                                               struct perennial_error *error);
-
-/**
- * Planned bytes of RAM, and, where `buffer` is not null, the plan as text.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_footprint(struct perennial_learner *learner,
-                                             uint64_t *bytes,
-                                             char *buffer,
-                                             size_t capacity,
-                                             size_t *needed,
-                                             struct perennial_error *error);
-
-/**
- * Opens a task.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_begin_task(struct perennial_learner *learner,
-                                              const char *name,
-                                              struct perennial_error *error);
-
-/**
- * Learns from `count` preprocessed images, `[count, channels, height, width]`, and their labels. `last` is what the last optimizer step
- * did; it is left as it was where the strategy trains nothing, and may be null.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_observe(struct perennial_learner *learner,
-                                           const float *images,
-                                           size_t count,
-                                           const char *const *labels,
-                                           struct perennial_step *last,
-                                           struct perennial_error *error);
-
-/**
- * One more pass over what is kept of the open task's images. `last` as for `perennial_learner_observe`.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_epoch(struct perennial_learner *learner,
-                                         struct perennial_step *last,
-                                         struct perennial_error *error);
-
-/**
- * Ends the open task; it is to be committed or rolled back then. `report` may be null.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_end_task(struct perennial_learner *learner,
-                                            struct perennial_report *report,
-                                            struct perennial_error *error);
-
-/**
- * All that is known of the task that ended last, as one JSON document: classes, certificate, verdict with its objections.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_report_json(struct perennial_learner *learner,
-                                               char *buffer,
-                                               size_t capacity,
-                                               size_t *needed,
-                                               struct perennial_error *error);
-
-/**
- * Keeps the task that has ended, for predictors too. `REFUSED` where its verdict holds objections, unless `anyway` is not 0.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_commit(struct perennial_learner *learner,
-                                          uint32_t anyway,
-                                          struct perennial_error *error);
-
-/**
- * Returns to the state before the open or undecided task, bit for bit.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_rollback(struct perennial_learner *learner, struct perennial_error *error);
 
 /**
  * Classifies images as the learner is now, with a task that is not committed yet; otherwise as `perennial_predictor_predict`.
@@ -930,6 +830,46 @@ perennial_status perennial_learner_state_bytes(struct perennial_learner *learner
                                                uint64_t *bytes,
                                                uint64_t *stored,
                                                struct perennial_error *error);
+
+/**
+ * Builds a learner: the slow work and the refusing happen here. `options` may be null for the defaults. `state` may be null for a new
+ * one; otherwise strategy and settings are the state's. Neither is needed afterwards, nor is the backbone.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_create(const struct perennial_backbone *backbone,
+                                          const struct perennial_options *options,
+                                          const struct perennial_state *state,
+                                          struct perennial_learner **out,
+                                          struct perennial_error *error);
+
+/**
+ * Lets go of a learner. What was not saved is gone; its predictors go on answering.
+ *
+ * `learner` is null or the address of a handle that no thread uses.
+ */
+void perennial_learner_destroy(struct perennial_learner **learner);
+
+/**
+ * Channels, height and width of an image: three numbers.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_image_shape(struct perennial_learner *learner,
+                                               size_t *shape,
+                                               struct perennial_error *error);
+
+/**
+ * Planned bytes of RAM, and, where `buffer` is not null, the plan as text.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_footprint(struct perennial_learner *learner,
+                                             uint64_t *bytes,
+                                             char *buffer,
+                                             size_t capacity,
+                                             size_t *needed,
+                                             struct perennial_error *error);
 
 /**
  * Erases a medium for its first state, whatever it holds.
@@ -1035,13 +975,15 @@ perennial_status perennial_background_interrupt(const struct perennial_backgroun
                                                 struct perennial_error *error);
 
 /**
- * What came of the lessons since the last call. Waits for no more than `milliseconds` until none is left.
+ * What came of the lessons since the last call. Waits for no more than `milliseconds` until none is left. `lesson` is the error of the last
+ * one that failed; it is left as it was where none did, and may be null.
  *
  * Every pointer is valid or null.
  */
 perennial_status perennial_background_poll(const struct perennial_background *background,
                                            uint64_t milliseconds,
                                            struct perennial_progress *progress,
+                                           struct perennial_error *lesson,
                                            struct perennial_error *error);
 
 /**
@@ -1109,113 +1051,6 @@ perennial_status perennial_preprocess_frame(const struct perennial_preprocess *p
  * `preprocess` is null or the address of a handle that no thread uses.
  */
 void perennial_preprocess_destroy(struct perennial_preprocess **preprocess);
-
-/**
- * Builds a learner: the slow work and the refusing happen here. `options` may be null for the defaults. `state` may be null for a new
- * one; otherwise strategy and settings are the state's. Neither is needed afterwards, nor is the backbone.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_create(const struct perennial_backbone *backbone,
-                                          const struct perennial_options *options,
-                                          const struct perennial_state *state,
-                                          struct perennial_learner **out,
-                                          struct perennial_error *error);
-
-/**
- * Lets go of a learner. What was not saved is gone; its predictors go on answering.
- *
- * `learner` is null or the address of a handle that no thread uses.
- */
-void perennial_learner_destroy(struct perennial_learner **learner);
-
-/**
- * Channels, height and width of an image: three numbers.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_image_shape(struct perennial_learner *learner,
-                                               size_t *shape,
-                                               struct perennial_error *error);
-
-/**
- * Planned bytes of RAM, and, where `buffer` is not null, the plan as text.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_footprint(struct perennial_learner *learner,
-                                             uint64_t *bytes,
-                                             char *buffer,
-                                             size_t capacity,
-                                             size_t *needed,
-                                             struct perennial_error *error);
-
-/**
- * Opens a task.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_begin_task(struct perennial_learner *learner,
-                                              const char *name,
-                                              struct perennial_error *error);
-
-/**
- * Learns from `count` preprocessed images, `[count, channels, height, width]`, and their labels. `last` is what the last optimizer step
- * did; it is left as it was where the strategy trains nothing, and may be null.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_observe(struct perennial_learner *learner,
-                                           const float *images,
-                                           size_t count,
-                                           const char *const *labels,
-                                           struct perennial_step *last,
-                                           struct perennial_error *error);
-
-/**
- * One more pass over what is kept of the open task's images. `last` as for `perennial_learner_observe`.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_epoch(struct perennial_learner *learner,
-                                         struct perennial_step *last,
-                                         struct perennial_error *error);
-
-/**
- * Ends the open task; it is to be committed or rolled back then. `report` may be null.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_end_task(struct perennial_learner *learner,
-                                            struct perennial_report *report,
-                                            struct perennial_error *error);
-
-/**
- * All that is known of the task that ended last, as one JSON document: classes, certificate, verdict with its objections.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_report_json(struct perennial_learner *learner,
-                                               char *buffer,
-                                               size_t capacity,
-                                               size_t *needed,
-                                               struct perennial_error *error);
-
-/**
- * Keeps the task that has ended, for predictors too. `REFUSED` where its verdict holds objections, unless `anyway` is not 0.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_commit(struct perennial_learner *learner,
-                                          uint32_t anyway,
-                                          struct perennial_error *error);
-
-/**
- * Returns to the state before the open or undecided task, bit for bit.
- *
- * Every pointer is valid or null.
- */
-perennial_status perennial_learner_rollback(struct perennial_learner *learner, struct perennial_error *error);
 
 /**
  * Classifies images as the learner is now, with a task that is not committed yet; otherwise as `perennial_predictor_predict`.
@@ -1299,6 +1134,46 @@ perennial_status perennial_learner_state_bytes(struct perennial_learner *learner
                                                uint64_t *bytes,
                                                uint64_t *stored,
                                                struct perennial_error *error);
+
+/**
+ * Builds a learner: the slow work and the refusing happen here. `options` may be null for the defaults. `state` may be null for a new
+ * one; otherwise strategy and settings are the state's. Neither is needed afterwards, nor is the backbone.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_create(const struct perennial_backbone *backbone,
+                                          const struct perennial_options *options,
+                                          const struct perennial_state *state,
+                                          struct perennial_learner **out,
+                                          struct perennial_error *error);
+
+/**
+ * Lets go of a learner. What was not saved is gone; its predictors go on answering.
+ *
+ * `learner` is null or the address of a handle that no thread uses.
+ */
+void perennial_learner_destroy(struct perennial_learner **learner);
+
+/**
+ * Channels, height and width of an image: three numbers.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_image_shape(struct perennial_learner *learner,
+                                               size_t *shape,
+                                               struct perennial_error *error);
+
+/**
+ * Planned bytes of RAM, and, where `buffer` is not null, the plan as text.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_footprint(struct perennial_learner *learner,
+                                             uint64_t *bytes,
+                                             char *buffer,
+                                             size_t capacity,
+                                             size_t *needed,
+                                             struct perennial_error *error);
 
 /**
  * Erases a medium for its first state, whatever it holds.
@@ -1394,6 +1269,73 @@ perennial_status perennial_learner_save_file(struct perennial_learner *learner,
                                              struct perennial_error *error);
 
 /**
+ * Opens a task.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_begin_task(struct perennial_learner *learner,
+                                              const char *name,
+                                              struct perennial_error *error);
+
+/**
+ * Learns from `count` preprocessed images, `[count, channels, height, width]`, and their labels. `last` is what the last optimizer step
+ * did; it is left as it was where the strategy trains nothing, and may be null.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_observe(struct perennial_learner *learner,
+                                           const float *images,
+                                           size_t count,
+                                           const char *const *labels,
+                                           struct perennial_step *last,
+                                           struct perennial_error *error);
+
+/**
+ * One more pass over what is kept of the open task's images. `last` as for `perennial_learner_observe`.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_epoch(struct perennial_learner *learner,
+                                         struct perennial_step *last,
+                                         struct perennial_error *error);
+
+/**
+ * Ends the open task; it is to be committed or rolled back then. `report` may be null.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_end_task(struct perennial_learner *learner,
+                                            struct perennial_report *report,
+                                            struct perennial_error *error);
+
+/**
+ * All that is known of the task that ended last, as one JSON document: classes, certificate, verdict with its objections.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_report_json(struct perennial_learner *learner,
+                                               char *buffer,
+                                               size_t capacity,
+                                               size_t *needed,
+                                               struct perennial_error *error);
+
+/**
+ * Keeps the task that has ended, for predictors too. `REFUSED` where its verdict holds objections, unless `anyway` is not 0.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_commit(struct perennial_learner *learner,
+                                          uint32_t anyway,
+                                          struct perennial_error *error);
+
+/**
+ * Returns to the state before the open or undecided task, bit for bit.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_rollback(struct perennial_learner *learner, struct perennial_error *error);
+
+/**
  * Writes the defaults, and the size; `struct_size` is `sizeof(perennial_options)`.
  *
  * Every pointer is valid or null.
@@ -1478,6 +1420,73 @@ perennial_status perennial_learner_save_file(struct perennial_learner *learner,
                                              const char *path,
                                              const uint8_t *key,
                                              struct perennial_error *error);
+
+/**
+ * Opens a task.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_begin_task(struct perennial_learner *learner,
+                                              const char *name,
+                                              struct perennial_error *error);
+
+/**
+ * Learns from `count` preprocessed images, `[count, channels, height, width]`, and their labels. `last` is what the last optimizer step
+ * did; it is left as it was where the strategy trains nothing, and may be null.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_observe(struct perennial_learner *learner,
+                                           const float *images,
+                                           size_t count,
+                                           const char *const *labels,
+                                           struct perennial_step *last,
+                                           struct perennial_error *error);
+
+/**
+ * One more pass over what is kept of the open task's images. `last` as for `perennial_learner_observe`.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_epoch(struct perennial_learner *learner,
+                                         struct perennial_step *last,
+                                         struct perennial_error *error);
+
+/**
+ * Ends the open task; it is to be committed or rolled back then. `report` may be null.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_end_task(struct perennial_learner *learner,
+                                            struct perennial_report *report,
+                                            struct perennial_error *error);
+
+/**
+ * All that is known of the task that ended last, as one JSON document: classes, certificate, verdict with its objections.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_report_json(struct perennial_learner *learner,
+                                               char *buffer,
+                                               size_t capacity,
+                                               size_t *needed,
+                                               struct perennial_error *error);
+
+/**
+ * Keeps the task that has ended, for predictors too. `REFUSED` where its verdict holds objections, unless `anyway` is not 0.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_commit(struct perennial_learner *learner,
+                                          uint32_t anyway,
+                                          struct perennial_error *error);
+
+/**
+ * Returns to the state before the open or undecided task, bit for bit.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_rollback(struct perennial_learner *learner, struct perennial_error *error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -303,9 +303,10 @@ class Background {
     }
     void pause(bool pause = true) { detail::check(perennial_background_pause, own_.get(), std::uint32_t{pause}); }
     void interrupt() { detail::check(perennial_background_interrupt, own_.get()); }
-    perennial_progress poll(std::chrono::milliseconds wait = std::chrono::milliseconds(0)) {
+    /// What came of the lessons since the last call. `lesson`, where given, gets the error of the last one that failed.
+    perennial_progress poll(std::chrono::milliseconds wait = std::chrono::milliseconds(0), perennial_error *lesson = nullptr) {
         perennial_progress progress{};
-        detail::check(perennial_background_poll, own_.get(), static_cast<std::uint64_t>(wait.count()), &progress);
+        detail::check(perennial_background_poll, own_.get(), static_cast<std::uint64_t>(wait.count()), &progress, lesson);
         return progress;
     }
     Predictor predictor() const {

@@ -265,6 +265,15 @@ static void with_frames(const perennial_backbone *backbone, const size_t shape[3
     wrong.format = PERENNIAL_NV12, wrong.planes[0] = nv12, wrong.lengths[0] = sizeof nv12, wrong.strides[0] = WIDTH;
     GOOD(perennial_preprocess_frame(preprocess, &wrong, one, pixels, &error));
     CHECK(memcmp(one, other, pixels * sizeof *one) == 0);
+    wrong.format = PERENNIAL_I420, wrong.planes[0] = nv12, wrong.lengths[0] = sizeof nv12;
+    GOOD(perennial_preprocess_frame(preprocess, &wrong, one, pixels, &error));
+    CHECK(memcmp(one, other, pixels * sizeof *one) == 0);
+    wrong.planes[1] = nv12 + HEIGHT * WIDTH, wrong.lengths[1] = HEIGHT * WIDTH / 4, wrong.strides[1] = WIDTH / 2;
+    BAD(perennial_preprocess_frame(preprocess, &wrong, one, pixels, &error), INVALID_ARGUMENT, "three");
+    wrong.planes[2] = wrong.planes[1] + wrong.lengths[1], wrong.lengths[2] = wrong.lengths[1], wrong.strides[2] = wrong.strides[1];
+    GOOD(perennial_preprocess_frame(preprocess, &wrong, one, pixels, &error));
+    CHECK(memcmp(one, other, pixels * sizeof *one) == 0);
+    wrong.format = PERENNIAL_NV12, wrong.planes[0] = nv12, wrong.planes[2] = NULL;
     wrong.planes[1] = nv12 + HEIGHT * WIDTH, wrong.lengths[1] = HEIGHT * WIDTH / 2, wrong.strides[1] = WIDTH;
     wrong.lengths[0] = HEIGHT * WIDTH, wrong.bt709 = 1, wrong.full_range = 1;
     wrong.x = 5, wrong.y = 3, wrong.region_width = 33, wrong.region_height = 41;
@@ -481,12 +490,15 @@ static void with_storage(const perennial_backbone *backbone, const size_t shape[
     CHECK(flash.synced > 0);
     GOOD(perennial_state_load(&medium, NULL, &state, &error));
     resumed(backbone, shape, learner, &state);
-    /* The power goes in the middle of the next save: the state before it is still there, and the log says so. */
+    /* The power goes in the middle of the next save: the state before it is still there, and the log of the next save says so. */
     flash.left = 1;
     BAD(perennial_learner_save(learner, &medium, NULL, &error), IO, "-5");
     flash.left = -1;
     GOOD(perennial_state_load(&medium, NULL, &state, &error));
     resumed(backbone, shape, learner, &state);
+    logged = 0;
+    GOOD(perennial_learner_save(learner, &medium, NULL, &error));
+    CHECK(logged > 0);
     BAD(perennial_state_load(&medium, NULL, NULL, &error), INVALID_ARGUMENT, "out is null");
     BAD(perennial_learner_save(NULL, &medium, NULL, &error), INVALID_ARGUMENT, "learner is null");
     GOOD(perennial_medium_format(&medium, &error));
@@ -513,6 +525,7 @@ static void with_background(const size_t shape[3], perennial_learner **learner) 
     perennial_background *background = NULL;
     perennial_background_options options;
     perennial_progress progress;
+    perennial_error lesson = PERENNIAL_ERROR_INIT;
     perennial_predictor *predictor = NULL;
     const char *labels[COUNT];
     float *images = pictures(shape, COUNT, 2, 2), *same = pictures(shape, COUNT, 3, 3);
@@ -538,7 +551,7 @@ static void with_background(const size_t shape[3], perennial_learner **learner) 
     BAD(perennial_background_teach(background, "x", images, 0, labels, 1, &error), INVALID_ARGUMENT, "without images");
     BAD(perennial_background_teach(background, NULL, images, COUNT, labels, 1, &error), INVALID_ARGUMENT, "name");
     GOOD(perennial_background_teach(background, "pins", images, COUNT, labels, 2, &error));
-    GOOD(perennial_background_poll(background, 0, &progress, &error));
+    GOOD(perennial_background_poll(background, 0, &progress, NULL, &error));
     CHECK(progress.waiting == 1 && progress.kept == 0);
     /* Nothing is learned but in slices of a millisecond; a camera is answered meanwhile. */
     camera.predictor = predictor, camera.images = images, camera.answers = camera.wrong = camera.stop = 0;
@@ -550,7 +563,7 @@ static void with_background(const size_t shape[3], perennial_learner **learner) 
     camera.stop = 1;
     CHECK(pthread_join(thread, NULL) == 0 && camera.answers > 0 && camera.wrong == 0);
     CHECK(slices > 3 && slices < 100000);
-    GOOD(perennial_background_poll(background, 1000, &progress, &error));
+    GOOD(perennial_background_poll(background, 1000, &progress, &lesson, &error));
     CHECK(progress.waiting == 0 && progress.kept + progress.refused == 1 && progress.failed == 0);
     /* Too many at once, one that is interrupted, and one with a picture that is none. */
     label(3, labels);
@@ -563,15 +576,16 @@ static void with_background(const size_t shape[3], perennial_learner **learner) 
     CHECK(working == 1);
     GOOD(perennial_background_interrupt(background, &error));
     GOOD(perennial_background_pause(background, 0, &error));
-    BAD(perennial_background_poll(background, 60000, &progress, &error), INTERRUPTED, "interrupted");
+    GOOD(perennial_background_poll(background, 60000, &progress, &lesson, &error));
     CHECK(progress.waiting == 0 && progress.failed == 1);
+    CHECK(lesson.status == PERENNIAL_STATUS_INTERRUPTED && strstr(lesson.message, "interrupted") != NULL);
     same[3] = INFINITY;
     GOOD(perennial_background_teach(background, "broken", same, COUNT, labels, 1, &error));
-    BAD(perennial_background_poll(background, 60000, &progress, &error), NUMERIC, "infinity");
-    CHECK(progress.failed == 1);
+    GOOD(perennial_background_poll(background, 60000, &progress, &lesson, &error));
+    CHECK(progress.failed == 1 && lesson.status == PERENNIAL_STATUS_NUMERIC && strstr(lesson.message, "infinity") != NULL);
     GOOD(perennial_background_pause(background, 1, &error));
     BAD(perennial_background_step(NULL, 0, NULL, &error), INVALID_ARGUMENT, "background is null");
-    BAD(perennial_background_poll(background, 0, NULL, &error), INVALID_ARGUMENT, "progress is null");
+    BAD(perennial_background_poll(background, 0, NULL, &lesson, &error), INVALID_ARGUMENT, "progress is null");
     BAD(perennial_background_finish(&background, NULL, &error), INVALID_ARGUMENT, "learner is null");
     GOOD(perennial_background_finish(&background, learner, &error));
     CHECK(background == NULL && *learner != NULL);

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 FILTERS = {"bilinear": 2, "bicubic": 3}
-TO_RGB = {"BGR": cv2.COLOR_BGR2RGB, "GRAY8": cv2.COLOR_GRAY2RGB, "NV12": cv2.COLOR_YUV2RGB_NV12, "YUYV": cv2.COLOR_YUV2RGB_YUY2}
-ROWS = {"RGB": (3, 1), "BGR": (3, 1), "GRAY8": (1, 1), "NV12": (1, 1.5), "YUYV": (2, 1)}
+TO_RGB = {"BGR": cv2.COLOR_BGR2RGB, "GRAY8": cv2.COLOR_GRAY2RGB, "NV12": cv2.COLOR_YUV2RGB_NV12, "I420": cv2.COLOR_YUV2RGB_I420, "YUYV": cv2.COLOR_YUV2RGB_YUY2}
+ROWS = {"RGB": (3, 1), "BGR": (3, 1), "GRAY8": (1, 1), "NV12": (1, 1.5), "I420": (1, 1.5), "YUYV": (2, 1)}
 KR_KB = {"601": (0.299, 0.114), "709": (0.2126, 0.0722)}
 
 # format, width, height, region, short side, crop, filter, matrix, limited
@@ -32,6 +32,9 @@ CASES = [
     ("NV12", 64, 48, (2, 2, 24, 24), 24, 24, "bicubic", "601", False),
     ("NV12", 64, 48, (12, 21, 24, 24), 24, 24, "bicubic", "709", True),
     ("YUYV", 64, 48, (7, 5, 41, 33), 20, 18, "bicubic", "709", False),
+    ("I420", 64, 48, (7, 5, 41, 33), 20, 18, "bicubic", "601", True),
+    ("I420", 34, 30, (3, 1, 13, 17), 26, 24, "bilinear", "601", True),
+    ("I420", 64, 48, (12, 21, 24, 24), 24, 24, "bicubic", "709", False),
 ]
 
 
@@ -48,6 +51,9 @@ def exact(form, data, width, height, matrix, limited):
     if form == "NV12":
         luma, chroma = data[:height], data[height:].reshape(height // 2, width // 2, 2)
         u, v = (chroma[..., i].repeat(2, 0).repeat(2, 1) for i in (0, 1))
+    elif form == "I420":
+        luma, chroma = data[:height], data[height:].reshape(2, height // 2, width // 2)
+        u, v = (plane.repeat(2, 0).repeat(2, 1) for plane in chroma)
     else:
         quads = data.reshape(height, width // 2, 4)
         luma = quads[..., 0::2].reshape(height, width)
@@ -66,7 +72,7 @@ def run(form, width, height, region, short, crop, name, matrix, limited):
     if form == "RGB":
         rgb = data.reshape(height, width, 3)
     elif (matrix, limited) == ("601", True):
-        shape = {"BGR": (height, width, 3), "GRAY8": (height, width), "NV12": data.shape, "YUYV": (height, width, 2)}[form]
+        shape = {"BGR": (height, width, 3), "GRAY8": (height, width), "NV12": data.shape, "I420": data.shape, "YUYV": (height, width, 2)}[form]
         rgb = cv2.cvtColor(data.reshape(shape), TO_RGB[form])
     else:
         rgb = exact(form, data, width, height, matrix, limited)

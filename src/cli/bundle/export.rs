@@ -37,9 +37,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     }
     let engine = options::engine(global)?;
     let mut learner = Learner::builder(backbone).engine(engine).resume(state).sharing(true).build()?;
-    learner.begin_task(&args.lesson.task)?;
-    learn::teach(global, &mut learner, &data, &preprocess, 1)?;
-    let report = learner.end_task()?;
+    let (report, _) = learn::teach(global, &mut learner, &args.lesson.task, &data, &preprocess, 1)?;
     let bundle = args.signing.write(&learner, super::preprocessing(&preprocess)?, &key, &args.out)?;
     if global.json {
         return show::json(
