@@ -30,6 +30,7 @@
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
 //! | `bundle` | `bundle`: tasks as signed files |
 //! | `sealed` | `store::StateKey`: states that are encrypted with a key from the caller |
+//! | `serve` | `service`: a learner behind a Unix socket or HTTP on loopback, with a live page |
 //! | `ffi` | the C ABI; `targets/c` has its header |
 //! | `cli` (default) | the `perennial` program, with all of the above but the engine |
 //!
@@ -76,6 +77,8 @@ pub mod eval;
 pub mod measure;
 #[cfg(feature = "eval")]
 pub mod report;
+#[cfg(all(feature = "serve", unix))]
+pub mod service;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -404,6 +404,47 @@ fn bench_measures_every_work_and_compares() {
 }
 
 #[test]
+fn drawn_pictures_are_the_same_for_the_same_seed_and_can_be_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, small) = (model(), ["--pictures", "3", "--side", "48"]);
+    let drawn = |to: &str, seed: &str| {
+        let document = json(folder.path(), &[&["draw", to, "--seed", seed], &small[..]].concat());
+        assert_eq!(document["classes"], 30);
+        std::fs::read(folder.path().join(to).join("tools/hammer/2.png")).unwrap()
+    };
+    let first = drawn("a", "1");
+    assert_eq!(drawn("b", "1"), first);
+    assert_ne!(drawn("c", "2"), first);
+    let theme = folder.path().join("a/tools");
+    let learned = learn(model.to_str().unwrap(), theme.to_str().unwrap(), "state");
+    assert_eq!(json(folder.path(), &learned)["report"]["classes"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn latency_watches_a_camera_while_learning() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = model();
+    let common = ["latency", "--backbone", model.to_str().unwrap(), "--blocks", "1", "--rank", "2"];
+    let look = ["--fps", "20,40", "--look", "300ms", "--rounds", "2", "--pictures", "8"];
+    let document = json(folder.path(), &[&common[..], &look].concat());
+    let rows = document["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for (row, fps) in rows.iter().zip([20.0, 40.0]) {
+        assert_eq!(row["fps"], fps);
+        for when in ["idle", "learning"] {
+            let times = &row[when];
+            let n = |name: &str| times[name].as_f64().unwrap();
+            assert_eq!(n("frames"), fps * 0.3 * 2.0, "{row}");
+            assert!(n("dropped") <= n("frames"), "{row}");
+            assert!(0.0 < n("p50_ms") && n("p50_ms") <= n("p99_ms") && n("p99_ms") <= n("max_ms"), "{row}");
+        }
+        assert!(row["ratio"]["median"].as_f64().unwrap() > 0.0, "{row}");
+    }
+    assert!(document["shown"].as_u64().unwrap() > 0, "nothing was learned meanwhile: {document}");
+    refused(folder.path(), &[&common[..], &["--fps", "0"]].concat(), &["above zero"]);
+}
+
+#[test]
 fn bench_says_what_an_engine_needs() {
     let folder = tempfile::tempdir().unwrap();
     let model = model();

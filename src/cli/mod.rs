@@ -8,6 +8,7 @@ mod bundle;
 mod compile;
 mod convert;
 mod demo;
+mod draw;
 mod embedded;
 mod eval;
 mod export;
@@ -21,6 +22,8 @@ mod learn;
 mod options;
 mod predict;
 mod replay;
+#[cfg(all(feature = "serve", unix))]
+mod serve;
 mod show;
 mod soak;
 mod state;
@@ -66,6 +69,8 @@ pub struct Global {
 enum Command {
     /// Learn five tasks of drawn pictures and write perennial-report.html (what happens without a command)
     Demo(demo::Args),
+    /// Draw pictures to try things with
+    Draw(draw::Args),
     /// Show what a model consists of and what could be adapted
     Inspect(inspect::Args),
     /// Write the training step of a model as ONNX files that any ONNX runtime can run
@@ -98,6 +103,9 @@ enum Command {
     Bench(bench::Args),
     /// Measure what a camera notices of learning: time of answers and dropped frames, idle and while it learns
     Latency(latency::Args),
+    /// Learn and answer for other processes, over a Unix socket or HTTP on loopback, with a live page
+    #[cfg(all(feature = "serve", unix))]
+    Serve(Box<serve::Args>),
     /// Lead a long life in a short time: hundreds of lessons, restarts and power cuts inside a promise
     Soak(soak::Args),
 }
@@ -133,6 +141,8 @@ fn run(cli: Cli) -> Result<()> {
     let promised = match &command {
         Some(Command::Learn(args)) => args.is_promised(),
         Some(Command::Soak(args)) => args.is_promised(),
+        #[cfg(all(feature = "serve", unix))]
+        Some(Command::Serve(args)) => args.is_promised(),
         _ => false,
     };
     if promised {
@@ -151,6 +161,7 @@ fn run(cli: Cli) -> Result<()> {
     match command {
         None => demo::run(&global, &demo::Args::default()),
         Some(Command::Demo(args)) => demo::run(&global, &args),
+        Some(Command::Draw(args)) => draw::run(&global, &args),
         Some(Command::Inspect(args)) => inspect::run(&global, &args),
         Some(Command::Compile(args)) => compile::run(&global, &args),
         Some(Command::Convert(args)) => convert::run(&global, &args),
@@ -167,6 +178,8 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Compare(args)) => eval::compare(&global, &args),
         Some(Command::Bench(args)) => bench::run(&global, &args),
         Some(Command::Latency(args)) => latency::run(&global, &args),
+        #[cfg(all(feature = "serve", unix))]
+        Some(Command::Serve(args)) => serve::run(&global, &args),
         Some(Command::Soak(args)) => soak::run(&global, &args),
     }
 }
