@@ -155,7 +155,12 @@ fn run(cli: Cli) -> Result<()> {
             .map_err(|e| crate::err!(InvalidArgument, "--threads {threads}: {e}"))?;
     }
     // A reader that stops reading (`| head`) ends the program quietly, but where it talks to processes that may end first.
-    if !matches!(command, Some(Command::Eval(_) | Command::Bench(_))) {
+    let talks = match &command {
+        #[cfg(all(feature = "serve", unix))]
+        Some(Command::Serve(_)) => true,
+        command => matches!(command, Some(Command::Eval(_) | Command::Bench(_))),
+    };
+    if !talks {
         sigpipe::reset();
     }
     match command {

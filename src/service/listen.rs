@@ -1,17 +1,22 @@
 //! Sockets, their beginning and their end.
 
 use std::fs::Permissions;
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use sd_notify::NotifyState;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -22,6 +27,12 @@ use crate::error::{Context, Result};
 
 /// How long requests may go on after a signal.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Connections of one socket; more wait.
+const CONNECTIONS: usize = 64;
+
+/// How long a connection may take for the head of a request, or say nothing.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Threads on which frames are looked at.
 const THREADS: usize = 8;
@@ -60,14 +71,12 @@ async fn run(desk: &Arc<Desk>, listen: &Listen, ready: impl FnOnce(Option<Socket
         let listener = loopback(*http).await?;
         address = Some(listener.local_addr()?);
         let app = router(desk.clone(), listen.takes, Some(token.clone()));
-        let server = axum::serve(listener, app).with_graceful_shutdown(ended(stopped.clone()));
-        servers.spawn(server.into_future());
+        servers.spawn(answer(listener, app, stopped.clone()));
     }
     if let Some(path) = &listen.socket {
         let listener = bound(path).await.at(|| path.display().to_string())?;
         let app = router(desk.clone(), listen.takes, None);
-        let server = axum::serve(listener, app).with_graceful_shutdown(ended(stopped));
-        servers.spawn(server.into_future());
+        servers.spawn(answer(listener, app, stopped));
     }
     ready(address);
     tell(&[NotifyState::Ready]);
@@ -80,6 +89,33 @@ async fn run(desk: &Arc<Desk>, listen: &Listen, ready: impl FnOnce(Option<Socket
         std::fs::remove_file(path).at(|| path.display().to_string())?;
     }
     Ok(())
+}
+
+/// Answers until `stopped`, and what was asked by then.
+async fn answer(mut listener: impl Listener, app: Router, stopped: watch::Receiver<()>) {
+    let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(SILENCE);
+    let end = ended(stopped);
+    tokio::pin!(end);
+    loop {
+        let place = tokio::select! {
+            place = places.clone().acquire_owned() => place,
+            () = &mut end => break,
+        };
+        let stream = tokio::select! {
+            (stream, _) = listener.accept() => stream,
+            () = &mut end => break,
+        };
+        let service = TowerToHyperService::new(app.clone());
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // Peers may go as they like.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    graceful.shutdown().await;
 }
 
 /// Once nobody can send any more.

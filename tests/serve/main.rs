@@ -3,7 +3,8 @@
 
 mod client;
 
-use std::os::unix::net::UnixDatagram;
+use std::io::Write;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -246,6 +247,26 @@ fn what_is_malformed_too_large_too_much_or_too_fast_is_refused_and_nothing_is_lo
         "{metrics}"
     );
     assert_eq!(service.get("/v1/status").ok(200)["waiting"]["labels"]["cup"], 3);
+}
+
+#[test]
+fn peers_that_say_nothing_or_go_early_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(folder.path(), &["--rate", "100000"]);
+    for i in 0..300 {
+        let mut stream = UnixStream::connect(&service.socket).unwrap();
+        let bytes = b"GET /page.js HTTP/1.1\r\nhost: x\r\n\r\nGET /page.js HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(&bytes[..bytes.len() - i % 3]).unwrap();
+        stream.shutdown(std::net::Shutdown::Read).unwrap();
+    }
+    service.get("/v1/status").ok(200);
+    // More than are let in; the ones that are say nothing.
+    let silent: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(&service.socket).unwrap()).collect();
+    let start = Instant::now();
+    service.get("/v1/status").ok(200);
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+    drop(silent);
+    assert!(service.end().success());
 }
 
 #[test]
