@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::key::PublicKey;
 use crate::error::Result;
+use crate::frame::Preprocess;
 use crate::learner::{Digest, Lesson, State};
 
 /// Longest name or note, in bytes.
@@ -19,6 +20,14 @@ pub struct Label {
     pub name: String,
     /// What it means, for people and catalogues: `https://www.wikidata.org/entity/Q81727`.
     pub uri: Option<String>,
+}
+
+/// SHA-256 of how pictures become pixels: what two devices have to have in common.
+///
+/// # Errors
+/// [`Bug`](crate::ErrorKind::Bug) where it cannot be encoded.
+pub fn preprocessing(preprocess: &Preprocess) -> Result<[u8; 32]> {
+    Ok(Sha256::digest(crate::store::encoded(preprocess)?).into())
 }
 
 /// What is signed.

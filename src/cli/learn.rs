@@ -8,10 +8,11 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use serde_json::json;
 
-use super::bundle::{self, Signing};
+use super::bundle::Signing;
 use super::options::{Adapt, Lesson, Train};
 use super::{Global, options, show};
 use crate::backbone::Backbone;
+use crate::bundle::preprocessing;
 use crate::data::{Dataset, Preprocess, Split};
 use crate::error::{ErrorKind, Result};
 use crate::eval::memory::peak_anonymous_bytes;
@@ -75,7 +76,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         teach(global, &mut learner, &args.lesson.task, &data, &preprocess, args.train.epochs)?;
     check(args, &place, &report.verdict)?;
     if let (Some(path), Some(key)) = (&args.bundle, &key) {
-        args.signing.write(&learner, bundle::preprocessing(&preprocess)?, key, path)?;
+        args.signing.write(&learner, preprocessing(&preprocess)?, key, path)?;
     }
     learner.commit_anyway()?;
     let state = learner.state();

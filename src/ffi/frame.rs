@@ -83,6 +83,13 @@ pub struct perennial_preprocess_options {
 /// Turns frames into the input of a network, with memory that it uses again. One thread at a time.
 pub struct perennial_preprocess(Mutex<(Preprocess, Scratch)>);
 
+impl perennial_preprocess {
+    /// How pictures become pixels.
+    pub(super) fn settings(&self) -> Result<Preprocess> {
+        border::alone(&self.0, "preprocess").map(|own| own.0)
+    }
+}
+
 impl perennial_preprocess_options {
     fn of(preprocess: &Preprocess) -> Self {
         let (resize_short, [resize_width, resize_height]) = match preprocess.resize {

@@ -137,6 +137,36 @@ pub unsafe extern "C" fn perennial_learner_task_name(
     }
 }
 
+/// How task `index` was learned, as JSON: what it takes to learn it again, byte for byte. `UNSUPPORTED` for one that came in a bundle, and
+/// for one that others were made one with.
+///
+/// Every pointer is valid or null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn perennial_learner_task_receipt(
+    learner: *mut perennial_learner,
+    index: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut perennial_error,
+) -> perennial_status {
+    // SAFETY: the caller's promises, as the header has them.
+    unsafe {
+        perennial_learner::with(learner, error, |l| {
+            let task = item(l.tasks(), index, "task")?;
+            let Some(receipt) = &task.receipt else {
+                crate::bail!(
+                    Unsupported,
+                    "{:?} has no receipt: it came in a bundle, or others are one with it",
+                    task.name
+                )
+            };
+            let text = serde_json::to_string(receipt).map_err(|e| crate::err!(Bug, "a receipt: {e}"))?;
+            border::give_text(&text, buffer, capacity, needed)
+        })
+    }
+}
+
 fn item<'a, T>(all: &'a [T], index: usize, what: &str) -> Result<&'a T> {
     all.get(index).ok_or_else(|| crate::err!(NotFound, "no {what} {index}; there are {}", all.len()))
 }

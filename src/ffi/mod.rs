@@ -19,6 +19,7 @@
 //! | `options` | how a learner is built |
 //! | `backbone`, `state`, `learner`, `predictor`, `background` | the handles |
 //! | `task`, `known` | what a learner does, and what it knows |
+//! | `bundle` | tasks for other devices, and from them |
 //! | `frame` | camera frames, and what turns them into images |
 //! | `medium` | a flash that the caller drives |
 //! | `log` | the caller's log |
@@ -27,6 +28,7 @@
 mod backbone;
 mod background;
 mod border;
+mod bundle;
 mod frame;
 mod known;
 mod learner;

@@ -1,6 +1,7 @@
 //! How a learner is built.
 
 use std::ffi::{c_char, c_void};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::border;
@@ -10,7 +11,7 @@ use crate::adapter::{Blocks, Lora};
 use crate::backbone::Backbone;
 use crate::engine;
 use crate::error::Result;
-use crate::learner::{Budget, Builder, Learner, Settings};
+use crate::learner::{Budget, Builder, Learner, Settings, Spill};
 
 /// Options of a learner. Start from [`perennial_options_default`].
 #[repr(C)]
@@ -50,6 +51,10 @@ pub struct perennial_options {
     pub flash: u64,
     /// Bytes of RAM for what is kept of a task's pictures.
     pub cache: u64,
+    /// A folder for a file without a name, gone with the task, that takes most of what is kept of its pictures; null for none.
+    pub spill_folder: *const c_char,
+    /// Most bytes of that file.
+    pub spill: u64,
     /// Classes that are planned for.
     pub classes: usize,
     /// Longest time of a pass of a training step in microseconds, or 0.
@@ -85,6 +90,8 @@ impl Default for perennial_options {
             ram: 0,
             flash: 0,
             cache: budget.cache as u64,
+            spill_folder: std::ptr::null(),
+            spill: 0,
             classes: budget.classes,
             step_time_us: 0,
             sharing: 0,
@@ -155,6 +162,11 @@ impl perennial_options {
             crops: (self.crops > 0).then_some(self.crops),
             ..usual
         };
+        let spill = match self.spill_folder.is_null() {
+            true => None,
+            // SAFETY: as this function's.
+            false => Some(PathBuf::from(unsafe { border::text(self.spill_folder, "spill_folder")? })),
+        };
         let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let some = |n: u64| (n > 0).then(|| bytes(n));
         let budget = Budget {
@@ -162,6 +174,7 @@ impl perennial_options {
             flash: some(self.flash),
             cache: bytes(self.cache),
             classes: self.classes,
+            spill: spill.map(|folder| Spill { folder, bytes: bytes(self.spill) }),
             step_time: (self.step_time_us > 0).then(|| Duration::from_micros(self.step_time_us)),
             ..Budget::default()
         };

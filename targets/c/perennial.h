@@ -21,6 +21,16 @@
 #include <stdlib.h>
 
 /**
+ * The state has the task now.
+ */
+#define PERENNIAL_TAKEN 0
+
+/**
+ * It had it before; nothing was changed.
+ */
+#define PERENNIAL_ALREADY 1
+
+/**
  * Red, green, blue, 8 bits each.
  */
 #define PERENNIAL_RGB 0
@@ -152,6 +162,11 @@ typedef struct perennial_backbone perennial_backbone;
 typedef struct perennial_background perennial_background;
 
 /**
+ * A signed task.
+ */
+typedef struct perennial_bundle perennial_bundle;
+
+/**
  * Learns classes, task after task. One thread at a time.
  */
 typedef struct perennial_learner perennial_learner;
@@ -244,6 +259,32 @@ typedef struct perennial_progress {
    */
   uint64_t failed;
 } perennial_progress;
+
+/**
+ * What a maker says of a bundle. Set what is not needed to 0.
+ */
+typedef struct perennial_bundle_options {
+  /**
+   * `sizeof(perennial_bundle_options)`.
+   */
+  size_t struct_size;
+  /**
+   * Number of this version of the task; receivers refuse smaller ones than they have had.
+   */
+  uint64_t counter;
+  /**
+   * Seconds since 1970 when it was made.
+   */
+  uint64_t created;
+  /**
+   * Seconds since 1970 after which it is refused, or 0.
+   */
+  uint64_t expires;
+  /**
+   * Where it comes from, in the maker's words; null for nothing.
+   */
+  const char *note;
+} perennial_bundle_options;
 
 /**
  * What a network expects of its images. Start from [`perennial_preprocess_default`].
@@ -456,6 +497,14 @@ typedef struct perennial_options {
    * Bytes of RAM for what is kept of a task's pictures.
    */
   uint64_t cache;
+  /**
+   * A folder for a file without a name, gone with the task, that takes most of what is kept of its pictures; null for none.
+   */
+  const char *spill_folder;
+  /**
+   * Most bytes of that file.
+   */
+  uint64_t spill;
   /**
    * Classes that are planned for.
    */
@@ -708,6 +757,74 @@ perennial_status perennial_background_finish(struct perennial_background **backg
 void perennial_background_destroy(struct perennial_background **background);
 
 /**
+ * Writes to `maker`, of 32 bytes, by whom bundles are that are signed with `secret`, 32 random bytes that stay where they are.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_maker(const uint8_t *secret,
+                                 uint8_t *maker,
+                                 struct perennial_error *error);
+
+/**
+ * Signs what the task that has just ended taught, before it is committed or rolled back. `STATE` where nothing can be shared: the learner was
+ * made without `sharing`, or it is the first task, which others have to have in common.
+ *
+ * Every pointer is valid or null; `secret` has 32 bytes.
+ */
+perennial_status perennial_learner_bundle(struct perennial_learner *learner,
+                                          const struct perennial_preprocess *preprocess,
+                                          const struct perennial_bundle_options *options,
+                                          const uint8_t *secret,
+                                          struct perennial_bundle **out,
+                                          struct perennial_error *error);
+
+/**
+ * Reads a bundle; nothing of it is looked at before its signature holds.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_bundle_read(const uint8_t *content,
+                                       size_t length,
+                                       struct perennial_bundle **out,
+                                       struct perennial_error *error);
+
+/**
+ * The bytes to be sent or stored, as long as the handle lives; who signed them, and their SHA-256, 32 bytes each where not null.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_bundle_bytes(const struct perennial_bundle *bundle,
+                                        const uint8_t **content,
+                                        size_t *length,
+                                        uint8_t *maker,
+                                        uint8_t *id,
+                                        struct perennial_error *error);
+
+/**
+ * Takes a bundle over, after every check and a trial on what is known; committed at once. `makers` are `count` times 32 bytes: who is
+ * trusted. `now` is in seconds since 1970, or 0 where there is no clock: then only bundles that never expire are taken. `name` is another
+ * name for the task, or null. `outcome` is `PERENNIAL_TAKEN` or `PERENNIAL_ALREADY`. `REFUSED` where it would do harm here.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_take(struct perennial_learner *learner,
+                                        const struct perennial_bundle *bundle,
+                                        const struct perennial_preprocess *preprocess,
+                                        const uint8_t *makers,
+                                        size_t count,
+                                        uint64_t now,
+                                        const char *name,
+                                        uint32_t *outcome,
+                                        struct perennial_error *error);
+
+/**
+ * Lets go of a bundle.
+ *
+ * `bundle` is null or the address of a handle.
+ */
+void perennial_bundle_destroy(struct perennial_bundle **bundle);
+
+/**
  * Writes what vision transformers usually expect for images of `side` pixels: short side `side / 0.9`, bicubic, centre crop, mean and
  * deviation 0.5. `struct_size` is `sizeof(perennial_preprocess_options)`.
  *
@@ -820,6 +937,19 @@ perennial_status perennial_learner_task_name(struct perennial_learner *learner,
                                              size_t capacity,
                                              size_t *needed,
                                              struct perennial_error *error);
+
+/**
+ * How task `index` was learned, as JSON: what it takes to learn it again, byte for byte. `UNSUPPORTED` for one that came in a bundle, and
+ * for one that others were made one with.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_task_receipt(struct perennial_learner *learner,
+                                                size_t index,
+                                                char *buffer,
+                                                size_t capacity,
+                                                size_t *needed,
+                                                struct perennial_error *error);
 
 /**
  * Bytes of the committed state, without the backbone, and of its record on a medium at most. Either may be null.
@@ -1012,6 +1142,74 @@ perennial_status perennial_background_finish(struct perennial_background **backg
 void perennial_background_destroy(struct perennial_background **background);
 
 /**
+ * Writes to `maker`, of 32 bytes, by whom bundles are that are signed with `secret`, 32 random bytes that stay where they are.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_maker(const uint8_t *secret,
+                                 uint8_t *maker,
+                                 struct perennial_error *error);
+
+/**
+ * Signs what the task that has just ended taught, before it is committed or rolled back. `STATE` where nothing can be shared: the learner was
+ * made without `sharing`, or it is the first task, which others have to have in common.
+ *
+ * Every pointer is valid or null; `secret` has 32 bytes.
+ */
+perennial_status perennial_learner_bundle(struct perennial_learner *learner,
+                                          const struct perennial_preprocess *preprocess,
+                                          const struct perennial_bundle_options *options,
+                                          const uint8_t *secret,
+                                          struct perennial_bundle **out,
+                                          struct perennial_error *error);
+
+/**
+ * Reads a bundle; nothing of it is looked at before its signature holds.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_bundle_read(const uint8_t *content,
+                                       size_t length,
+                                       struct perennial_bundle **out,
+                                       struct perennial_error *error);
+
+/**
+ * The bytes to be sent or stored, as long as the handle lives; who signed them, and their SHA-256, 32 bytes each where not null.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_bundle_bytes(const struct perennial_bundle *bundle,
+                                        const uint8_t **content,
+                                        size_t *length,
+                                        uint8_t *maker,
+                                        uint8_t *id,
+                                        struct perennial_error *error);
+
+/**
+ * Takes a bundle over, after every check and a trial on what is known; committed at once. `makers` are `count` times 32 bytes: who is
+ * trusted. `now` is in seconds since 1970, or 0 where there is no clock: then only bundles that never expire are taken. `name` is another
+ * name for the task, or null. `outcome` is `PERENNIAL_TAKEN` or `PERENNIAL_ALREADY`. `REFUSED` where it would do harm here.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_take(struct perennial_learner *learner,
+                                        const struct perennial_bundle *bundle,
+                                        const struct perennial_preprocess *preprocess,
+                                        const uint8_t *makers,
+                                        size_t count,
+                                        uint64_t now,
+                                        const char *name,
+                                        uint32_t *outcome,
+                                        struct perennial_error *error);
+
+/**
+ * Lets go of a bundle.
+ *
+ * `bundle` is null or the address of a handle.
+ */
+void perennial_bundle_destroy(struct perennial_bundle **bundle);
+
+/**
  * Writes what vision transformers usually expect for images of `side` pixels: short side `side / 0.9`, bicubic, centre crop, mean and
  * deviation 0.5. `struct_size` is `sizeof(perennial_preprocess_options)`.
  *
@@ -1124,6 +1322,19 @@ perennial_status perennial_learner_task_name(struct perennial_learner *learner,
                                              size_t capacity,
                                              size_t *needed,
                                              struct perennial_error *error);
+
+/**
+ * How task `index` was learned, as JSON: what it takes to learn it again, byte for byte. `UNSUPPORTED` for one that came in a bundle, and
+ * for one that others were made one with.
+ *
+ * Every pointer is valid or null.
+ */
+perennial_status perennial_learner_task_receipt(struct perennial_learner *learner,
+                                                size_t index,
+                                                char *buffer,
+                                                size_t capacity,
+                                                size_t *needed,
+                                                struct perennial_error *error);
 
 /**
  * Bytes of the committed state, without the backbone, and of its record on a medium at most. Either may be null.

@@ -131,9 +131,41 @@ class Preprocess {
         detail::check(perennial_preprocess_frame, own_.get(), &frame, image, length);
     }
 
+    const perennial_preprocess *get() const noexcept { return own_.get(); }
+
   private:
     detail::Own<perennial_preprocess, perennial_preprocess_destroy> own_;
 };
+
+/// A signed task, for other devices or from them.
+class Bundle {
+  public:
+    /// Nothing of it is looked at before its signature holds.
+    explicit Bundle(View<std::uint8_t> content) {
+        perennial_bundle *own = nullptr;
+        detail::check(perennial_bundle_read, content.data(), content.size(), &own);
+        own_.reset(own);
+    }
+    explicit Bundle(perennial_bundle *own) : own_(own) {}
+    /// What is sent or stored, as long as this lives.
+    View<std::uint8_t> bytes() const {
+        const std::uint8_t *content = nullptr;
+        std::size_t length = 0;
+        detail::check(perennial_bundle_bytes, own_.get(), &content, &length, nullptr, nullptr);
+        return {content, length};
+    }
+    const perennial_bundle *get() const noexcept { return own_.get(); }
+
+  private:
+    detail::Own<perennial_bundle, perennial_bundle_destroy> own_;
+};
+
+/// By whom bundles are that are signed with `secret`.
+inline Key maker(const Key &secret) {
+    Key maker{};
+    detail::check(perennial_maker, secret.data(), maker.data());
+    return maker;
+}
 
 /// What a learner knew when it was stored.
 class State {
@@ -225,6 +257,27 @@ class Learner {
     std::string report_json() const {
         return detail::text([this](char *buffer, std::size_t capacity, std::size_t *needed) {
             detail::check(perennial_learner_report_json, own_.get(), buffer, capacity, needed);
+        });
+    }
+    /// What the task that has just ended taught, signed.
+    Bundle bundle(const Preprocess &preprocess, const perennial_bundle_options &options, const Key &secret) {
+        perennial_bundle *bundle = nullptr;
+        detail::check(perennial_learner_bundle, own_.get(), preprocess.get(), &options, secret.data(), &bundle);
+        return Bundle(bundle);
+    }
+    /// Takes over what one of `makers` signed; false where it was there already.
+    bool take(const Bundle &bundle, const Preprocess &preprocess, View<Key> makers, std::uint64_t now,
+              const char *name = nullptr) {
+        std::uint32_t outcome = 0;
+        const std::uint8_t *first = makers.size() > 0 ? makers.data()->data() : nullptr;
+        detail::check(perennial_learner_take, own_.get(), bundle.get(), preprocess.get(), first, makers.size(), now,
+                      name, &outcome);
+        return outcome == PERENNIAL_TAKEN;
+    }
+    /// How task `index` was learned, as JSON.
+    std::string task_receipt(std::size_t index) const {
+        return detail::text([&](char *buffer, std::size_t capacity, std::size_t *needed) {
+            detail::check(perennial_learner_task_receipt, own_.get(), index, buffer, capacity, needed);
         });
     }
     void commit(bool anyway = false) { detail::check(perennial_learner_commit, own_.get(), std::uint32_t{anyway}); }

@@ -521,6 +521,107 @@ static void with_storage(const perennial_backbone *backbone, const size_t shape[
     perennial_state_destroy(NULL);
 }
 
+/* One learns a task and signs what it taught; another, which began from the same state, takes it over. */
+static void with_bundles(const perennial_backbone *backbone, const size_t shape[3], const char *folder) {
+    uint8_t secret[32] = {9, 8, 7}, makers[2][32], id[32], zero[32] = {0};
+    perennial_preprocess_options pixels;
+    perennial_preprocess *preprocess = NULL, *other = NULL;
+    perennial_options options = small();
+    perennial_bundle_options said;
+    perennial_learner *maker = NULL, *taker = NULL;
+    perennial_state *state = NULL;
+    perennial_bundle *bundle = NULL, *read = NULL;
+    perennial_prediction *answers = malloc(COUNT * sizeof *answers);
+    float *images = pictures(shape, COUNT, 1, 77);
+    const char *labels[COUNT];
+    const uint8_t *content = NULL;
+    uint8_t *copy;
+    size_t length = 0, classes = 0, needed = 0;
+    uint32_t outcome = 99;
+    char path[1024], text[2048];
+    snprintf(path, sizeof path, "%s/common.state", folder);
+    options.sharing = 1;
+    options.spill_folder = folder;
+    options.spill = 1 << 20;
+    options.cache = 1 << 16;
+    GOOD(perennial_preprocess_default(&pixels, sizeof pixels, (uint32_t)shape[1], &error));
+    GOOD(perennial_preprocess_create(backbone, &pixels, &preprocess, &error));
+    pixels.mean[0] = 0.1f;
+    GOOD(perennial_preprocess_create(backbone, &pixels, &other, &error));
+    GOOD(perennial_maker(secret, makers[1], &error));
+    memset(makers[0], 0x11, sizeof makers[0]);
+    GOOD(perennial_maker(makers[0], makers[0], &error));
+    BAD(perennial_maker(NULL, makers[1], &error), INVALID_ARGUMENT, "secret is null");
+
+    GOOD(perennial_learner_create(backbone, &options, NULL, &maker, &error));
+    teach(maker, shape, 0);
+    GOOD(perennial_learner_save_file(maker, path, NULL, &error));
+    GOOD(perennial_state_load_file(path, NULL, &state, &error));
+    GOOD(perennial_learner_create(backbone, &options, state, &taker, &error));
+    perennial_state_destroy(&state);
+    memset(&said, 0, sizeof said);
+    said.struct_size = sizeof said;
+    said.counter = 1;
+    said.note = "cell 4";
+    BAD(perennial_learner_bundle(maker, preprocess, &said, secret, &bundle, &error), STATE, "no task has just ended");
+    label(1, labels);
+    GOOD(perennial_learner_begin_task(maker, "cam", &error));
+    GOOD(perennial_learner_observe(maker, images, COUNT, labels, NULL, &error));
+    GOOD(perennial_learner_end_task(maker, NULL, &error));
+    BAD(perennial_learner_bundle(maker, NULL, &said, secret, &bundle, &error), INVALID_ARGUMENT, "preprocess is null");
+    BAD(perennial_learner_bundle(maker, preprocess, NULL, secret, &bundle, &error), INVALID_ARGUMENT, "options is null");
+    BAD(perennial_learner_bundle(maker, preprocess, &said, NULL, &bundle, &error), INVALID_ARGUMENT, "secret is null");
+    BAD(perennial_learner_bundle(maker, preprocess, &said, secret, NULL, &error), INVALID_ARGUMENT, "out is null");
+    GOOD(perennial_learner_bundle(maker, preprocess, &said, secret, &bundle, &error));
+    GOOD(perennial_learner_commit(maker, 1, &error));
+
+    GOOD(perennial_bundle_bytes(bundle, &content, &length, zero, id, &error));
+    CHECK(length > 100 && memcmp(content, "PRNB", 4) == 0 && memcmp(zero, makers[1], 32) == 0);
+    BAD(perennial_bundle_bytes(bundle, NULL, &length, NULL, NULL, &error), INVALID_ARGUMENT, "content is null");
+    BAD(perennial_bundle_bytes(NULL, &content, &length, NULL, NULL, &error), INVALID_ARGUMENT, "bundle is null");
+    copy = malloc(length);
+    memcpy(copy, content, length);
+    copy[length - 1] ^= 1;
+    BAD(perennial_bundle_read(copy, length, &read, &error), CORRUPT, "signature");
+    BAD(perennial_bundle_read(copy, 20, &read, &error), CORRUPT, "no bundle");
+    copy[length - 1] ^= 1;
+    GOOD(perennial_bundle_read(copy, length, &read, &error));
+    free(copy);
+
+    BAD(perennial_learner_take(taker, read, preprocess, makers[0], 1, 0, NULL, &outcome, &error), MISMATCH, "trust");
+    BAD(perennial_learner_take(taker, read, other, makers[0], 2, 0, NULL, &outcome, &error), MISMATCH, "preprocess");
+    BAD(perennial_learner_take(taker, NULL, preprocess, makers[0], 2, 0, NULL, &outcome, &error), INVALID_ARGUMENT, "bundle is null");
+    BAD(perennial_learner_take(taker, read, preprocess, NULL, 2, 0, NULL, &outcome, &error), INVALID_ARGUMENT, "makers is null");
+    BAD(perennial_learner_take(taker, read, preprocess, makers[0], 2, 0, NULL, NULL, &error), INVALID_ARGUMENT, "outcome is null");
+    GOOD(perennial_learner_counts(taker, &classes, NULL, &error));
+    CHECK(classes == 2);
+    GOOD(perennial_learner_take(taker, read, preprocess, makers[0], 2, 0, "from cell 4", &outcome, &error));
+    CHECK(outcome == PERENNIAL_TAKEN);
+    GOOD(perennial_learner_counts(taker, &classes, NULL, &error));
+    CHECK(classes == 4);
+    GOOD(perennial_learner_predict(taker, images, COUNT, answers, sizeof *answers, &error));
+    CHECK(right(answers, COUNT, 1) >= COUNT - 2);
+    GOOD(perennial_learner_take(taker, read, preprocess, makers[0], 2, 0, NULL, &outcome, &error));
+    CHECK(outcome == PERENNIAL_ALREADY);
+    GOOD(perennial_learner_task_name(taker, 1, text, sizeof text, &needed, &error));
+    CHECK(strcmp(text, "from cell 4") == 0);
+    BAD(perennial_learner_task_receipt(taker, 1, text, sizeof text, &needed, &error), UNSUPPORTED, "bundle");
+    GOOD(perennial_learner_task_receipt(maker, 1, text, sizeof text, &needed, &error));
+    CHECK(strstr(text, "\"passes\":1") != NULL && strlen(text) + 1 == needed);
+    BAD(perennial_learner_task_receipt(maker, 9, text, sizeof text, &needed, &error), NOT_FOUND, "no task 9");
+
+    perennial_bundle_destroy(&bundle);
+    perennial_bundle_destroy(&bundle);
+    perennial_bundle_destroy(&read);
+    perennial_bundle_destroy(NULL);
+    perennial_preprocess_destroy(&preprocess);
+    perennial_preprocess_destroy(&other);
+    perennial_learner_destroy(&maker);
+    perennial_learner_destroy(&taker);
+    free(answers);
+    free(images);
+}
+
 static void with_background(const size_t shape[3], perennial_learner **learner) {
     perennial_background *background = NULL;
     perennial_background_options options;
@@ -634,6 +735,7 @@ int main(int count, char **arguments) {
     with_long_names(shape, learner);
     with_storage(backbone, shape, learner, arguments[2]);
     with_forgetting(shape, learner);
+    with_bundles(backbone, shape, arguments[2]);
     with_background(shape, &learner);
     /* Errors that nobody wants, and ones without a size. */
     memset(&unsized_error, 0, sizeof unsized_error);

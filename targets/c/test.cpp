@@ -86,6 +86,27 @@ int main(int count, char **arguments) {
                           sizeof(perennial_prediction)) == 0,
               "a stored learner answers otherwise");
 
+        options.sharing = 1;
+        perennial::Learner sharing(backbone, options, &state);
+        const std::vector<const char *> names = {"far", "near", "far", "near", "far", "near", "far", "near"};
+        std::vector<float> striped = pictures(names.size(), size, 1);
+        for (std::size_t i = 0; i < striped.size(); i++) {
+            striped[i] *= i / 8 % 2 ? -1.0f : 1.0f;
+        }
+        sharing.begin_task("near");
+        sharing.observe(striped, names);
+        sharing.end_task();
+        perennial_bundle_options said{};
+        said.struct_size = sizeof said;
+        said.counter = 1;
+        const perennial::Key secret{1, 2, 3};
+        const std::vector<perennial::Key> makers = {perennial::maker(secret)};
+        const perennial::Bundle bundle = sharing.bundle(preprocess, said, secret);
+        check(other.take(perennial::Bundle(bundle.bytes()), preprocess, makers, 0), "a bundle is not taken");
+        check(!other.take(bundle, preprocess, makers, 0), "a bundle is taken twice");
+        check(other.tasks() == std::vector<std::string>{"light", "near"}, "the task of a bundle");
+        check(other.task_receipt(0).find("passes") != std::string::npos, "a receipt");
+
         perennial::Background background(std::move(learner));
         const std::vector<const char *> more = {"grey", "white", "grey", "white", "grey", "white", "grey", "white"};
         background.teach("white", pictures(more.size(), size, 2), more, 2);

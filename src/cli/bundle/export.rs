@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::options::Lesson;
 use super::super::{Global, learn, options, show};
 use super::Signing;
+use crate::bundle::preprocessing;
 use crate::error::Result;
 use crate::learner::Learner;
 
@@ -38,7 +39,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let engine = options::engine(global)?;
     let mut learner = Learner::builder(backbone).engine(engine).resume(state).sharing(true).build()?;
     let (report, _) = learn::teach(global, &mut learner, &args.lesson.task, &data, &preprocess, 1)?;
-    let bundle = args.signing.write(&learner, super::preprocessing(&preprocess)?, &key, &args.out)?;
+    let bundle = args.signing.write(&learner, preprocessing(&preprocess)?, &key, &args.out)?;
     if global.json {
         return show::json(
             &json!({ "out": args.out, "id": bundle.id(), "bytes": bundle.bytes().len(), "report": report }),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::options::{Learned, Pixels};
 use super::super::{Global, show};
 use super::now;
-use crate::bundle::{Bundle, Here, Intake, Limits, Outcome, Trust, intake};
+use crate::bundle::{Bundle, Here, Intake, Limits, Outcome, Trust, intake, preprocessing};
 use crate::data::Dataset;
 use crate::error::{Context, Result};
 use crate::learner::Nearest;
@@ -52,7 +52,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let preprocess = args.pixels.resolve(global, &backbone, &args.learned.backbone, &Dataset::default())?;
     let here = Here {
         backbone: backbone.sha256(),
-        preprocessing: super::preprocessing(&preprocess)?,
+        preprocessing: preprocessing(&preprocess)?,
         now: now(),
         rename: args.rename.clone(),
     };

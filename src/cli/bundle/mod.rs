@@ -11,7 +11,6 @@ use clap::Subcommand;
 pub(super) use signing::Signing;
 
 use super::Global;
-use crate::data::Preprocess;
 use crate::error::Result;
 
 /// Options of `bundle`.
@@ -56,12 +55,6 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
         Command::Verify(args) => show::verify(global, args),
         Command::Import(args) => import::run(global, args),
     }
-}
-
-/// SHA-256 of how pictures become pixels.
-pub(super) fn preprocessing(preprocess: &Preprocess) -> Result<[u8; 32]> {
-    use sha2::{Digest, Sha256};
-    Ok(Sha256::digest(crate::store::encoded(preprocess)?).into())
 }
 
 /// Seconds since 1970; 0 on a clock that is not set.
