@@ -4,7 +4,8 @@
 #   fuzz/run.sh [SECONDS] [TARGET]..        60 seconds, all targets
 #
 # Ends with an error when an input crashes a target, hangs it, or makes it take too much memory. New inputs are found in
-# $FUZZ_WORK (a temporary folder if it is not set) and are not added to the corpus. Needs stable Rust and a C++ compiler.
+# $FUZZ_WORK (a temporary folder if it is not set) and are not added to the corpus. $FUZZ_SEED chooses what is tried, and is another at every
+# run if it is not set. Needs stable Rust and a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds="${1:-60}"
@@ -27,7 +28,7 @@ echo "built in $((SECONDS - started)) s"
 
 fuzz() { # target
     mkdir -p "$work/$1/corpus" "$work/$1/found"
-    local options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$work/$1/found/")
+    local options=(-max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -seed="${FUZZ_SEED:-0}" -print_final_stats=1 -artifact_prefix="$work/$1/found/")
     if [ -f "$1.dict" ]; then options+=(-dict="$1.dict"); fi
     # One thread of the library's beside another target's.
     RAYON_NUM_THREADS=1 "$target_dir/$host/release/$1" "${options[@]}" "$work/$1/corpus" "corpus/$1" >"$work/$1/log" 2>&1 ||

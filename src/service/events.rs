@@ -47,9 +47,9 @@ impl Events {
         self.held.push_back(Event { at: now(), kind, text: text.into() });
     }
 
-    /// Lets go of what names one of `tasks`.
-    pub fn forget(&mut self, tasks: &[String]) {
-        self.held.retain(|event| !tasks.iter().any(|task| event.text.contains(task.as_str())));
+    /// Lets go of what names one of `names`.
+    pub fn forget(&mut self, names: &[String]) {
+        self.held.retain(|event| !names.iter().any(|name| event.text.contains(name.as_str())));
     }
 
     /// The newest first.

@@ -10,8 +10,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `desk` | [`Desk`]: everything the service does, without HTTP |
-//! | `lesson`, `stage` | a lesson on the learner's thread; what the learner is doing, and what may be asked of it then |
+//! | `desk` | [`Desk`]: everything the service does, without HTTP; frames and labels |
+//! | `lesson`, `stage` | lessons, decisions and forgetting, on the learner's thread; what it is doing, and what may be asked of it then |
 //! | `answer`, `status` | what is said of a frame, and of everything else |
 //! | `recent`, `examples`, `history`, `events` | what is held in memory, each with its limit |
 //! | `picture` | the body of a request to pixels |
@@ -43,8 +43,9 @@ mod stage;
 mod status;
 
 pub use answer::{Answer, Ranked};
-pub use desk::{Desk, Keep, Limits};
+pub use desk::{Desk, Limits};
 pub use guard::Token;
+pub use lesson::Keep;
 pub use listen::{Listen, serve};
 pub use picture::Asked;
 pub use recent::RecentFrame;

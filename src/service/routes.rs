@@ -41,9 +41,10 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tower_http::timeout::TimeoutLayer;
 
-use super::desk::{Desk, Keep};
+use super::desk::Desk;
 use super::guard::Token;
 use super::history::Second;
+use super::lesson::Keep;
 use super::picture::Asked;
 use super::recent::RecentFrame;
 use super::reply::Refusal;
