@@ -39,4 +39,7 @@ for file in perennial.pc perennial-config.cmake perennial-config-version.cmake; 
     [ "$file" = perennial.pc ] && to="$prefix/lib/pkgconfig"
     sed -e "s|@VERSION@|$version|g" -e "s|@MAJOR@|$major|g" "targets/c/$file.in" >"$to/$file"
 done
-echo "installed $version in $prefix"
+for file in "libperennial.so.$version" libperennial.a; do
+    echo "$(stat -c %s "$prefix/lib/$file" | numfmt --to=si --format=%.1f)B $file"
+done
+echo "installed $version${target:+ for $target} in $prefix"
