@@ -142,7 +142,7 @@ impl Desk {
     /// Keeps the task that is undecided, whatever speaks against it, and saves it.
     ///
     /// # Errors
-    /// [`State`](crate::ErrorKind::State) where none is; as [`Learner::commit_anyway`] and [`Place::save`].
+    /// [`State`](crate::ErrorKind::State) where none is; as [`Learner::commit_anyway`] and [`Place::save`](crate::store::Place::save).
     pub fn commit(&self) -> Result<()> {
         self.decide(|shared, learner, task| {
             learner.commit_anyway()?;
@@ -191,7 +191,7 @@ impl Desk {
     /// medium can.
     ///
     /// # Errors
-    /// As [`Learner::forget_class`], [`Learner::forget_task`] and [`Place::save`]; [`State`](crate::ErrorKind::State) while something
+    /// As [`Learner::forget_class`], [`Learner::forget_task`] and [`Place::save`](crate::store::Place::save); [`State`](crate::ErrorKind::State) while something
     /// else is going on.
     pub fn forget(&self, name: &str, is_task: bool) -> Result<Forgotten> {
         {
