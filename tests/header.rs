@@ -46,10 +46,8 @@ fn made() -> String {
         },
         ..Config::default()
     };
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(root().join("src/ffi")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let builder = files.into_iter().fold(Builder::new().with_config(config), Builder::with_src);
+    // The other files are found from there.
+    let builder = Builder::new().with_config(config).with_src(root().join("src/ffi/mod.rs"));
     let mut text = Vec::new();
     builder.generate().unwrap().write(&mut text);
     String::from_utf8(text).unwrap()
@@ -65,16 +63,18 @@ fn the_header_is_what_the_source_makes() {
     assert!(committed == made, "{} is stale; see the top of tests/header.rs", path.display());
 }
 
-/// The source's functions stand in the header, all of them.
+/// The source's functions stand in the header, all of them, once each.
 #[test]
-fn every_function_is_in_the_header() {
+fn every_function_is_in_the_header_once() {
     let header = made();
     let mut functions = 0;
     for entry in std::fs::read_dir(Path::new(&root()).join("src/ffi")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         for part in text.split("extern \"C\" fn perennial_").skip(1) {
             let name = part.split('(').next().unwrap();
-            assert!(header.contains(&format!("perennial_{name}(")), "perennial_{name} is not in the header");
+            let times = header.matches(&format!(" perennial_{name}(")).count()
+                + header.matches(&format!("*perennial_{name}(")).count();
+            assert_eq!(times, 1, "perennial_{name} in the header");
             functions += 1;
         }
     }
