@@ -7,7 +7,7 @@ use std::time::Instant;
 use ndarray::{Array4, ArrayView4};
 
 use super::answer::Answer;
-use super::events::{Events, now};
+use super::events::{Events, Kind, now};
 use super::examples::{Example, Examples};
 use super::history::{History, Second};
 use super::metrics::Metrics;
@@ -17,7 +17,7 @@ use super::stage::Stage;
 use super::status::Status;
 use crate::background::{Background, Options};
 use crate::data::Picture;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::eval::memory;
 use crate::frame::{Preprocess, Scratch};
 use crate::learner::{Learner, Model, Predictor, Scored};
@@ -76,12 +76,20 @@ pub struct Held {
     pub lesson: BTreeSet<u64>,
     /// Why what was kept last is not saved.
     pub unsaved: Option<String>,
+    /// Commits when something was forgotten last; older states may name it.
+    pub forgotten: u64,
 }
 
 impl Shared {
     /// Held for short times only, and never while something else is waited for.
     pub(super) fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what happened, and counts it.
+    pub(super) fn tell(&self, kind: Kind, text: impl Into<String>) {
+        self.metrics.happened(kind);
+        self.held().events.push(kind, text);
     }
 
     /// Levels `[n, height, width, 3]` as images of the network.
@@ -132,6 +140,7 @@ impl Desk {
             events: Events::default(),
             lesson: BTreeSet::new(),
             unsaved: None,
+            forgotten: 0,
         };
         let (predictor, held, metrics) = (learner.predictor(), Mutex::new(held), Metrics::new());
         let shared = Arc::new(Shared { predictor, preprocess, place, facts, limits, held, metrics });
@@ -141,11 +150,20 @@ impl Desk {
     /// Looks at a frame.
     ///
     /// # Errors
-    /// As [`Asked::read`] and [`Model::encode`].
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for one with a label; as [`Asked::read`] and [`Model::encode`].
     pub fn look(&self, asked: &Asked, body: &[u8]) -> Result<RecentFrame> {
+        if asked.label.is_some() {
+            crate::bail!(InvalidArgument, "a frame with a label is an example; send it to /v1/examples");
+        }
         let rgb: Arc<[u8]> = asked.read(body, &self.shared.preprocess, &mut Scratch::new())?.into();
-        let answer = self.answer(&rgb)?;
+        let mut answer = self.answer(&rgb)?;
         let mut held = self.shared.held();
+        // What was forgotten meanwhile is not named afterwards.
+        while answer.as_ref().is_some_and(|answer| answer.commits < held.forgotten) {
+            drop(held);
+            answer = self.answer(&rgb)?;
+            held = self.shared.held();
+        }
         if let Some(answer) = &answer {
             self.shared.metrics.answered(answer);
             held.history.answered(answer);
@@ -161,10 +179,7 @@ impl Desk {
         let model = self.shared.predictor.model();
         let began = Instant::now();
         let images: Array4<f32> = self.shared.images(std::iter::once(rgb))?;
-        let scored = match score(&model, images.view()) {
-            Err(e) if e.kind() == ErrorKind::State => return Ok(None),
-            scored => scored?,
-        };
+        let scored = score(&model, images.view())?;
         Ok(scored.map(|scored| Answer::new(&model, scored, 1e3 * began.elapsed().as_secs_f64())))
     }
 
@@ -281,9 +296,10 @@ impl Desk {
 
     /// Ends a second of the history.
     pub fn tick(&self) {
+        let resident = memory::rss_bytes();
         let mut held = self.shared.held();
         let learning = matches!(held.stage, Stage::Learning { .. });
-        held.history.tick(memory::rss_bytes(), learning);
+        held.history.tick(resident, learning);
     }
 }
 

@@ -33,6 +33,18 @@ pub enum Kind {
     Failed,
 }
 
+impl Kind {
+    /// As in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Learned => "learned",
+            Self::TakenBack => "taken_back",
+            Self::Forgotten => "forgotten",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The last few events, the newest last.
 #[derive(Default)]
 pub struct Events {

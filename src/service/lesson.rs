@@ -30,16 +30,12 @@ impl Teaching {
     /// Learns, and says in the stage and the events what came of it. Examples go on waiting unless the task is kept.
     pub fn run(&self, shared: &Shared, learner: &mut Learner) {
         let ended = self.learn(shared, learner).and_then(|report| self.end(shared, learner, report));
-        shared.metrics.lesson(&ended);
-        let mut held = shared.held();
-        held.stage = match ended {
-            Ok(stage) => stage,
-            Err(e) => {
-                let kind = if e.kind() == ErrorKind::Interrupted { Kind::TakenBack } else { Kind::Failed };
-                held.events.push(kind, format!("{}: {e}", self.task));
-                Stage::Ready
-            }
-        };
+        let stage = ended.unwrap_or_else(|e| {
+            let kind = if e.kind() == ErrorKind::Interrupted { Kind::TakenBack } else { Kind::Failed };
+            shared.tell(kind, format!("{}: {e}", self.task));
+            Stage::Ready
+        });
+        shared.held().stage = stage;
     }
 
     fn learn(&self, shared: &Shared, learner: &mut Learner) -> Result<TaskReport> {
@@ -63,12 +59,9 @@ impl Teaching {
             return Ok(Stage::Undecided { task: self.task.clone(), against, verdict });
         }
         match learner.settle()? {
-            Some(why) => shared.held().events.push(Kind::TakenBack, format!("{}: {why}", self.task)),
-            None => {
-                shared.kept(&self.task);
-                // What could not be saved is told in the status.
-                let _ = shared.save(learner);
-            }
+            Some(why) => shared.tell(Kind::TakenBack, format!("{}: {why}", self.task)),
+            // What could not be saved is told in the status.
+            None => drop(shared.kept(learner, &self.task)),
         }
         Ok(Stage::Ready)
     }
@@ -81,21 +74,24 @@ impl Shared {
         let saved = self.place.save(self.facts.sha256, state.commits, state).map(drop);
         // Kept in memory all the same, whatever kept the medium from taking it.
         let saved = saved.map_err(|e| crate::err!(Io, "kept, but not saved").caused_by(e));
-        let mut held = self.held();
-        held.unsaved = saved.as_ref().err().map(ToString::to_string);
-        if let Some(why) = held.unsaved.clone() {
-            held.events.push(Kind::Failed, format!("{} was not written: {why}", self.place));
+        if let Err(why) = &saved {
+            self.tell(Kind::Failed, format!("{} was not written: {why}", self.place));
         }
+        self.held().unsaved = saved.as_ref().err().map(ToString::to_string);
         saved
     }
 
-    /// Lets go of the pictures of a task that was kept.
-    pub(super) fn kept(&self, task: &str) {
-        let mut held = self.held();
-        let learned = std::mem::take(&mut held.lesson);
-        held.examples.remove_all(&learned);
-        held.recent.unlabel_all(&learned);
-        held.events.push(Kind::Learned, task);
+    /// Saves a task that was kept, lets go of its pictures, and says so.
+    fn kept(&self, learner: &Learner, task: &str) -> Result<()> {
+        let saved = self.save(learner);
+        {
+            let mut held = self.held();
+            let learned = std::mem::take(&mut held.lesson);
+            held.examples.remove_all(&learned);
+            held.recent.unlabel_all(&learned);
+        }
+        self.tell(Kind::Learned, task);
+        saved
     }
 }
 
@@ -110,13 +106,12 @@ impl Desk {
         if epochs == 0 {
             crate::bail!(InvalidArgument, "a lesson has one pass or more");
         }
-        let known = self.shared.predictor.model();
-        if known.state().tasks.iter().any(|old| old.name == task) {
-            crate::bail!(InvalidArgument, "there is a task {task:?} already; choose another name");
-        }
         let examples = {
             let mut held = self.shared.held();
             held.stage.is_ready()?;
+            if self.shared.predictor.model().state().tasks.iter().any(|old| old.name == task) {
+                crate::bail!(InvalidArgument, "there is a task {task:?} already; choose another name");
+            }
             if held.examples.all().is_empty() {
                 crate::bail!(InvalidArgument, "there is nothing to learn; label some frames first");
             }
@@ -144,10 +139,9 @@ impl Desk {
     /// # Errors
     /// [`State`](crate::ErrorKind::State) where none is; as [`Learner::commit_anyway`] and [`Place::save`](crate::store::Place::save).
     pub fn commit(&self) -> Result<()> {
-        self.decide(|shared, learner, task| {
+        self.busy(Stage::undecided, |shared, learner, task| {
             learner.commit_anyway()?;
-            shared.kept(task);
-            shared.save(learner)
+            shared.kept(learner, &task)
         })
     }
 
@@ -156,34 +150,10 @@ impl Desk {
     /// # Errors
     /// [`State`](crate::ErrorKind::State) where none is.
     pub fn rollback(&self) -> Result<()> {
-        self.decide(|shared, learner, task| {
+        self.busy(Stage::undecided, |shared, learner, task| {
             learner.rollback()?;
-            shared.held().events.push(Kind::TakenBack, task);
+            shared.tell(Kind::TakenBack, task);
             Ok(())
-        })
-    }
-
-    fn decide(
-        &self,
-        how: impl FnOnce(&Shared, &mut Learner, &str) -> Result<()> + Send + 'static,
-    ) -> Result<()> {
-        let undecided = {
-            let mut held = self.shared.held();
-            match std::mem::replace(&mut held.stage, Stage::Busy) {
-                undecided @ Stage::Undecided { .. } => undecided,
-                other => {
-                    held.stage = other;
-                    crate::bail!(State, "there is nothing to decide; learn something first");
-                }
-            }
-        };
-        self.busy(move |shared, learner| {
-            let Stage::Undecided { task, .. } = &undecided else { return (Ok(()), Stage::Ready) };
-            let before = learner.state().commits;
-            let done = how(shared, learner, task);
-            // What was refused is still to be decided; what was kept and not saved is kept.
-            let decided = done.is_ok() || learner.state().commits > before;
-            (done, if decided { Stage::Ready } else { undecided })
         })
     }
 
@@ -194,26 +164,32 @@ impl Desk {
     /// As [`Learner::forget_class`], [`Learner::forget_task`] and [`Place::save`](crate::store::Place::save); [`State`](crate::ErrorKind::State) while something
     /// else is going on.
     pub fn forget(&self, name: &str, is_task: bool) -> Result<Forgotten> {
-        {
-            let mut held = self.shared.held();
-            held.stage.is_ready()?;
-            held.stage = Stage::Busy;
-        }
         let name = name.to_string();
-        self.busy(move |shared, learner| (forget(shared, learner, &name, is_task), Stage::Ready))
+        self.busy(Stage::is_ready, move |shared, learner, ()| forget(shared, learner, &name, is_task))
     }
 
-    /// Does something short on the learner's thread, and waits for it. The stage is what it leaves.
-    fn busy<T: Send + 'static>(
+    /// Does something short on the learner's thread, and waits for it. `may` reads from the stage what the work needs, or refuses it.
+    fn busy<W: Send + 'static, T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Shared, &mut Learner) -> (Result<T>, Stage) + Send + 'static,
+        may: impl FnOnce(&Stage) -> Result<W>,
+        work: impl FnOnce(&Shared, &mut Learner, W) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let shared = self.shared.clone();
+        let (with, before) = {
+            let mut held = self.shared.held();
+            (may(&held.stage)?, std::mem::replace(&mut held.stage, Stage::Busy))
+        };
+        let (shared, again) = (self.shared.clone(), before.clone());
         let ticket = self.background.submit(move |learner| {
-            let (done, stage) = work(&shared, learner);
-            shared.held().stage = stage;
+            let commits = learner.state().commits;
+            let done = work(&shared, learner, with);
+            // What was refused is still to be decided; what was kept and not saved is kept.
+            let ended = done.is_ok() || learner.state().commits > commits;
+            shared.held().stage = if ended { Stage::Ready } else { before };
             done
         });
+        if ticket.is_err() {
+            self.shared.held().stage = again;
+        }
         ticket?.wait()?
     }
 }
@@ -226,13 +202,13 @@ fn forget(shared: &Shared, learner: &mut Learner, name: &str, is_task: bool) -> 
     {
         let mut held = shared.held();
         held.examples.forget(&forgotten.classes);
-        held.recent.forget(&forgotten.classes);
+        held.recent.forget(&forgotten);
+        held.forgotten = learner.state().commits;
         held.events.forget(&forgotten.tasks);
         held.events.forget(&forgotten.classes);
-        // No name: it would outlive what it names.
-        held.events.push(Kind::Forgotten, format!("{} of what was known", forgotten.classes.len()));
     }
-    shared.save(learner)?;
-    shared.place.compact()?;
-    Ok(forgotten)
+    let saved = shared.save(learner).and_then(|()| shared.place.compact().map(drop));
+    // No name: it would outlive what it names.
+    shared.tell(Kind::Forgotten, format!("{} of what was known", forgotten.classes.len()));
+    saved.map(|()| forgotten)
 }

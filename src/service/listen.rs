@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::desk::Desk;
 use super::guard::Token;
-use super::routes::{Takes, router};
+use super::routes::{Door, Takes, router};
 use crate::error::{Context, Result};
 
 /// How long requests may go on after a signal.
@@ -66,16 +66,16 @@ pub fn serve(desk: &Arc<Desk>, listen: &Listen, ready: impl FnOnce(Option<Socket
 async fn run(desk: &Arc<Desk>, listen: &Listen, ready: impl FnOnce(Option<SocketAddr>)) -> Result<()> {
     let (stop, stopped) = watch::channel(());
     let mut servers = JoinSet::new();
-    let mut address = None;
+    let (door, mut address) = (Arc::new(Door::new(desk.clone(), listen.takes)), None);
     if let Some((http, token)) = &listen.http {
         let listener = loopback(*http).await?;
         address = Some(listener.local_addr()?);
-        let app = router(desk.clone(), listen.takes, Some(token.clone()));
+        let app = router(door.clone(), Some(token.clone()));
         servers.spawn(answer(listener, app, stopped.clone()));
     }
     if let Some(path) = &listen.socket {
         let listener = bound(path).await.at(|| path.display().to_string())?;
-        let app = router(desk.clone(), listen.takes, None);
+        let app = router(door, None);
         servers.spawn(answer(listener, app, stopped));
     }
     ready(address);
@@ -159,8 +159,14 @@ async fn loopback(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.at(|| address.to_string())
 }
 
-/// A socket at `path` that only its owner can open. It takes the place of one that nobody listens on any more.
+/// A socket at `path` that only its owner can open. It takes the place of one that nobody listens on any more, and of nothing else.
 async fn bound(path: &Path) -> Result<UnixListener> {
+    if path.symlink_metadata().is_ok_and(|old| !old.file_type().is_socket()) {
+        crate::bail!(
+            InvalidArgument,
+            "there is something else there, which is left alone; choose another path for the socket"
+        );
+    }
     if tokio::net::UnixStream::connect(path).await.is_ok() {
         crate::bail!(State, "a service listens there already; end it, or choose another socket");
     }

@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::answer::Answer;
+use super::events::Kind;
 use super::stage::Stage;
 use super::status::Status;
 use crate::error::Result;
@@ -22,14 +23,14 @@ pub struct Metrics {
     answers: Counter,
     unknown: Counter,
     seconds: Histogram,
-    lessons: Family<Outcome, Counter>,
+    events: Family<Of, Counter>,
     refused: Counter,
     gauges: Gauges,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Outcome {
-    outcome: &'static str,
+struct Of {
+    kind: &'static str,
 }
 
 /// Read from the status when somebody asks.
@@ -49,13 +50,17 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("perennial");
         let (answers, unknown, refused) = (Counter::default(), Counter::default(), Counter::default());
-        let (seconds, lessons) = (Histogram::new(BUCKETS), Family::<Outcome, Counter>::default());
+        let (seconds, events) = (Histogram::new(BUCKETS), Family::<Of, Counter>::default());
         let gauges = Gauges::default();
         registry.register("answers", "Frames that were answered", answers.clone());
         registry.register("unknown", "Frames that looked like nothing known", unknown.clone());
         registry.register("refused", "Requests that came too fast", refused.clone());
         registry.register_with_unit("answer", "Time of an answer", Unit::Seconds, seconds.clone());
-        registry.register("lessons", "Lessons by what came of them", lessons.clone());
+        registry.register(
+            "events",
+            "Tasks that were learned or taken back, and what else happened",
+            events.clone(),
+        );
         registry.register("classes", "Classes that are known", gauges.classes.clone());
         registry.register("tasks", "Tasks that are known", gauges.tasks.clone());
         registry.register("waiting", "Examples that wait to be learned", gauges.waiting.clone());
@@ -64,7 +69,7 @@ impl Metrics {
         registry.register_with_unit("resident", "RAM of the process", Unit::Bytes, gauges.resident.clone());
         registry.register("learning", "Whether a lesson is going on", gauges.learning.clone());
         registry.register("unsaved", "Whether what was kept could not be written", gauges.unsaved.clone());
-        Self { registry, answers, unknown, seconds, lessons, refused, gauges }
+        Self { registry, answers, unknown, seconds, events, refused, gauges }
     }
 
     pub fn answered(&self, answer: &Answer) {
@@ -73,13 +78,8 @@ impl Metrics {
         self.seconds.observe(answer.milliseconds / 1e3);
     }
 
-    pub fn lesson(&self, ended: &Result<Stage>) {
-        let outcome = match ended {
-            Ok(Stage::Undecided { .. }) => "undecided",
-            Ok(_) => "decided",
-            Err(_) => "failed",
-        };
-        self.lessons.get_or_create(&Outcome { outcome }).inc();
+    pub fn happened(&self, kind: Kind) {
+        self.events.get_or_create(&Of { kind: kind.name() }).inc();
     }
 
     pub fn refused(&self) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::answer::Answer;
+use crate::learner::Forgotten;
 
 /// A frame that is still held.
 #[derive(Clone, Serialize)]
@@ -60,13 +61,17 @@ impl RecentFrames {
         self.frames.iter_mut().filter(|frame| ids.contains(&frame.id)).for_each(|frame| frame.label = None);
     }
 
-    /// Lets go of every frame that was labelled with one of `classes` or taken for one.
-    pub fn forget(&mut self, classes: &[String]) {
-        let known = |name: &String| classes.contains(name);
+    /// Lets go of every frame that was labelled with a class of `forgotten` or taken for one, and of its name among the others of an
+    /// answer.
+    pub fn forget(&mut self, forgotten: &Forgotten) {
+        let gone = |name: &String| forgotten.classes.contains(name);
+        let answered = |answer: &Answer| gone(&answer.name) || forgotten.tasks.contains(&answer.task);
         self.frames.retain(|frame| {
-            let answered = frame.answer.as_ref().is_some_and(|answer| known(&answer.name));
-            !(answered || frame.label.as_ref().is_some_and(known))
+            !(frame.answer.as_ref().is_some_and(answered) || frame.label.as_ref().is_some_and(gone))
         });
+        for answer in self.frames.iter_mut().filter_map(|frame| frame.answer.as_mut()) {
+            answer.best.retain(|ranked| !gone(&ranked.name));
+        }
     }
 
     /// The newest first.

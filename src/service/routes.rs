@@ -33,7 +33,7 @@ use axum::http::header::{
 };
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
@@ -65,15 +65,24 @@ pub struct Takes {
     pub body: usize,
     /// Requests a second, all callers together.
     pub rate: NonZeroU32,
-    /// Requests that are worked on at the same time.
+    /// Requests that are worked on at the same time, likewise.
     pub busy: usize,
 }
 
-/// What every request has at hand.
-struct Door {
+/// What every request has at hand, on whichever socket it came.
+pub struct Door {
     desk: Arc<Desk>,
+    takes: Takes,
     rate: DefaultDirectRateLimiter,
     busy: Semaphore,
+}
+
+impl Door {
+    /// To `desk`, for as many callers as `takes` says.
+    pub fn new(desk: Arc<Desk>, takes: Takes) -> Self {
+        let rate = RateLimiter::direct(Quota::per_second(takes.rate));
+        Self { desk, takes, rate, busy: Semaphore::new(takes.busy.max(1)) }
+    }
 }
 
 type At = State<Arc<Door>>;
@@ -82,19 +91,12 @@ type Replied<T> = std::result::Result<T, Refusal>;
 type Given<T, E> = std::result::Result<T, E>;
 
 /// All paths; those that need one are refused without `token`.
-pub fn router(desk: Arc<Desk>, takes: Takes, token: Option<Token>) -> Router {
-    let door = Door {
-        desk,
-        rate: RateLimiter::direct(Quota::per_second(takes.rate)),
-        busy: Semaphore::new(takes.busy.max(1)),
-    };
-    let door = Arc::new(door);
+pub fn router(door: Arc<Door>, token: Option<Token>) -> Router {
     let guarded = Router::new()
         .route("/v1/frames", post(look).get(recent))
         .route("/v1/frames/{id}", get(picture))
         .route("/v1/frames/{id}/label", put(label).delete(unlabel))
-        .route("/v1/examples", post(example))
-        .route("/v1/examples", delete(clear))
+        .route("/v1/examples", post(example).delete(clear))
         .route("/v1/learn", post(learn))
         .route("/v1/interrupt", post(interrupt))
         .route("/v1/commit", post(commit))
@@ -112,8 +114,10 @@ pub fn router(desk: Arc<Desk>, takes: Takes, token: Option<Token>) -> Router {
         .route("/healthz", get(health));
     guarded
         .merge(open)
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "NotFound", "no such path; README lists them"))
-        .layer(DefaultBodyLimit::max(takes.body))
+        .fallback(async || {
+            Refusal::new(StatusCode::NOT_FOUND, "NotFound", "no such path; docs/SERVICE.md lists them")
+        })
+        .layer(DefaultBodyLimit::max(door.takes.body))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, LONGEST))
         .with_state(door)
 }

@@ -58,4 +58,15 @@ impl Stage {
             Self::Busy => Err(crate::err!(State, "another request is being worked on; try again")),
         }
     }
+
+    /// The task that somebody has to decide on.
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) where there is none.
+    pub fn undecided(&self) -> Result<String> {
+        match self {
+            Self::Undecided { task, .. } => Ok(task.clone()),
+            _ => Err(crate::err!(State, "there is nothing to decide; learn something first")),
+        }
+    }
 }

@@ -92,6 +92,7 @@ impl Status {
             }
         };
         let picture: usize = facts.image.iter().product();
+        let resident = memory::rss_bytes();
         let held = shared.held();
         let counts = held.examples.counts();
         Self {
@@ -113,7 +114,7 @@ impl Status {
             memory: Memory {
                 planned: facts.planned,
                 pictures: picture * (limits.recent + limits.examples),
-                resident: memory::rss_bytes(),
+                resident,
             },
             state_bytes: state.bytes(),
             state: shared.place.to_string(),

@@ -60,7 +60,7 @@ class Service:
         assert self.process.wait(timeout=20) == 0
 
 
-def keep(page, task):
+def learn(page, task):
     page.fill("#task", task)
     page.click("#learn")
     expect(page.locator("#stage")).to_contain_text(task)
@@ -88,7 +88,7 @@ def person(page, service):
     # Two classes are learned and kept.
     service.examples([one, two], 20)
     expect(page.locator("#waiting")).to_contain_text(f"{one} 20")
-    keep(page, "first day")
+    learn(page, "first day")
     expect(page.locator("#tasks .empty")).to_be_visible()
     page.click("#commit")
     expect(page.locator("#tasks")).to_contain_text("first day")
@@ -98,12 +98,12 @@ def person(page, service):
     # Two more are learned and taken back: they wait again, and are kept then.
     service.examples(others, 20)
     expect(page.locator("#waiting")).to_contain_text(f"{others[0]} 20")
-    keep(page, "second day")
+    learn(page, "second day")
     page.click("#rollback")
     expect(page.locator("#events")).to_contain_text("taken back: second day")
     expect(page.locator("#waiting")).to_contain_text(f"{others[0]} 20")
     expect(page.locator("#tasks")).not_to_contain_text("second day")
-    keep(page, "second day")
+    learn(page, "second day")
     page.click("#commit")
     expect(page.locator("#tasks")).to_contain_text("second day")
     page.wait_for_timeout(8_000)

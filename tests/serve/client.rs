@@ -134,6 +134,14 @@ impl Service {
         self.ask("GET", path, &[], b"")
     }
 
+    /// That the metrics have a line with each of `parts`.
+    pub fn counts(&self, parts: &[&str]) {
+        let text = String::from_utf8(self.get("/metrics").body).unwrap();
+        for part in parts {
+            assert!(text.contains(&format!("perennial_{part}")), "no {part} in:\n{text}");
+        }
+    }
+
     pub fn post(&self, path: &str, body: &[u8]) -> Reply {
         self.ask("POST", path, &[], body)
     }

@@ -139,6 +139,7 @@ fn a_task_that_is_undecided_is_kept_or_taken_back_by_the_caller() {
     assert_eq!(status["waiting"]["frames"].as_array().unwrap().len(), 12);
     service.json("DELETE", "/v1/examples", &Value::Null).none(204);
     assert_eq!(service.get("/v1/status").ok(200)["waiting"]["frames"], json!([]));
+    service.counts(&["events_total{kind=\"learned\"} 1", "events_total{kind=\"taken_back\"} 2"]);
 }
 
 #[test]
@@ -150,6 +151,8 @@ fn what_is_forgotten_is_gone_from_the_state_the_frames_and_the_examples() {
     until(&service, "ready");
     show(&service, 1);
     (0..3).for_each(|i| drop(look(&service, 0, 300 + i)));
+    let other = look(&service, 1, 300);
+    assert!(other["answer"]["best"].to_string().contains(&tools().name(0)), "one of two was ranked: {other}");
     service.json("POST", "/v1/forget", &json!({ "class": "nobody" })).error(404, "known are");
     let gone = tools().name(0);
     let forgotten = service.json("POST", "/v1/forget", &json!({ "class": gone })).ok(200);
@@ -159,6 +162,8 @@ fn what_is_forgotten_is_gone_from_the_state_the_frames_and_the_examples() {
         assert!(!text.contains(&gone), "{path} names it: {text}");
     }
     assert_eq!(service.get("/v1/status").ok(200)["events"][0]["kind"], "forgotten");
+    let held = service.get("/v1/frames").ok(200);
+    assert!(held.as_array().unwrap().iter().any(|frame| frame["id"] == other["id"]), "others stay: {held}");
     service.end();
     let bytes = std::fs::read(folder.path().join("state")).unwrap();
     assert!(!bytes.windows(gone.len()).any(|part| part == gone.as_bytes()));
@@ -209,6 +214,7 @@ fn what_is_malformed_too_large_too_much_or_too_fast_is_refused_and_nothing_is_lo
     post(&format!("/v1/frames{query}&region=90,90,20,20"), &body).error(400, "region");
     post(&format!("/v1/frames{query}&colour=red"), &body).error(400, "colour");
     post(&format!("/v1/frames{query}"), &vec![0; 65 << 10]).error(413, "");
+    post(&format!("/v1/frames{query}&label=cup"), &body).error(400, "/v1/examples");
     post(&format!("/v1/examples{query}"), &body).error(400, "no name");
     post(&format!("/v1/examples{query}&label=%0a%07"), &body).error(400, "no name");
     post("/v1/learn", b"{}").error(415, "");
@@ -240,12 +246,7 @@ fn what_is_malformed_too_large_too_much_or_too_fast_is_refused_and_nothing_is_lo
     let retry = replies.iter().find(|reply| reply.status == 429).unwrap();
     assert_eq!(retry.header("retry-after"), "1");
     std::thread::sleep(Duration::from_millis(1500));
-    let metrics = String::from_utf8(service.get("/metrics").body).unwrap();
-    assert!(metrics.contains(&format!("perennial_refused_total {refused}")), "{metrics}");
-    assert!(
-        metrics.contains("perennial_waiting 3") && metrics.contains("perennial_resident_bytes "),
-        "{metrics}"
-    );
+    service.counts(&[&format!("refused_total {refused}"), "waiting 3", "resident_bytes "]);
     assert_eq!(service.get("/v1/status").ok(200)["waiting"]["labels"]["cup"], 3);
 }
 
@@ -322,6 +323,11 @@ fn it_says_why_it_does_not_start() {
     refused(&["--http", "127.0.0.1:0", "--token-file", "t"], "no token");
     let service = Service::start(folder.path(), &[]);
     refused(&["--socket", service.socket.to_str().unwrap()], "listens there already");
+    // A file that is no socket is somebody's.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    refused(&["--socket", file.to_str().unwrap()], "left alone");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     // One that was killed leaves its socket, which is no obstacle.
     service.kill();
     assert!(folder.path().join("socket").exists());
