@@ -18,7 +18,7 @@ use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, Ports, Session, Tract};
 use perennial::graph::Graph;
 use perennial::head::Vectors;
-use perennial::learner::{Budget, Crops, Descent, Learner, Settings, Spill, State, crop};
+use perennial::learner::{Budget, Crops, Descent, Labelled, Learner, Settings, Spill, State, crop};
 use perennial::{ErrorKind, store, strategy};
 
 /// Share of fresh pictures of `tasks` that get their class.
@@ -276,6 +276,53 @@ fn a_task_whose_end_failed_trains_on_as_if_it_had_not_been_tried() {
         bytes(&learner)
     };
     assert_eq!(run(true), run(false));
+}
+
+#[test]
+fn a_task_in_one_call_is_the_task_step_by_step() {
+    let mut by_hand = learner("perennial");
+    learn_and_commit(&mut by_hand, 0);
+    let mut at_once = learner("perennial");
+    let (images, labels) = pictures(0, PER_CLASS, 0);
+    let batch = || [Ok(Labelled { images: images.view().into(), labels: labels.clone() })];
+    let mut told = Vec::new();
+    at_once.learn("task 0", 2, batch(), |steps, images| told.push((steps.len(), images))).unwrap();
+    // Two passes over twenty images.
+    assert_eq!(told.iter().map(|(_, images)| images).sum::<usize>(), 40, "{told:?}");
+    assert_eq!(at_once.settle().unwrap(), None);
+    assert!(bytes(&at_once) == bytes(&by_hand));
+
+    // Nothing has ended: nothing is settled, and nothing changes.
+    assert_eq!(kind(at_once.settle()), ErrorKind::State);
+    at_once.begin_task("open").unwrap();
+    assert_eq!(kind(at_once.settle()), ErrorKind::State);
+    // One that is open stays so.
+    assert_eq!(kind(at_once.learn("another", 1, batch(), |_, _| {})), ErrorKind::State);
+    at_once.rollback().unwrap();
+    assert!(bytes(&at_once) == bytes(&by_hand));
+
+    // What goes wrong in a batch, or before any, takes the task back.
+    let broken = batch().into_iter().chain([Err(perennial::Error::new(ErrorKind::Io, "a picture is gone"))]);
+    assert_eq!(kind(at_once.learn("task 1", 1, broken, |_, _| {})), ErrorKind::Io);
+    assert_eq!(kind(at_once.learn("none", 1, [], |_, _| {})), ErrorKind::State);
+    assert!(bytes(&at_once) == bytes(&by_hand));
+    learn_and_commit(&mut at_once, 1);
+}
+
+#[test]
+fn what_is_objected_to_is_taken_back_when_it_is_settled() {
+    let mut learner = learner("perennial");
+    learn_and_commit(&mut learner, 0);
+    let before = bytes(&learner);
+    // The classes of the first task under each other's names.
+    let (images, mut labels) = pictures(0, PER_CLASS, 0);
+    labels.chunks_mut(2).for_each(|pair| pair.swap(0, 1));
+    let batch = [Ok(Labelled { images: images.into(), labels })];
+    let report = learner.learn("swapped", 2, batch, |_, _| {}).unwrap();
+    let against = report.verdict.against();
+    assert!(against.is_some());
+    assert_eq!(learner.settle().unwrap(), against);
+    assert!(bytes(&learner) == before);
 }
 
 #[test]

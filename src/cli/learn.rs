@@ -14,9 +14,9 @@ use super::{Global, options, show};
 use crate::backbone::Backbone;
 use crate::bundle::preprocessing;
 use crate::data::{Dataset, Preprocess, Split};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::eval::memory::peak_anonymous_bytes;
-use crate::learner::{Labelled, Learner, Limits, Nearest, State, Step, TaskReport, Verdict};
+use crate::learner::{Labelled, Learner, Limits, Nearest, Step, TaskReport, Verdict};
 use crate::store::Place;
 
 /// Options of `learn`.
@@ -117,13 +117,7 @@ fn open(global: &Global, args: &Args, place: &Place, backbone: Backbone) -> Resu
             ..Limits::default()
         })
         .sharing(args.bundle.is_some());
-    let builder = args.train.with_vectors(builder)?;
-    let builder = match place.load::<State>(Some(sha256)) {
-        Ok((_, state)) => builder.resume(state),
-        Err(e) if e.kind() == ErrorKind::NotFound => builder,
-        Err(e) => return Err(e),
-    };
-    args.train.fitted(global, builder)?.0.build()
+    args.train.learner(global, builder, place, sha256)
 }
 
 /// Learns all pictures of `data` as one task, `epochs` times, up to the decision.
@@ -143,7 +137,7 @@ pub(super) fn teach(
     let batches = ids.chunks(learner.settings().batch).map(|chunk| {
         let batch = data.load(Split::Train, chunk, preprocess)?;
         let labels = batch.classes.iter().map(|&c| data.classes[c].as_str()).collect();
-        Ok(Labelled { images: show::owned_images(batch.pixels, shape)?.into(), labels })
+        Ok(Labelled { images: show::images(&batch.pixels, shape)?.to_owned().into(), labels })
     });
     let mut steps = Vec::new();
     let report = learner.learn(task, epochs, batches, |some, images| {

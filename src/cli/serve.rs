@@ -13,8 +13,8 @@ use super::{Global, options};
 use crate::background::Options;
 use crate::data::Dataset;
 use crate::engine;
-use crate::error::{ErrorKind, Result};
-use crate::learner::{Learner, State};
+use crate::error::Result;
+use crate::learner::Learner;
 use crate::service::{Desk, Limits, Listen, Takes, Token, serve};
 
 /// Options of `serve`.
@@ -113,13 +113,7 @@ fn desk(global: &Global, args: &Args) -> Result<Desk> {
         .engine(engine::by_name(&global.engine, 1)?)
         .strategy(&args.strategy)
         .settings(args.train.settings(&args.adapt, &backbone, global.seed)?);
-    let builder = args.train.with_vectors(builder)?;
-    let builder = match place.load::<State>(Some(backbone.sha256())) {
-        Ok((_, state)) => builder.resume(state),
-        Err(e) if e.kind() == ErrorKind::NotFound => builder,
-        Err(e) => return Err(e),
-    };
-    let learner = args.train.fitted(global, builder)?.0.build()?;
+    let learner = args.train.learner(global, builder, &place, backbone.sha256())?;
     let options = Options { threads, nice: args.nice, ..Options::default() };
     let limits = Limits { recent: args.recent, examples: args.examples };
     let engine = [Some(global.engine.clone()), engine::version(&global.engine)];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ndarray::{Array4, ArrayView4};
+use ndarray::ArrayView4;
 
 use super::Global;
 use crate::error::Result;
@@ -21,14 +21,6 @@ pub fn images(pixels: &[f32], shape: [usize; 3]) -> Result<ArrayView4<'_, f32>> 
     let n = pixels.len() / (c * h * w).max(1);
     ArrayView4::from_shape((n, c, h, w), pixels)
         .map_err(|_| crate::err!(Shape, "{} pixels are not images of {shape:?}", pixels.len()))
-}
-
-/// The same, of pixels that are given away.
-pub fn owned_images(pixels: Vec<f32>, shape: [usize; 3]) -> Result<Array4<f32>> {
-    images(&pixels, shape)?;
-    let [c, h, w] = shape;
-    Array4::from_shape_vec((pixels.len() / (c * h * w).max(1), c, h, w), pixels)
-        .map_err(|e| crate::err!(Bug, "images that are none: {e}"))
 }
 
 /// `8.0 MiB`.

@@ -54,15 +54,17 @@ impl Learner {
     /// Commits the task that has ended where nothing speaks against it, and rolls it back otherwise; gives what did.
     ///
     /// # Errors
-    /// As [`Learner::commit_anyway`]. The task is rolled back then, if one has ended.
+    /// As [`Learner::commit`]. The task is rolled back then, if one has ended.
     pub fn settle(&mut self) -> Result<Option<String>> {
-        let Phase::Ended { against, .. } = &self.phase else { return self.commit().map(|()| None) };
-        let against = against.clone();
+        let against = match &self.phase {
+            Phase::Ended { against, .. } => against.clone(),
+            _ => None,
+        };
         let settled = match against {
             Some(_) => Ok(against),
             None => self.commit().map(|()| None),
         };
-        if !matches!(settled, Ok(None)) {
+        if matches!(self.phase, Phase::Ended { .. }) {
             self.rollback()?;
         }
         settled

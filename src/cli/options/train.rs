@@ -11,9 +11,10 @@ use serde::Serialize;
 use super::Adapt;
 use crate::backbone::Backbone;
 use crate::cli::Global;
-use crate::error::{Context, Result};
+use crate::error::{Context, ErrorKind, Result};
 use crate::head::Vectors;
-use crate::learner::{Budget, Builder, Descent, Fitted, Lever, Settings, Spill};
+use crate::learner::{Budget, Builder, Descent, Fitted, Learner, Lever, Settings, Spill, State};
+use crate::store::Place;
 
 /// How to train.
 #[derive(Args, Clone, Debug)]
@@ -140,6 +141,25 @@ impl Train {
             eprintln!("{fitted}");
         }
         Ok((builder, Some(Promise { promised: self.budget.map(|size| size.as_u64()), fitted })))
+    }
+
+    /// The learner whose state is at `place`, or a new one where there is none; with class vectors and inside the promises.
+    ///
+    /// # Errors
+    /// As [`Place::load`], [`Train::with_vectors`], [`Train::fitted`] and [`Builder::build`].
+    pub fn learner(
+        &self,
+        global: &Global,
+        builder: Builder,
+        place: &Place,
+        backbone: [u8; 32],
+    ) -> Result<Learner> {
+        let builder = match place.load::<State>(Some(backbone)) {
+            Ok((_, state)) => builder.resume(state),
+            Err(e) if e.kind() == ErrorKind::NotFound => builder,
+            Err(e) => return Err(e),
+        };
+        self.fitted(global, self.with_vectors(builder)?)?.0.build()
     }
 
     /// As the library takes it.
