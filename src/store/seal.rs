@@ -47,7 +47,9 @@ pub trait Seal: Send + Sync {
 /// `Mismatch` with the next move.
 pub(super) fn admit(sealed: bool, seal: Option<&dyn Seal>) -> Result<()> {
     match (sealed, seal) {
-        (true, None) => bail!(Mismatch, "the state is encrypted; give its key (--state-key FILE)"),
+        (true, None) => {
+            bail!(Mismatch, "the state is encrypted; give its key (--state-key FILE on the command line)")
+        }
         (false, Some(seal)) if !seal.takes_plain() => bail!(
             Mismatch,
             "a key was given and the state is not encrypted; if nobody can have replaced it, encrypt it with `perennial state seal`"

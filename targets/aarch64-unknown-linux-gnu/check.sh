@@ -71,9 +71,10 @@ program() {
 
     native=("$built/release/perennial") emulated=("${qemu[@]}" "$built/$target/release/perennial")
     say "the program: learning and predicting"
-    python3 targets/pictures.py "$out/pictures"
-    asked=("$out"/pictures/asked/*/*.bmp)
-    learn=(--backbone default --data "$out/pictures/shown" --task shapes --epochs 2 --blocks 1 --rank 2 --random-features 200 --json)
+    "${native[@]}" draw --pictures 8 --side 48 "$out/shown"
+    "${native[@]}" --seed 1 draw --pictures 4 --side 48 "$out/asked"
+    asked=("$out"/asked/tools/*/*.png)
+    learn=(--backbone default --data "$out/shown/tools" --task tools --epochs 2 --blocks 1 --rank 2 --random-features 200 --json)
     answers() { # what, the program's words..: learns and predicts
         local start="$SECONDS"
         "${@:2}" learn "${learn[@]}" --state "$out/$1.learned" ${engine:+--engine "$engine"} >"$out/$1.report.json"
