@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2, Axis, array, s};
 use perennial::ErrorKind;
 use perennial::head::{
-    Better, ClassMeans, Head, Lda, Left, Lift, Linear, MAX_CLASSES, Mda, Novelty, Ridge, Vectors,
+    Angles, Better, ClassMeans, Head, Lda, Left, Lift, Linear, MAX_CLASSES, Mda, Novelty, Ridge, Vectors,
 };
 use perennial::linalg::gaussian;
 use serde::{Serialize, de::DeserializeOwned};
@@ -334,6 +334,86 @@ fn strangers_are_novel_and_held_out_rows_are_what_they_would_be() {
     let strange = learned.score(far.view()).unwrap();
     let known = held_out.mean().unwrap();
     assert!(strange.mean().unwrap() > known + 10.0, "{} against {known}", strange.mean().unwrap());
+}
+
+/// `count` rows of each of four classes in 32 dimensions.
+fn narrow(seed: u64, count: usize) -> (Array2<f32>, Vec<usize>) {
+    let centres = gaussian(1, 4, 32);
+    let mut x = gaussian(seed, 4 * count, 32) * 0.7;
+    x.rows_mut().into_iter().enumerate().for_each(|(i, mut row)| row += &centres.row(i % 4));
+    (x, (0..4 * count).map(|i| i % 4).collect())
+}
+
+fn angles(x: &Array2<f32>, labels: &[usize]) -> Angles {
+    let mut angles = Angles::new(x.ncols());
+    angles.observe(x.view(), labels, 0.95).unwrap();
+    angles
+}
+
+#[test]
+fn held_out_angles_are_those_of_means_without_the_row() {
+    let (x, labels) = narrow(3, 5);
+    let learned = angles(&x, &labels);
+    let held_out = learned.held_out(x.view(), &labels).unwrap();
+    for i in 0..labels.len() {
+        let rest: Vec<usize> = (0..labels.len()).filter(|&j| j != i).collect();
+        let others: Vec<usize> = rest.iter().map(|&j| labels[j]).collect();
+        let row = x.select(Axis(0), &[i]);
+        let expected = angles(&x.select(Axis(0), &rest), &others).score(row.view()).unwrap()[0];
+        // Means are kept in f16.
+        assert!((held_out[i] - expected).abs() < 1e-3, "{} and {expected}", held_out[i]);
+        assert!(held_out[i] > learned.score(row.view()).unwrap()[0], "a row pulls its mean towards itself");
+    }
+    let again: Angles = postcard::from_bytes(&postcard::to_allocvec(&learned).unwrap()).unwrap();
+    assert_eq!(again.score(x.view()).unwrap_err().kind(), ErrorKind::State);
+    let mut again = again;
+    again.solve().unwrap();
+    assert_eq!(again, learned);
+}
+
+#[test]
+fn of_a_few_rows_the_bound_lets_pass_whom_it_promised_to_and_keeps_strangers_out() {
+    let (fresh, _) = narrow(1000, 50);
+    let strangers = gaussian(1001, 200, 32) * 1.2;
+    for per_class in [2, 5, 20] {
+        let (mut passed, mut taken) = (0.0, 0.0);
+        for seed in 0..50 {
+            let (x, labels) = narrow(seed, per_class);
+            let angles = angles(&x, &labels);
+            let bound = angles.spread().unwrap().bound;
+            let below = |rows: &Array2<f32>| {
+                angles.score(rows.view()).unwrap().iter().filter(|s| **s < bound).count()
+            };
+            passed += below(&fresh) as f64 / (50.0 * 200.0);
+            taken += below(&strangers) as f64 / (50.0 * 200.0);
+        }
+        println!(
+            "{per_class} rows a class: {:.1} % of known and {:.1} % of strangers pass",
+            100.0 * passed,
+            100.0 * taken
+        );
+        // Means of few rows are farther from the next row than means of more; the sample knows that, row for row.
+        assert!((0.93..0.995).contains(&passed), "{per_class}: {passed}");
+        assert!(taken < 0.25, "{per_class}: {taken}");
+    }
+}
+
+#[test]
+fn an_only_row_says_nothing_and_a_class_that_is_forgotten_is_strange() {
+    let (x, labels) = narrow(3, 1);
+    let mut few = angles(&x, &labels);
+    assert!(few.held_out(x.view(), &labels).unwrap().iter().all(|s| s.is_nan()));
+    assert_eq!(few.spread(), None);
+    few.observe(x.slice(s![..1, ..]), &[0], 0.95).unwrap();
+    assert_eq!((few.rows(), few.spread()), (5, None));
+    let (x, labels) = narrow(4, 5);
+    few.observe(x.view(), &labels, 0.95).unwrap();
+    let bound = few.spread().unwrap().bound;
+    let of_class = x.select(Axis(0), &[2]);
+    assert!(few.score(of_class.view()).unwrap()[0] < bound);
+    assert_eq!(few.forget(2).unwrap(), Left::Nothing);
+    assert!(few.score(of_class.view()).unwrap()[0] > bound);
+    assert_eq!(few.held_out(of_class.view(), &[2]).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]

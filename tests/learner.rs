@@ -326,6 +326,34 @@ fn what_is_objected_to_is_taken_back_when_it_is_settled() {
 }
 
 #[test]
+fn from_five_pictures_a_class_strangers_are_told_and_known_classes_pass() {
+    let mut learner = learner("perennial");
+    for task in 0..3 {
+        let (images, labels) = pictures(task, 5, task as u64);
+        let images = images.view();
+        learner.learn(&format!("task {task}"), 2, Labelled::batches(&images, &labels, 8), |_, _| {}).unwrap();
+        learner.commit_anyway().unwrap();
+    }
+    let passing = |learner: &Learner, tasks: std::ops::Range<usize>| {
+        let said = tasks.flat_map(|task| learner.predict(pictures(task, 10, 77).0.view()).unwrap());
+        let said: Vec<bool> = said.map(|p| !p.unknown).collect();
+        said.iter().filter(|known| **known).count() as f64 / said.len() as f64
+    };
+    let (known, strangers) = (passing(&learner, 0..3), passing(&learner, 3..5));
+    println!("{:.0} % of known and {:.0} % of strangers pass", 100.0 * known, 100.0 * strangers);
+    // Under random weights all pictures look alike; even so some strangers are found, and known ones pass as promised.
+    assert!(known >= 0.9 && strangers <= known - 0.1, "{known}, {strangers}");
+    // What is stored is what answered.
+    let again = resumed(postcard::from_bytes(&bytes(&learner)).unwrap());
+    assert_eq!((passing(&again, 0..3), passing(&again, 3..5)), (known, strangers));
+    // A class that is forgotten is a stranger.
+    learner.forget_class(TASKS[0][1]).unwrap();
+    let said = learner.predict(pictures(0, 10, 77).0.view()).unwrap();
+    let strange = said.iter().skip(1).step_by(2).filter(|p| p.unknown).count();
+    assert!(strange > 0, "{strange} of 10");
+}
+
+#[test]
 fn both_optimizers_learn_and_the_head_learns_at_its_full_rate_in_later_tasks() {
     for descent in [Descent::AdamW, Descent::Sgd] {
         let settings = Settings { descent, learning_rate: 5.0 * descent.usual_rate(), ..settings() };

@@ -265,10 +265,8 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let known: Vec<usize> = scenario.tasks[..tasks].iter().flat_map(|t| &t.test).copied().collect();
-        let strangeness = |ids: &[usize]| -> Result<Vec<f64>> {
-            Ok(self.course.predictions(learner, ids)?.1.iter().map(|p| -f64::from(p.familiarity)).collect())
-        };
-        self.progress.unknown = Some(Unknown::measure(&strangeness(&known)?, &strangeness(&strangers)?)?);
+        let [known, strangers] = [&known, &strangers].map(|ids| self.course.predictions(learner, ids));
+        self.progress.unknown = Some(Unknown::of(&known?.1, &strangers?.1)?);
         Ok(())
     }
 

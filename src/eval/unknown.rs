@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bail;
 use crate::error::Result;
+use crate::learner::Prediction;
 
 /// Percent of the known pictures that must be accepted.
 const RECALL: usize = 95;
@@ -31,6 +32,10 @@ pub struct Unknown {
     pub false_accept_at_95: f64,
     /// The score that accepts 95 % of the known ones.
     pub threshold: f64,
+    /// Percent of the known and of the unknown pictures that the learner lets pass by its own threshold, which it set before it saw
+    /// either; `None` in results of older versions.
+    #[serde(default)]
+    pub passed: Option<[f64; 2]>,
     /// Number of known pictures.
     pub known: usize,
     /// Number of unknown pictures.
@@ -46,6 +51,18 @@ pub struct Unknown {
 }
 
 impl Unknown {
+    /// Measures what a learner said of known and of unknown pictures.
+    ///
+    /// # Errors
+    /// As [`Unknown::measure`].
+    pub fn of(known: &[Prediction], unknown: &[Prediction]) -> Result<Self> {
+        let [scores, others] =
+            [known, unknown].map(|said| said.iter().map(|p| -f64::from(p.familiarity)).collect::<Vec<f64>>());
+        let passed = [known, unknown]
+            .map(|said| 100.0 * said.iter().filter(|p| !p.unknown).count() as f64 / said.len().max(1) as f64);
+        Ok(Self { passed: Some(passed), ..Self::measure(&scores, &others)? })
+    }
+
     /// Measures from the scores of known and unknown pictures, higher being stranger.
     ///
     /// # Errors
@@ -69,6 +86,7 @@ impl Unknown {
             auroc: 100.0 * auroc(&known, &unknown),
             false_accept_at_95: share_up_to(&unknown, threshold),
             threshold,
+            passed: None,
             known: known.len(),
             unknown: unknown.len(),
             range,

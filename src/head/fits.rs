@@ -6,8 +6,8 @@
 
 use super::sums::ClassSums;
 use super::{
-    Better, Blend, ClassMeans, Cosine, Fusion, Lda, Linear, MAX_CLASSES, Mda, Novelty, Ridge, Sections,
-    Subspaces, TrainingHead, Vectors,
+    Angles, Better, Blend, ClassMeans, Cosine, Fusion, Lda, Linear, MAX_CLASSES, Mda, Novelty, Ridge,
+    Sections, Subspaces, TrainingHead, Vectors,
 };
 use crate::error::{Result, fitting};
 
@@ -55,6 +55,12 @@ impl Lda {
         self.classes.fits(self.gram.width())?;
         let rows = self.classes.total().checked_add(self.dropped);
         fitting(rows.is_some(), "rows of discriminants")
+    }
+}
+
+impl Angles {
+    pub(crate) fn fits(&self) -> Result<()> {
+        self.means.fits()
     }
 }
 

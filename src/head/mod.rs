@@ -26,6 +26,7 @@
 //! | `cosine`, `fusion`, `training` | [`Cosine`], [`Fusion`], [`TrainingHead`]: rows that last for a task, and what the joint graph trains | |
 //! | `vectors` | [`Vectors`]: vectors that the caller gives, such as embeddings of class names | `V [C, E]` |
 //! | `novelty` | [`Novelty`]: whether a row is of any class at all | the sums of [`Lda`] |
+//! | `angles` | [`Angles`]: the same, as long as few rows were seen | `C` means of `E` in f16 |
 //! | `sums` | per-class sums and counts | |
 //! | `union` | statistics of rows that were seen elsewhere, added | |
 //! | `demand` | [`Demand`]: what heads take of RAM, from their sizes alone | |
@@ -45,6 +46,7 @@
 //! gives the very same scores. Statistics are sums of what the backbone gave *when they were taken*: a head cannot know
 //! that an adapter has moved the features since, and does not correct for it.
 
+mod angles;
 mod background;
 mod better;
 mod blend;
@@ -74,6 +76,7 @@ mod vectors;
 
 use ndarray::{Array1, Array2, ArrayView2};
 
+pub use angles::{Angles, Spread};
 pub use better::Better;
 pub use blend::Blend;
 pub use class_means::ClassMeans;

@@ -23,8 +23,7 @@ pub struct Prediction {
     pub task: usize,
     /// Whether the image looks like nothing that was learned.
     pub unknown: bool,
-    /// How close the image is to the nearest class, in standard deviations of the newest task's held-out images;
-    /// below zero is farther than their mean.
+    /// How close the image is to the nearest class, in standard deviations of held-out images; below zero is farther than their mean.
     pub familiarity: f32,
 }
 

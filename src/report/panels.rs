@@ -234,8 +234,12 @@ fn memory(report: &Report, result: &EvalResult) -> Markup {
 }
 
 fn detection(unknown: &Unknown) -> Markup {
+    let own = unknown.passed.map_or(String::new(), |[known, others]| {
+        let [known, others] = [known, others].map(|share| percent(Some(share)));
+        format!(" By its own threshold, which was set before, the learner accepted {known} % and {others} %.")
+    });
     let how = format!(
-        "Pictures of classes never learned should look stranger than known ones. Where 95 % of the known are accepted, {} % of the others are accepted too.",
+        "Pictures of classes never learned should look stranger than known ones. Where 95 % of the known are accepted, {} % of the others are accepted too.{own}",
         percent(Some(unknown.false_accept_at_95))
     );
     let point = |p: &[f64; 2]| Some((p[0], p[1]));

@@ -38,6 +38,12 @@ impl Calibration {
         Self { mean: mean as f32, sd: sd as f32, threshold }
     }
 
+    /// Of a score that is higher the stranger a sample is: negated, so that the threshold is the bound.
+    pub fn of_strangeness(mean: f64, sd: f64, bound: f64) -> Self {
+        let sd = sd.max(1e-6);
+        Self { mean: -mean as f32, sd: sd as f32, threshold: ((mean - bound) / sd) as f32 }
+    }
+
     /// Of the scores of `n` samples and of `m` others together; the lower threshold of the two.
     pub(super) fn pooled(&self, n: u32, other: &Self, m: u32) -> Self {
         let (a, b) = (f64::from(n), f64::from(m));
