@@ -35,33 +35,47 @@
 //! | `cli` (default) | the `perennial` program, with all of the above but the engine |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
+#![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+extern crate alloc;
+
 pub mod error;
+#[cfg(feature = "std")]
 pub mod graph;
 pub mod linalg;
 
 pub mod adapter;
+#[cfg(feature = "std")]
 pub mod autodiff;
+#[cfg(feature = "std")]
 pub mod frame;
 pub mod mixture;
+#[cfg(feature = "std")]
 pub mod onnx;
+#[cfg(feature = "std")]
 pub mod precision;
 pub mod subspace;
 
+#[cfg(feature = "std")]
 pub mod backbone;
+#[cfg(feature = "std")]
 pub mod engine;
 pub mod head;
 pub mod joint;
+#[cfg(feature = "std")]
 pub mod optim;
+#[cfg(feature = "std")]
 pub mod plan;
 pub mod signature;
 
+#[cfg(feature = "std")]
 pub mod gradcheck;
 pub mod strategy;
 
 pub mod learner;
 
+#[cfg(feature = "std")]
 pub mod background;
 #[cfg(feature = "peft")]
 pub mod peft;

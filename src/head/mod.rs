@@ -72,6 +72,8 @@ mod training;
 mod union;
 mod vectors;
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView2};
 
 pub use better::Better;
