@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::Array4;
-use perennial::adapter::{Blocks, Lora};
+use ndarray::{Array2, Array4};
+use perennial::adapter::{Blocks, Lora, fold};
 use perennial::backbone::Backbone;
 use perennial::data::draw::Family;
 use perennial::learner::{Features, Learner, Model, Scored, Settings, State};
@@ -72,6 +72,14 @@ fn told(answers: &[Scored]) -> Vec<(&str, &[f32], f32)> {
     answers.iter().map(|a| (a.prediction.name.as_str(), &a.classes[..], a.prediction.familiarity)).collect()
 }
 
+/// A weight of ones that has taken up the state's first adapter.
+fn adapted(state: &State) -> perennial::Result<Array2<f32>> {
+    let pair = state.memory.sum(0)?;
+    let mut weight = Array2::ones((pair.b.nrows(), pair.a.ncols()));
+    fold(weight.view_mut(), pair.a.view(), pair.b.view(), state.settings.lora.scaling())?;
+    Ok(weight)
+}
+
 fn main() -> perennial::Result<()> {
     let mut words = std::env::args().skip(1);
     let (folder, strategy) = (words.next(), words.next());
@@ -87,7 +95,7 @@ fn main() -> perennial::Result<()> {
     println!("{}", told(&answers).iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", "));
 
     if let Some(folder) = folder {
-        let answers = message(&learner, &told(&answers))?;
+        let answers = message(&learner, &(told(&answers), adapted(learner.state())?))?;
         for (name, bytes) in [("state", &state), ("features", &features), ("answers", &answers)] {
             fs::write(Path::new(&folder).join(name), bytes)?;
         }

@@ -23,8 +23,13 @@
 //! Invariants: nothing grows without a limit that was planned; the same data and seed give the same bytes,
 //! whatever the number of threads; on an error the state is what it was; no image is kept after its task.
 //!
+//! Without features it is the **small core**, `no_std` and `alloc`: a state is read, solved, asked
+//! ([`State::score`](learner::State::score)) and written, a head learns rows and an adapter is folded into a weight, on a chip that gets its features
+//! from another one.
+//!
 //! | feature | adds |
 //! |---|---|
+//! | `std` (in each of the others) | all but the small core: graphs, engines, learning, files |
 //! | `tract` (default) | the pure-Rust engine |
 //! | `eval` | `data`, `eval`, `report`, `measure`: pictures and data sets, scenarios and metrics, the HTML report, speed and memory |
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
