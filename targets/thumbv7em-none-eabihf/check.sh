@@ -24,12 +24,12 @@ for strategy in "${strategies[@]}"; do
 done
 
 say "the firmware"
-built="${CARGO_TARGET_DIR:-$PWD/target}/firmware"
+built="${CARGO_TARGET_DIR:-target}/firmware"
 (
+    build_std=()
     # shellcheck source=/dev/null
     . "$folder/env.sh"
-    cd "$folder"
-    CARGO_TARGET_DIR="$built" cargo build --locked --release "${build_std[@]}"
+    CARGO_TARGET_DIR="$built" cargo build --locked --release --manifest-path "$folder/Cargo.toml" "${build_std[@]}"
 )
 firmware="$built/$target/release/second-chip"
 readelf -SW "$firmware" | awk '
@@ -63,7 +63,7 @@ refused() { # what it must say, then as `answers`
     fi
 }
 say "what is wrong is refused"
-right="$out/perennial" other="$out/perennial-compact"
+right="$out/perennial" other="$out/pegp"
 python3 - "$right/state" "$out/damaged" <<'PYTHON'
 import sys
 data = bytearray(open(sys.argv[1], "rb").read())

@@ -15,11 +15,14 @@ if [ -n "${RUSTC:-}" ] || [ ! -d "$(rustc --print sysroot)/lib/rustlib/thumbv7em
     fi
     # -Zbuild-std is a flag of nightly cargo; it is the only one that is used.
     export RUSTC_BOOTSTRAP=1
-    build_std+=(-Zbuild-std=core,alloc)
+    build_std+=('-Zbuild-std=core,alloc')
 fi
 if [ -z "${CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER:-}" ]; then
     # rustup brings a linker; Debian's compiler does not.
-    _linker="$(ls "$(rustup run stable rustc --print sysroot 2>/dev/null)"/lib/rustlib/*/bin/rust-lld 2>/dev/null | head -n 1)"
-    export CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER="${_linker:-ld.lld}"
+    CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER=ld.lld
+    for _linker in "$(rustup run stable rustc --print sysroot 2>/dev/null)"/lib/rustlib/*/bin/rust-lld; do
+        [ ! -x "$_linker" ] || CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER="$_linker"
+    done
+    export CARGO_TARGET_THUMBV7EM_NONE_EABIHF_LINKER
     unset _linker
 fi
