@@ -2,7 +2,15 @@
 //!
 //! Floor 0. The kinds carry fixed numbers because the C ABI will return them.
 
-use std::fmt;
+#[cfg(feature = "std")]
+mod io;
+
+use alloc::boxed::Box;
+#[doc(hidden)]
+pub use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// What went wrong, in classes a caller can act on. The numbers never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +50,7 @@ pub enum ErrorKind {
 }
 
 /// Result of every fallible call.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// An error that names the parts of something stored that do not fit each other, unless they do.
 pub(crate) fn fitting(fits: bool, what: &str) -> Result<()> {
@@ -58,7 +66,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     at: Vec<String>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Box<dyn core::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -76,7 +84,7 @@ impl Error {
 
     /// Keeps the error that caused this one.
     #[must_use]
-    pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn caused_by(mut self, source: impl Into<Box<dyn core::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
@@ -100,19 +108,9 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         self.source.as_deref().map(|e| e as _)
-    }
-}
-
-impl From<std::io::Error> for Error {
-    fn from(e: std::io::Error) -> Self {
-        let kind = match e.kind() {
-            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
-            _ => ErrorKind::Io,
-        };
-        Self::new(kind, e.to_string())
     }
 }
 
@@ -133,7 +131,7 @@ impl<T, E: Into<Error>> Context<T> for Result<T, E> {
 #[doc(hidden)]
 macro_rules! err {
     ($kind:ident, $($arg:tt)*) => {
-        $crate::error::Error::new($crate::error::ErrorKind::$kind, format!($($arg)*))
+        $crate::error::Error::new($crate::error::ErrorKind::$kind, $crate::error::format!($($arg)*))
     };
 }
 

@@ -23,8 +23,13 @@
 //! Invariants: nothing grows without a limit that was planned; the same data and seed give the same bytes,
 //! whatever the number of threads; on an error the state is what it was; no image is kept after its task.
 //!
+//! Without features it is the **small core**, `no_std` and `alloc`: a state is read, solved, asked
+//! ([`State::score`](learner::State::score)) and written, a head learns rows and an adapter is folded into a weight, on a chip that gets its features
+//! from another one.
+//!
 //! | feature | adds |
 //! |---|---|
+//! | `std` (in each of the others) | all but the small core: graphs, engines, learning, files |
 //! | `tract` (default) | the pure-Rust engine |
 //! | `eval` | `data`, `eval`, `report`, `measure`: pictures and data sets, scenarios and metrics, the HTML report, speed and memory |
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
@@ -35,33 +40,47 @@
 //! | `cli` (default) | the `perennial` program, with all of the above but the engine |
 //!
 //! The folders stand on floors and import downwards only; ARCHITECTURE.md has the table, a test enforces it.
+#![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+extern crate alloc;
+
 pub mod error;
+#[cfg(feature = "std")]
 pub mod graph;
 pub mod linalg;
 
 pub mod adapter;
+#[cfg(feature = "std")]
 pub mod autodiff;
+#[cfg(feature = "std")]
 pub mod frame;
 pub mod mixture;
+#[cfg(feature = "std")]
 pub mod onnx;
+#[cfg(feature = "std")]
 pub mod precision;
 pub mod subspace;
 
+#[cfg(feature = "std")]
 pub mod backbone;
+#[cfg(feature = "std")]
 pub mod engine;
 pub mod head;
 pub mod joint;
+#[cfg(feature = "std")]
 pub mod optim;
+#[cfg(feature = "std")]
 pub mod plan;
 pub mod signature;
 
+#[cfg(feature = "std")]
 pub mod gradcheck;
 pub mod strategy;
 
 pub mod learner;
 
+#[cfg(feature = "std")]
 pub mod background;
 #[cfg(feature = "peft")]
 pub mod peft;

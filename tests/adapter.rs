@@ -5,8 +5,9 @@ mod fixtures;
 
 use fixtures::{Fixture, distance, floats, images, random, rng, run};
 use ndarray::{Array2, ArrayD, ArrayView2, Axis, Ix2};
-use perennial::adapter::named::Named;
-use perennial::adapter::{Blocks, Lora, Role, Roles, Sharing, Slot, Spine, inject, merge, select, tap};
+use perennial::adapter::{
+    Blocks, Lora, Named, Role, Roles, Sharing, Slot, Spine, inject, merge, select, tap,
+};
 use perennial::engine::Data;
 use perennial::graph::{Emit, Graph};
 use perennial::strategy::{self, Memory, Pair, SlotShape, Trained};

@@ -165,3 +165,63 @@ fn no_unwrap_and_no_unargued_unsafe_in_src() {
     }
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
+
+/// Whether the lines above line `at` put it behind a feature or a test.
+fn is_behind(lines: &[&str], at: usize, mark: &str) -> bool {
+    lines[..at].iter().rev().take_while(|l| l.trim_start().starts_with("#[")).any(|l| l.contains(mark))
+}
+
+/// The files of the small core: those that `lib.rs` reaches through modules that stand behind no feature.
+fn core_files(path: &Path, below: &Path, out: &mut Vec<PathBuf>) {
+    let text = fs::read_to_string(path).unwrap();
+    out.push(path.to_path_buf());
+    let lines: Vec<&str> = text.lines().collect();
+    for (i, line) in lines.iter().enumerate() {
+        let name = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+        let Some(name) = name.strip_prefix("mod ").and_then(|name| name.strip_suffix(';')) else { continue };
+        if is_behind(&lines, i, "cfg(") {
+            continue;
+        }
+        let places = [below.join(format!("{name}.rs")), below.join(name).join("mod.rs")];
+        let place = places.iter().find(|place| place.exists()).unwrap_or_else(|| panic!("no file of {name}"));
+        core_files(place, &below.join(name), out);
+    }
+}
+
+/// Only a build for a target without a standard library proves it (`targets/thumbv7em-none-eabihf`); this finds most of it sooner.
+#[test]
+fn the_small_core_names_no_standard_library_and_a_file_is_core_or_it_is_not() {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    core_files(&src.join("lib.rs"), &src, &mut files);
+    assert!(files.len() > 80, "only {} files of the core were found", files.len());
+    let mut complaints = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        let tests = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+        let lines: Vec<&str> = text[..tests].lines().collect();
+        for (i, line) in code(&text[..tests]).enumerate() {
+            let foreign = ["std::", "linfa", "tract_", "rayon::"].iter().any(|word| line.contains(word));
+            if foreign && !is_behind(&lines, i, "cfg(") {
+                complaints.push(format!("{}:{}: {}", path.display(), i + 1, line.trim()));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    sources(&src, &mut all);
+    let allowed = ["mod ", "pub mod ", "pub(crate) mod ", "use ", "pub use ", "pub(crate) use ", "#["];
+    for path in all {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.starts_with("#[cfg(")) {
+            let next = lines.get(i + 1).unwrap_or(&"");
+            if line.contains("\"std\"") && !allowed.iter().any(|start| next.starts_with(start)) {
+                complaints.push(format!("{}:{}: {next} is half in the core", path.display(), i + 2));
+            }
+        }
+        let inner = |line: &&str| line.starts_with(' ') && line.contains("feature = \"std\"");
+        complaints
+            .extend(lines.iter().copied().find(inner).map(|line| format!("{}: {line}", path.display())));
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}

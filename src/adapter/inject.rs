@@ -1,39 +1,13 @@
 //! Adapters as graph inputs.
 
+use super::choice::Lora;
 use super::linear::Form;
-use super::role::{Mechanism, Roles};
-use super::site::{Blocks, Layer, Place, Site};
+use super::role::Mechanism;
+use super::site::{Layer, Place, Site};
 use super::tap::{batch, rows};
 use super::tokens;
 use crate::error::Result;
 use crate::graph::{Emit, Graph, Shape, Tensor, ValueId, rewrite};
-
-/// What to adapt, and with how much.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Lora {
-    /// Rank of every adapter.
-    pub rank: usize,
-    /// Scaling is `alpha / rank`.
-    pub alpha: f32,
-    /// Which blocks.
-    pub blocks: Blocks,
-    /// Which of their layers.
-    pub roles: Roles,
-}
-
-impl Lora {
-    /// `alpha / rank`.
-    pub fn scaling(&self) -> f32 {
-        self.alpha / self.rank as f32
-    }
-}
-
-impl Default for Lora {
-    /// Rank 4, scaling 1, queries and values of the last four blocks.
-    fn default() -> Self {
-        Self { rank: 4, alpha: 4.0, blocks: Blocks::Last(4), roles: Roles::Q | Roles::V }
-    }
-}
 
 /// Whether a batch shares one adapter or every image brings its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

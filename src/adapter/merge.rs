@@ -7,6 +7,7 @@
 
 use ndarray::ArrayView2;
 
+use super::fold::delta;
 use super::inject::{self, Part, Sharing};
 use super::role::Mechanism;
 use super::site::{Layer, Site};
@@ -40,8 +41,7 @@ pub fn merge(
     };
     let (dtype, shape) = (weight.dtype(), weight.shape().to_vec());
     let mut data = weight.to_f64();
-    let delta = b.mapv(f64::from).dot(&a.mapv(f64::from)) * f64::from(scaling);
-    for ((out, input), d) in delta.indexed_iter() {
+    for ((out, input), d) in delta(a, b, scaling)?.indexed_iter() {
         let column = columns.at(out);
         let at =
             if linear.transposed { column * linear.inputs + input } else { input * linear.outputs + column };

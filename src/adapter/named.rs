@@ -5,6 +5,7 @@
 
 use glob::Pattern;
 
+use super::choice::Named;
 use super::linear::{self, Linear};
 use super::picture;
 use super::role::Role;
@@ -12,15 +13,6 @@ use super::site::{Anatomy, Block, Layer, Place, Site};
 use super::spine::Spine;
 use crate::error::Result;
 use crate::graph::{Graph, Node, ValueId};
-
-/// What the user names; empty where structure decides.
-#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Named {
-    /// Globs of linear layers, separated by commas.
-    pub sites: Option<String>,
-    /// Name of the value at which to cut.
-    pub boundary: Option<String>,
-}
 
 /// Names listed in an error.
 const LISTED: usize = 40;

@@ -1,7 +1,8 @@
 //! What an adapter stands at in its block, and sets of that.
 
-use std::fmt;
-use std::ops::BitOr;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::BitOr;
 
 use crate::error::Result;
 
@@ -137,7 +138,7 @@ impl BitOr for Roles {
     }
 }
 
-impl std::str::FromStr for Roles {
+impl core::str::FromStr for Roles {
     type Err = crate::Error;
 
     /// From `q,v` and the like.

@@ -5,6 +5,7 @@
 //! spine, are the feed-forward part. Names of nodes and tensors are never read, unless the user names the sites.
 
 use super::attention::{self, Attention};
+use super::choice::Blocks;
 use super::columns::{self, Columns};
 use super::linear::{self, Linear};
 use super::meeting::Meeting;
@@ -110,24 +111,6 @@ pub struct Block {
 pub struct Anatomy {
     /// In execution order.
     pub blocks: Vec<Block>,
-}
-
-/// Which blocks to adapt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Blocks {
-    /// Every one.
-    All,
-    /// The last `k`.
-    Last(usize),
-}
-
-impl std::fmt::Display for Blocks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::All => f.write_str("all"),
-            Self::Last(k) => write!(f, "last {k}"),
-        }
-    }
 }
 
 /// Finds the blocks between the images and `feature`, and their sites. A network without attention over linear layers

@@ -12,8 +12,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::adapter::named::{self, Named};
-use crate::adapter::{self, Anatomy, Blocks, Roles, Site, cut};
+use crate::adapter::{self, Anatomy, Blocks, Named, Roles, Site, cut, named};
 use crate::error::{Context, Result};
 use crate::graph::{DType, Graph, Shape, ValueId, fold, infer, rewrite};
 use crate::{onnx, precision};

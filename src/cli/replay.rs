@@ -31,7 +31,7 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     let then = receipt(&state, &args.lesson.task)?;
     let file = then.file.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let spill = file.map(|bytes| Spill { folder: std::env::temp_dir(), bytes });
-    let budget = Budget { spill, ..then.budget.clone() };
+    let budget = Budget { spill, ..then.budget.clone().into() };
     let builder = Learner::builder(backbone).engine(options::engine(global)?).budget(budget);
     let mut learner = match &args.from {
         Some(place) => builder.resume(args.lesson.learned.kept.open_other(place)?.load(None)?.1).build()?,

@@ -15,6 +15,8 @@
 //! What is kept: means of classes in f16 and six numbers. What it does not do: tell classes apart.
 
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 

@@ -8,7 +8,11 @@
 //! In the difference to the distance from the nearest centre, what `x` alone contributes under `S` falls out, and all that is
 //! left are the products `x' S^-1 m_k`, which the scores are made of. So nothing as wide as a feature is kept twice.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView1, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use super::leaving::Everything;
 use super::metric::{Asked, Metric};

@@ -1,5 +1,7 @@
 //! Two heads on one stream, of which the better one speaks.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,8 @@
 //! Nearest class mean by cosine.
 
 use ndarray::{Array2, ArrayView2};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::sums::{ClassSums, Rows};

@@ -1,5 +1,7 @@
 //! A cosine classifier that is trained elsewhere, with what joins the sections of the features that it reads.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array2, ArrayD, Axis, s};
 use serde::{Deserialize, Serialize};
 

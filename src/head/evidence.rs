@@ -1,6 +1,11 @@
 //! How likely held-out rows were under each of several settings, added up over observations.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use ndarray::ArrayView1;
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::union::MADE;

@@ -1,6 +1,11 @@
 //! What joins the sections of a feature into the view that prototypes are made of.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, Axis, concatenate, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};

@@ -16,6 +16,8 @@
 //! 0 / 0 as λ falls, which is why λ that leave next to no residual or freedom are not considered.
 
 use ndarray::Array2;
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use crate::error::Result;
 use crate::linalg::{Cholesky, PackedGram, Real};

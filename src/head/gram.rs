@@ -1,6 +1,8 @@
 //! `G = Σ phi phiᵀ`, whole or resting in half the memory, and what a ridge solves with it.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::gcv::best_lambda;

@@ -1,5 +1,7 @@
 //! Rows as they would be seen of classes that were learned.
 
+use alloc::vec::Vec;
+
 use ndarray::Array2;
 
 use super::metric::Metric;
@@ -25,7 +27,7 @@ impl Imagined {
     /// `per` rows a centre.
     pub(super) fn new(metric: Metric, owners: Vec<usize>, per: usize, seed: u64, spread: f64) -> Self {
         let seen = (0..metric.counts.len()).rev().filter(|&centre| metric.counts[centre] > 0.0);
-        let left = seen.flat_map(|centre| std::iter::repeat_n(centre, per)).collect();
+        let left = seen.flat_map(|centre| core::iter::repeat_n(centre, per)).collect();
         Self { metric, owners, left, spread, noise: Gaussian::new(seed) }
     }
 }

@@ -1,6 +1,10 @@
 //! Linear discriminant analysis with one shared covariance.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView2, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::metric::{Asked, Metric, Shrinkage};

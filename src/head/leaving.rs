@@ -13,6 +13,8 @@
 //! What it does not do: hold anything. The caller gives products under `S^-1`, never `S`.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use crate::error::Result;
 use crate::linalg::eigh;

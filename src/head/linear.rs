@@ -1,5 +1,8 @@
 //! A linear classifier that is trained elsewhere.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, s};
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,11 @@
 
 mod choice;
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::background::Background;
@@ -225,7 +229,7 @@ impl Head for Mda {
             self.scatter.add_rows(centred.mapv(|x| x as f32).view())?;
         }
         self.centres.append(&own)?;
-        self.births.extend(std::iter::repeat_n(self.observations, classes.len()));
+        self.births.extend(core::iter::repeat_n(self.observations, classes.len()));
         self.observations += 1;
         self.classes = classes.last().map_or(self.classes, |last| self.classes.max(last + 1));
         self.owners.extend(classes);

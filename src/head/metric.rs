@@ -1,6 +1,10 @@
 //! Distances between rows and classes under one shrunk within-class covariance.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use super::leaving::{self, Leaving, fewer};
 use super::sums::ClassSums;

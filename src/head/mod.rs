@@ -74,6 +74,8 @@ mod training;
 mod union;
 mod vectors;
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView2};
 
 pub use angles::{Angles, Spread};

@@ -1,6 +1,8 @@
 //! How strange a row is to every class known.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::lda::Lda;

@@ -1,5 +1,7 @@
 //! Regularised least squares on lifted features.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,12 @@
 //! Class means in sections of the feature that are trusted differently.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::sums::{ClassSums, Rows};

@@ -1,6 +1,10 @@
 //! Class means in the space of every network of a task.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::sections::unit_parts;

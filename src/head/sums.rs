@@ -1,5 +1,7 @@
 //! Per-class sums of rows.
 
+use alloc::vec::Vec;
+
 use half::f16;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
@@ -176,7 +178,7 @@ impl ClassSums {
     /// `NotFound` when it has no rows.
     pub(super) fn drop_class(&mut self, class: usize) -> Result<(Array1<f64>, u64)> {
         let count = match self.counts.get_mut(class) {
-            Some(count) if *count > 0 => std::mem::take(count),
+            Some(count) if *count > 0 => core::mem::take(count),
             _ => crate::bail!(NotFound, "class {class} is not known; {} classes are", self.classes()),
         };
         let mut row = self.sums.row_mut(class);

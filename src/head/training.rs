@@ -1,5 +1,8 @@
 //! The head that is trained together with adapters, whatever the objective.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayD, Axis};
 use serde::{Deserialize, Serialize};
 

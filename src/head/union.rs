@@ -5,7 +5,8 @@
 //! numbers that are not finite, negative squares, products larger than their squares allow, counts of nothing. What *could* come from rows, but
 //! did not, is not seen here.
 
-use std::collections::BTreeSet;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use ndarray::{Array2, Axis};
 
@@ -206,7 +207,7 @@ impl Mda {
         self.scatter.absorb(&other.scatter)?;
         self.centres.append(&other.centres)?;
         self.owners.extend(classes);
-        self.births.extend(std::iter::repeat_n(self.observations, count));
+        self.births.extend(core::iter::repeat_n(self.observations, count));
         self.observations += 1;
         self.classes = classes.iter().map(|c| c + 1).fold(self.classes, usize::max);
         self.evidence.absorb(&other.evidence)?;

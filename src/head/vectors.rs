@@ -1,8 +1,12 @@
 //! Class vectors that the caller gives.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use ndarray::{Array2, ArrayView2, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::sums::masked;

@@ -18,28 +18,13 @@
 //! it within each, so it is the published one where a micro-batch is a batch. Without a pair of one class it is left out, as the release
 //! replaces its infinity by zero. Dropout is left out.
 
+use super::Terms;
 use super::contrast::{Old, contrast};
+use super::rows::Rows;
+use super::step::{Head, cross_entropy};
 use super::views::{away, inside, unit, weighted};
-use super::{Head, cross_entropy, rows::Rows};
 use crate::error::Result;
 use crate::graph::{DType, Dim, Emit, Graph, Shape, ValueId};
-
-/// Weights of the terms, and which of them are as released.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Terms {
-    /// `eta`.
-    pub dissimilarity: f32,
-    /// `nu`.
-    pub orthogonality: f32,
-    /// `lambda`.
-    pub anchor: f32,
-    /// `tau`.
-    pub temperature: f32,
-    /// The sign and the pairs of the released dissimilarity.
-    pub contrast: bool,
-    /// The released orthogonality: a signed sum outside the subspace.
-    pub residual: bool,
-}
 
 /// Two branches side by side.
 #[derive(Clone, Copy, Debug, PartialEq)]

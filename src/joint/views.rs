@@ -11,7 +11,8 @@
 //! Released code uses the other sign before `eta` and a signed sum outside the subspace for `nu`; neither does what the paper
 //! says. `mu` and `U` are data: no gradient goes into them.
 
-use super::{cross_entropy, rows};
+use super::rows;
+use super::step::{Head, cross_entropy};
 use crate::autodiff;
 use crate::error::Result;
 use crate::graph::{DType, Dim, Emit, Graph, Shape, ValueId};
@@ -57,12 +58,7 @@ pub(super) fn weighted(emit: &mut Emit<'_>, x: ValueId, weights: ValueId) -> Res
 
 impl Views {
     /// Appends head and loss; returns logits, loss, further inputs and further trained values.
-    pub(super) fn append(
-        &self,
-        graph: &mut Graph,
-        features: ValueId,
-        common: &rows::Rows,
-    ) -> Result<super::Head> {
+    pub(super) fn append(&self, graph: &mut Graph, features: ValueId, common: &rows::Rows) -> Result<Head> {
         let float = graph.dtype(features)?;
         let shape = graph.shape(features)?.clone();
         let (Some(batch), Some(width)) = (shape.first().cloned(), shape.last().and_then(Dim::known)) else {
@@ -102,7 +98,7 @@ impl Views {
             }
         }
         let data = [beside].into_iter().chain(old.into_iter().flatten()).collect();
-        Ok(super::Head { logits, loss, data, trained: vec![weight, scale, gate] })
+        Ok(Head { logits, loss, data, trained: vec![weight, scale, gate] })
     }
 
     fn old(&self, graph: &mut Graph, float: DType, whole: usize) -> Option<[ValueId; 2]> {

@@ -1,10 +1,12 @@
 //! The classifier that a strategy asks for, as one storable type.
 
+use alloc::boxed::Box;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::head::{
-    Better, Blend, Centres, ClassMeans, Demand, Head, Imagined, Lda, Lift, Mda, Ridge, Sections, Subspaces,
+    Better, Blend, Centres, ClassMeans, Head, Imagined, Lda, Lift, Mda, Ridge, Sections, Subspaces,
 };
 use crate::strategy::Classifier;
 
@@ -63,28 +65,6 @@ impl Statistics {
         }
     }
 
-    /// What statistics take for rows of `width`, of which the first `narrow` matter most.
-    pub(super) fn demand(
-        classifier: Classifier,
-        [width, narrow]: [usize; 2],
-        classes: usize,
-        networks: usize,
-        crops: usize,
-    ) -> Demand {
-        match classifier {
-            Classifier::ClassMeans | Classifier::Sections { .. } | Classifier::Linear | Classifier::Given => {
-                ClassMeans::demand(width, classes)
-            }
-            Classifier::Subspaces => Subspaces::demand(width, classes, networks),
-            Classifier::Ridge => Ridge::demand(width, width + 1, classes, crops, true),
-            Classifier::RandomRidge { features } => Ridge::demand(width, features, classes, crops, true),
-            Classifier::Better { features } => Better::demand(width, features, classes, crops),
-            Classifier::Discriminants => Lda::demand(width, classes, crops),
-            Classifier::Centres => Mda::demand(width, classes, crops),
-            Classifier::Blend { features } => Blend::demand([width, narrow], features, classes, crops),
-        }
-    }
-
     /// Adds statistics of rows that were seen elsewhere, of classes that are called `classes` here.
     ///
     /// # Errors
@@ -103,17 +83,6 @@ impl Statistics {
                 "class means over several networks are not those of another device's networks; use another strategy"
             )),
             _ => Err(crate::err!(Mismatch, "statistics of another classifier; both must be set up alike")),
-        }
-    }
-
-    /// Takes for what its rows say about settings what `after` heard of them and `before` had not.
-    pub(super) fn hear(&mut self, after: &Self, before: &Self) {
-        match (self, after, before) {
-            (Self::Centres(own), Self::Centres(after), Self::Centres(before)) => own.hear(after, before),
-            (Self::Blend(own), Self::Blend(after), Self::Blend(before)) => own.hear(after, before),
-            (Self::Better(own), Self::Better(after), Self::Better(before)) => own.hear(after, before),
-            // The others choose nothing by held-out rows.
-            _ => {}
         }
     }
 

@@ -6,7 +6,8 @@ use ndarray::{Array2, Axis, s};
 
 use super::classifier::Statistics;
 use super::concession::Concession;
-use super::features::{self, Features, Scale};
+use super::extraction;
+use super::features::{Features, Scale};
 use super::runner::Runner;
 use super::verdict::Verdict;
 use super::{Crops, Encoded, Learner, Lesson, Phase, TaskRecord, network};
@@ -104,7 +105,7 @@ impl Learner {
         let routed = matches!(self.model.reading.view, View::Routed(_));
         // Images of a task that has a network of its own pass that one only.
         let read = if routed { self.model.networks.len().saturating_sub(1) } else { 0 };
-        let whole = &features::extract(
+        let whole = &extraction::extract(
             &self.model.networks[read..],
             self.model.reading.view,
             images,
@@ -173,7 +174,7 @@ impl Learner {
         let mut inputs: Vec<_> = memory.inputs.iter().map(|b| SecondMoment::new(b.width())).collect();
         let mut hidden: Vec<_> = memory.current.iter().map(|p| SecondMoment::new(p.rank())).collect();
         let mut anchors: Vec<_> = memory.inputs.iter().map(|b| Array2::zeros((0, b.width()))).collect();
-        features::taps(&runner, &images.select(&some), self.pace.as_ref(), |tap, rows| {
+        extraction::taps(&runner, &images.select(&some), self.pace.as_ref(), |tap, rows| {
             if anchors[tap].nrows() == 0 {
                 anchors[tap] = rows.select(Axis(0), &spread(rows.nrows(), probe::ROWS));
             }
@@ -195,7 +196,7 @@ impl Learner {
         }
         // The networks are still those that the task found.
         let features =
-            features::extract(&self.model.networks, self.model.reading.view, images, self.pace.as_ref())?;
+            extraction::extract(&self.model.networks, self.model.reading.view, images, self.pace.as_ref())?;
         before.state.rows(self.model.reading.view, &features).map(Some)
     }
 
@@ -218,7 +219,7 @@ impl Learner {
         rows.slice_mut(s![..n, ..]).assign(&first);
         drop(first);
         for (i, crop) in crops.each().iter().enumerate().skip(1) {
-            let features = features::extract(&self.model.networks[read..], view, crop, self.pace.as_ref())?;
+            let features = extraction::extract(&self.model.networks[read..], view, crop, self.pace.as_ref())?;
             rows.slice_mut(s![i * n..(i + 1) * n, ..]).assign(&self.model.state.rows(view, &features)?);
         }
         Ok(rows)

@@ -14,8 +14,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Crops;
+use super::budget::Spill;
 use super::features::Features;
-use super::settings::Spill;
 use super::spill::Shelf;
 use super::tokens::Tokens;
 use crate::error::Result;

@@ -14,13 +14,13 @@ use crate::strategy;
 const MOST: usize = 1 << 20;
 
 impl Serialize for State {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, to: S) -> core::result::Result<S::Ok, S::Error> {
         Self::serialize(self, to)
     }
 }
 
 impl<'de> Deserialize<'de> for State {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> core::result::Result<Self, D::Error> {
         let state = Self::deserialize(from)?;
         state.fits().map_err(de::Error::custom)?;
         Ok(state)

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::classifier::{SECTIONS, Statistics};
 use super::trainer::{Extent, Trainer};
-use super::{Encoded, Learner, features, network};
+use super::{Encoded, Learner, extraction, network};
 use crate::engine::Data;
 use crate::error::Result;
 use crate::graph::Graph;
@@ -110,7 +110,7 @@ impl Learner {
             _ => 1,
         };
         let networks = &self.model.networks[..self.model.networks.len().min(slow)];
-        let features = features::extract(networks, View::Fused, images, self.pace.as_ref())?;
+        let features = extraction::extract(networks, View::Fused, images, self.pace.as_ref())?;
         let frozen = features.frozen.view();
         let rows = (0..slow).map(|i| features.adapted.get(i).map_or(frozen, Array2::view));
         let all: Vec<_> = [frozen].into_iter().chain(rows).collect();

@@ -1,7 +1,7 @@
 //! What was taken over from elsewhere, and how new it was.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use alloc::collections::BTreeMap;
+use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -18,8 +18,7 @@ use super::concession::Concession;
 use super::features::{Features, Scale};
 use super::ledger::Digest;
 use super::{Learner, Phase, State, Statistics, TaskRecord};
-use crate::adapter::Lora;
-use crate::adapter::named::Named;
+use crate::adapter::{Lora, Named};
 use crate::error::Result;
 use crate::head::Novelty;
 use crate::signature::{Reduction, Signature};
@@ -269,5 +268,18 @@ impl State {
         });
         self.commits += 1;
         Ok(())
+    }
+}
+
+impl Statistics {
+    /// Takes for what its rows say about settings what `after` heard of them and `before` had not.
+    fn hear(&mut self, after: &Self, before: &Self) {
+        match (self, after, before) {
+            (Self::Centres(own), Self::Centres(after), Self::Centres(before)) => own.hear(after, before),
+            (Self::Blend(own), Self::Blend(after), Self::Blend(before)) => own.hear(after, before),
+            (Self::Better(own), Self::Better(after), Self::Better(before)) => own.hear(after, before),
+            // The others choose nothing by held-out rows.
+            _ => {}
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::network::Network;
 use super::pace::Pace;
 use super::prediction::{self, Prediction, Scored};
 use super::runner::Runner;
-use super::{Encoded, State, features, routing};
+use super::{Encoded, Features, State, extraction, routing};
 use crate::adapter::cut;
 use crate::error::Result;
 use crate::strategy::{Reading, View};
@@ -62,7 +62,7 @@ impl Model {
         if images.iter().any(|x| !x.is_finite()) {
             crate::bail!(Numeric, "an image holds NaN or infinity; check the camera or the preprocessing");
         }
-        features::encode(&self.trunk, images, pace)
+        extraction::encode(&self.trunk, images, pace)
     }
 
     /// Refuses images that were encoded without what this model reads.
@@ -108,14 +108,21 @@ impl Model {
         if self.state.tasks.is_empty() {
             crate::bail!(State, "nothing was learned yet; begin_task, observe and end_task first");
         }
-        self.check_encoded(images)?;
         match self.reading.view {
-            View::Routed(most) => routing::predict(&self.state, &self.networks, most, images),
-            view => prediction::predict(
-                &self.state,
-                self.reading,
-                &features::extract(&self.networks, view, images, &())?,
-            ),
+            View::Routed(most) => {
+                self.check_encoded(images)?;
+                routing::predict(&self.state, &self.networks, most, images)
+            }
+            _ => prediction::predict(&self.state, self.reading, &self.features(images)?),
         }
+    }
+
+    /// What the networks say of encoded images: all that [`State::score`] answers from, here or on another chip.
+    ///
+    /// # Errors
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) as [`Model::predict_encoded`].
+    pub fn features(&self, images: &Encoded) -> Result<Features> {
+        self.check_encoded(images)?;
+        extraction::extract(&self.networks, self.reading.view, images, &())
     }
 }

@@ -10,7 +10,7 @@
 //! What compiling, holding and running a graph takes says the engine ([`Engine::demand`]); what a classifier takes it says itself.
 //! The tests (`tests/budget.rs`) and `benches/budget.sh` hold what is planned against what a process takes.
 
-use super::features::CHUNK;
+use super::extraction::CHUNK;
 use super::footprint::{Footprint, Item, Phase};
 use crate::head::Demand as Head;
 use crate::plan::Demand;

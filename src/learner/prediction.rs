@@ -1,6 +1,11 @@
 //! What a learner says of an image.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use ndarray::{Array2, ArrayView1};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::Serialize;
 
 use super::State;
@@ -8,7 +13,7 @@ use super::features::Features;
 use super::recognition::{Heard, Recognised, Says};
 use crate::error::Result;
 use crate::head::Head;
-use crate::strategy::Reading;
+use crate::strategy::{self, Reading, View};
 
 /// The answer for one image.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -38,6 +43,34 @@ pub struct Scored {
     pub tasks: Vec<f64>,
     /// The task by signatures of the frozen or once adapted network alone, without the classifier.
     pub by_signature: usize,
+}
+
+impl State {
+    /// Answers for the features of images, wherever they were computed: by a [`Model`](super::Model) of this state, or sent by another chip that
+    /// runs one. They are checked, because a wire may have changed them.
+    ///
+    /// # Errors
+    /// [`State`](crate::ErrorKind::State) before any task was learned; [`Unsupported`](crate::ErrorKind::Unsupported) for a strategy that asks
+    /// several networks which of them is meant; [`Shape`](crate::ErrorKind::Shape), [`Mismatch`](crate::ErrorKind::Mismatch) and
+    /// [`Numeric`](crate::ErrorKind::Numeric) for features that are not those of this state's networks.
+    pub fn score(&self, features: &Features) -> Result<Vec<Scored>> {
+        if self.tasks.is_empty() {
+            crate::bail!(
+                State,
+                "nothing was learned yet; read the state of a learner that has learned a task"
+            );
+        }
+        let reading = strategy::by_name(&self.strategy, self.settings.random_features)?.reading;
+        if let View::Routed(_) = reading.view {
+            crate::bail!(
+                Unsupported,
+                "{} chooses a network for every image; ask a Model, which has them",
+                self.strategy
+            );
+        }
+        features.check(reading.view, self.adapted, [&self.summary, &self.late])?;
+        predict(self, reading, features)
+    }
 }
 
 /// Answers for feature rows.

@@ -6,13 +6,17 @@
 //!
 //! | images so far | how far | threshold from images held out one by one |
 //! |---|---|---|
-//! | fewer than [`FEW`] a column | [`Angles`] | of all tasks so far |
+//! | fewer than two a column | [`Angles`] | of all tasks so far |
 //! | more | what the classifier says, or [`Novelty`] | of the newest task |
 //!
 //! Signatures can say "unknown" too (no task's threshold reached), but their space is fitted to the first task alone.
 //! The newest threshold, not the mean of all: as classes come, distances grow, and old thresholds go stale.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView2};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::TaskRecord;
@@ -20,32 +24,24 @@ use super::signatures::Signatures;
 use crate::error::{Result, fitting};
 use crate::head::{Angles, Head, Left, Novelty, Spread};
 use crate::mixture::Overlap;
-use crate::signature::{Calibration, Certificate, Routing, Shortlist, Signature};
-
-/// Share of known images that must not be called unknown.
-const RECALL: f64 = 0.95;
-
-/// Images a column of the feature below which a covariance is not trusted to tell strangers. On frozen `vit_tiny` features of
-/// CIFAR-100 both tell them equally well at two (areas under the curve 85.0 and 83.8 of ten classes of ten images, 79.5 and 82.3 of
-/// fifty classes of twenty); thresholds of the angle hold from a dozen images on.
-const FEW: usize = 2;
+use crate::signature::{Calibration, Routing, Shortlist, Signature};
 
 /// Signatures of finished tasks, the space in which they live, and what is strange to all of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recognition {
-    signatures: Signatures,
-    strangeness: Option<Strangeness>,
+    pub(super) signatures: Signatures,
+    pub(super) strangeness: Option<Strangeness>,
 }
 
 /// What makes an image strange, and how strange held-out images of the newest task are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Strangeness {
+pub(super) struct Strangeness {
     /// `None` where the classifier tells by itself.
-    novelty: Option<Novelty>,
+    pub(super) novelty: Option<Novelty>,
     /// Of the negated novelty.
-    calibration: Calibration,
+    pub(super) calibration: Calibration,
     /// What tells strangers instead, as long as few images were seen; `None` afterwards, and where classes came from elsewhere.
-    angles: Option<Angles>,
+    pub(super) angles: Option<Angles>,
 }
 
 /// What was recognised in one image.
@@ -63,37 +59,6 @@ pub struct Recognised {
 }
 
 impl Recognition {
-    /// Adds the signature of a task from its features `[n, width]`; `head` has just learned its classes.
-    pub fn learn(
-        &mut self,
-        features: ArrayView2<'_, f32>,
-        labels: &[usize],
-        seed: u64,
-        head: Option<&dyn Head>,
-    ) -> Result<()> {
-        self.signatures.learn(features, labels, seed)?;
-        let told = head.map_or(&[][..], Head::held_out_strange);
-        let (before, angles) = match self.strangeness.take() {
-            Some(Strangeness { novelty, angles, .. }) => (novelty, angles),
-            None => (None, Some(Angles::new(features.ncols()))),
-        };
-        let angles = angles.map(|angles| met(angles, features, labels)).transpose()?.flatten();
-        let (novelty, held_out) = if told.is_empty() {
-            let mut novelty = before.unwrap_or_else(|| Novelty::new(features.ncols()));
-            novelty.observe(features, labels)?;
-            novelty.solve()?;
-            let held_out = novelty.held_out(features, labels)?.to_vec();
-            (Some(novelty), held_out)
-        } else {
-            (None, told.to_vec())
-        };
-        // The only row of a class says nothing about how far rows are from their class.
-        let familiar: Vec<f64> = held_out.into_iter().filter(|x| x.is_finite()).map(|x| -x).collect();
-        let calibration = Calibration::new(&familiar, RECALL);
-        self.strangeness = Some(Strangeness { novelty, calibration, angles });
-        Ok(())
-    }
-
     /// Drops what is of `class`, which was in `tasks`; says what stays.
     pub fn forget(&mut self, class: usize, tasks: &[usize]) -> Result<(Left, bool)> {
         let novelty = self.strangeness.as_mut().and_then(|s| s.novelty.as_mut());
@@ -106,11 +71,6 @@ impl Recognition {
             clean &= self.signatures.forget(task, class)?;
         }
         Ok((left, clean))
-    }
-
-    /// The signatures of tasks, to be changed.
-    pub(super) fn signatures_mut(&mut self) -> &mut Signatures {
-        &mut self.signatures
     }
 
     /// Drops the signature of `task`.
@@ -170,11 +130,6 @@ impl Recognition {
         }
     }
 
-    /// What can be promised of the newest task's signature; see [`Signatures::certificate`].
-    pub fn certificate(&self, features: ArrayView2<'_, f32>) -> Result<Option<Certificate>> {
-        self.signatures.certificate(features, 1.0 - RECALL)
-    }
-
     /// Bounds on taking one task's signature for another's.
     pub fn overlap(&self) -> Result<Overlap> {
         self.signatures.overlap()
@@ -218,13 +173,6 @@ impl Recognition {
         };
         Ok(routings.into_iter().zip(alone).zip(&strange).map(recognised).collect())
     }
-}
-
-/// `angles` with the images of another task; `None` once there are enough to know better.
-fn met(mut angles: Angles, features: ArrayView2<'_, f32>, labels: &[usize]) -> Result<Option<Angles>> {
-    angles.observe(features, labels, RECALL)?;
-    let enough = (FEW * features.ncols()) as u64;
-    Ok((angles.rows() < enough).then_some(angles))
 }
 
 impl Strangeness {
@@ -287,7 +235,7 @@ const POSTERIOR: f64 = 1.0;
 
 /// Whether no class is in two tasks.
 fn disjoint(tasks: &[TaskRecord]) -> bool {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = alloc::collections::BTreeSet::new();
     tasks.iter().flat_map(|t| &t.classes).all(|class| seen.insert(class))
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use ndarray::Array2;
 
-use super::features;
+use super::extraction;
 use super::network::Network;
 use super::prediction::{self, Scored};
 use super::recognition::Heard;
@@ -29,10 +29,14 @@ pub fn predict(state: &State, networks: &[Network], most: usize, images: &Encode
     let mut embedded = BTreeMap::new();
     for (&task, rows) in &runs {
         let network = networks.get(task).ok_or_else(|| crate::err!(Bug, "task {task} has no network"))?;
-        let own =
-            features::extract(std::slice::from_ref(network), View::Routed(most), &images.select(rows), &())?
-                .adapted
-                .remove(0);
+        let own = extraction::extract(
+            std::slice::from_ref(network),
+            View::Routed(most),
+            &images.select(rows),
+            &(),
+        )?
+        .adapted
+        .remove(0);
         shortlist.answer(task, &state.own.scores_of(task, own.view())?)?;
         embedded.insert(task, own);
     }

@@ -1,15 +1,12 @@
 //! What a caller may set, with defaults that the measurements in ARCHITECTURE.md support.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::concession::Lever;
-use crate::adapter::Lora;
-use crate::adapter::named::Named;
+use crate::adapter::{Lora, Named};
 use crate::error::Result;
-use crate::optim::{AdamW, Optimizer, Sgd};
 
 /// Which optimizer steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +79,7 @@ impl Descent {
     }
 }
 
-impl std::str::FromStr for Descent {
+impl core::str::FromStr for Descent {
     type Err = crate::Error;
 
     fn from_str(name: &str) -> Result<Self> {
@@ -94,61 +91,17 @@ impl std::str::FromStr for Descent {
     }
 }
 
-impl Settings {
-    /// A new optimizer.
-    pub(super) fn optimizer(&self) -> Box<dyn Optimizer + Send + Sync> {
-        match self.descent {
-            Descent::AdamW => Box::new(AdamW::new(self.learning_rate).with_weight_decay(self.weight_decay)),
-            Descent::Sgd => Box::new(
-                Sgd::new(self.learning_rate).with_momentum(0.9, true).with_weight_decay(self.weight_decay),
-            ),
-        }
-    }
-}
-
-/// A file for what is kept of the open task's pictures: their boundary tokens, in f16. It has no name and is gone with the task.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Spill {
-    /// Folder on the medium.
-    pub folder: PathBuf,
-    /// Most bytes of the file.
-    pub bytes: usize,
-}
-
-/// The promised memory. Unset limits are not enforced.
+/// What of a [`Budget`](super::Budget) a state keeps: all but the file for pictures and what only a clock can tell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Budget {
-    /// Bytes of RAM for everything that this library holds.
+pub struct Promise {
+    /// Bytes of RAM.
     pub ram: Option<usize>,
-    /// Bytes of RAM, within `ram`, for what is kept of the pictures of the open task.
+    /// Bytes of them for what is kept of the pictures of the open task.
     pub cache: usize,
-    /// A file for the larger part of what is kept of those pictures; `None` keeps it in RAM.
-    #[serde(skip)]
-    pub spill: Option<Spill>,
-    /// Longest time of one pass of a training step on this device, during which the thread that learns does nothing else.
-    /// [`Builder::fitted`](super::Builder::fitted) measures it and takes micro-batches that keep it. The end of a task is not bounded by it.
-    #[serde(skip)]
-    pub step_time: Option<Duration>,
-    /// Bytes of a stored state ([`State::stored_bytes`](super::State::stored_bytes)): a task that would make it larger is not committed.
+    /// Bytes of a stored state.
     pub flash: Option<usize>,
-    /// What may be given up before a task is refused for that, in this order; nothing where it is empty. [`TaskReport`](super::TaskReport) and
-    /// [`State::concessions`](super::State) say what was.
+    /// What may be given up before a task is refused.
     pub give_up: Vec<Lever>,
-    /// Classes that are planned for, and centres where every task in which a class comes makes one. Where `ram` is set, more classes are
-    /// refused, and tasks with more centres are made one or refused.
+    /// Classes that are planned for.
     pub classes: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            ram: None,
-            cache: 256 << 20,
-            spill: None,
-            step_time: None,
-            flash: None,
-            give_up: Lever::ALL.to_vec(),
-            classes: 128,
-        }
-    }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::concession::{Concession, Lever};
-use super::{Budget, Learner, State};
+use super::{Budget, Learner, State, TaskRecord};
 use crate::error::Result;
 use crate::strategy::{Classifier, Strategy, View};
 
@@ -119,7 +119,7 @@ impl State {
     fn pull(&mut self, lever: Lever, strategy: &dyn Strategy, view: View) -> Result<Option<f64>> {
         match lever {
             Lever::Features => self.halve_features(),
-            Lever::Components => self.recognition.signatures_mut().merge_components(),
+            Lever::Components => self.recognition.signatures.merge_components(),
             Lever::Tasks if self.tasks_stand_alone(strategy, view) => Ok(None),
             Lever::Tasks => self.unite_likest(),
             Lever::Directions => self.memory.protect_less(),
@@ -169,7 +169,7 @@ impl State {
 
     /// Makes two tasks one, the earlier of the two; later ones move down by one.
     fn unite(&mut self, kept: usize, other: usize) -> Result<()> {
-        self.recognition.signatures_mut().unite(kept, other)?;
+        self.recognition.signatures.unite(kept, other)?;
         if let Some(statistics) = &mut self.statistics {
             Arc::make_mut(statistics).head_mut().unite_occasions(kept, other)?;
         }
@@ -197,5 +197,12 @@ impl Learner {
             self.connect()?;
         }
         Ok(given)
+    }
+}
+
+impl TaskRecord {
+    /// Whether a class is in both.
+    fn shares(&self, other: &Self) -> bool {
+        self.classes.iter().any(|class| other.classes.contains(class))
     }
 }

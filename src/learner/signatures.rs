@@ -1,35 +1,22 @@
 //! Signatures of tasks in one space: that of the frozen network, or that of every task's own network.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::mixture::{DpGmm, Overlap};
-use crate::signature::{
-    Certificate, Reduced, Reduction, ReductionParams, Router, Signature, SignatureParams,
-};
+use crate::signature::{Reduced, Reduction, Router, Signature};
 
 /// Signatures by task, and the reduction that all of them share, fitted on the first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Signatures {
-    reduction: Option<Reduction>,
-    router: Router,
+    pub(super) reduction: Option<Reduction>,
+    pub(super) router: Router,
 }
 
 impl Signatures {
-    /// Adds the signature of a task from its features `[n, width]`.
-    pub fn learn(&mut self, features: ArrayView2<'_, f32>, labels: &[usize], seed: u64) -> Result<()> {
-        let reduction = match self.reduction.take() {
-            Some(reduction) => reduction,
-            None => Reduction::fit(features, labels, &ReductionParams::default())?,
-        };
-        let z = reduced(&reduction, features)?;
-        self.reduction = Some(reduction);
-        let params = SignatureParams { seed, ..SignatureParams::default() };
-        self.router.push(Signature::fit(&z, labels, &params)?);
-        Ok(())
-    }
-
     /// Drops what is of `class` in the signature of `task`; `false` where some of it stays.
     pub fn forget(&mut self, task: usize, class: usize) -> Result<bool> {
         self.router.get_mut(task).map_or(Ok(true), |signature| signature.forget(class))
@@ -74,23 +61,12 @@ impl Signatures {
         Ok(())
     }
 
-    /// How far the newest task is from being taken for another, from its own images' features `[n, width]`, for an error
-    /// of `eps`; `None` for the first task, which has no rival.
-    pub fn certificate(&self, features: ArrayView2<'_, f32>, eps: f64) -> Result<Option<Certificate>> {
-        let mixtures = self.mixtures();
-        let Some(newest) = mixtures.len().checked_sub(1).filter(|&newest| newest > 0) else {
-            return Ok(None);
-        };
-        let z = reduced(self.space()?, features)?.z;
-        Certificate::new(newest, &mixtures, &vec![z.view(); mixtures.len()], eps).map(Some)
-    }
-
     /// Bounds on taking one task for another that need no images.
     pub fn overlap(&self) -> Result<Overlap> {
         Overlap::new(&self.mixtures())
     }
 
-    fn mixtures(&self) -> Vec<&DpGmm> {
+    pub(super) fn mixtures(&self) -> Vec<&DpGmm> {
         self.router.signatures().iter().map(Signature::mixture).collect()
     }
 
@@ -114,7 +90,7 @@ impl Signatures {
         signature.score(&reduced(self.space()?, features)?)
     }
 
-    fn space(&self) -> Result<&Reduction> {
+    pub(super) fn space(&self) -> Result<&Reduction> {
         self.reduction.as_ref().ok_or_else(|| crate::err!(State, "no signature was learned yet"))
     }
 
@@ -152,6 +128,6 @@ impl Signatures {
 
 /// Reduced features, scored as they are: the background of the first task, fitted to few images, is no measure of later
 /// ones.
-fn reduced(reduction: &Reduction, features: ArrayView2<'_, f32>) -> Result<Reduced> {
+pub(super) fn reduced(reduction: &Reduction, features: ArrayView2<'_, f32>) -> Result<Reduced> {
     Ok(Reduced::plain(reduction.apply(features)?.z))
 }

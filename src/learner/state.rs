@@ -1,6 +1,9 @@
 //! All that a learner knows beyond its backbone.
 
-use std::sync::Arc;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -36,13 +39,6 @@ pub struct TaskRecord {
     pub from: Option<Digest>,
     /// How it was learned; `None` where it came in a bundle, or others were made one with it.
     pub receipt: Option<Receipt>,
-}
-
-impl TaskRecord {
-    /// Whether a class is in both.
-    pub(super) fn shares(&self, other: &Self) -> bool {
-        self.classes.iter().any(|class| other.classes.contains(class))
-    }
 }
 
 /// What is stored. Two learners with equal state predict the same.
@@ -158,19 +154,6 @@ impl State {
             view if view.is_deep() => Ok(features.adapted.first().unwrap_or(&features.frozen).clone()),
             _ => Ok(features.frozen.clone()),
         }
-    }
-
-    /// Index of the class `name`, made known if it is new: under an index that was freed, where there is one.
-    pub(super) fn intern(&mut self, name: &str) -> usize {
-        if let Some(known) = self.class(name) {
-            return known;
-        }
-        let free = self.classes.iter().position(String::is_empty).unwrap_or(self.classes.len());
-        if free == self.classes.len() {
-            self.classes.push(String::new());
-        }
-        self.classes[free] = name.into();
-        free
     }
 
     /// Solves for what predicts: a record holds sums.

@@ -9,9 +9,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::course::Course;
 use super::encoded::Cache;
-use super::receipt::Shown;
+use super::shown::Shown;
 use super::trainer::{Batch, Step, Trainer};
-use super::{Crops, Encoded, Learner, Model, Phase, features};
+use super::{Crops, Encoded, Learner, Model, Phase, State, extraction};
 use crate::error::Result;
 use crate::strategy::{Strategy, TaskContext, Wants};
 
@@ -124,8 +124,12 @@ impl Learner {
             return Ok(images.clone());
         }
         let read = |images: &Encoded| {
-            let features =
-                features::extract(&self.model.networks, self.model.reading.view, images, self.pace.as_ref())?;
+            let features = extraction::extract(
+                &self.model.networks,
+                self.model.reading.view,
+                images,
+                self.pace.as_ref(),
+            )?;
             Ok(images.without_tokens(&features))
         };
         Crops::new(images.each().iter().map(read).collect::<Result<_>>()?)
@@ -257,5 +261,20 @@ impl Learner {
         task.course.changed();
         task.trainer = Some(trainer);
         Ok(())
+    }
+}
+
+impl State {
+    /// Index of the class `name`, made known if it is new: under an index that was freed, where there is one.
+    pub(super) fn intern(&mut self, name: &str) -> usize {
+        if let Some(known) = self.class(name) {
+            return known;
+        }
+        let free = self.classes.iter().position(String::is_empty).unwrap_or(self.classes.len());
+        if free == self.classes.len() {
+            self.classes.push(String::new());
+        }
+        self.classes[free] = name.into();
+        free
     }
 }

@@ -12,7 +12,7 @@
 use ndarray::{Array2, Axis};
 
 use super::trainer::{Extent, Trainer};
-use super::{Encoded, Learner, Phase, features, network};
+use super::{Encoded, Learner, Phase, extraction, network};
 use crate::error::Result;
 use crate::head::TrainingHead;
 use crate::joint::Objective;
@@ -62,7 +62,7 @@ impl Learner {
         let networks =
             network::all(self.engine.as_ref(), &self.suffix, &self.sites, self.strategy.as_ref(), &state)?;
         let mut rows =
-            features::extract(&networks, View::Adapted, images, self.pace.as_ref())?.adapted.swap_remove(0);
+            extraction::extract(&networks, View::Adapted, images, self.pace.as_ref())?.adapted.swap_remove(0);
         rows.axis_iter_mut(Axis(0)).for_each(|mut row| row /= row.dot(&row).sqrt().max(f32::MIN_POSITIVE));
         Ok(rows)
     }

@@ -11,7 +11,7 @@ use crate::adapter::{Site, cut};
 use crate::engine::{Engine, Port, Ports};
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::head::Demand as Head;
+use crate::head::{self, Better, Blend, ClassMeans, Lda, Mda, Ridge, Subspaces};
 use crate::plan::{self, Demand};
 use crate::strategy::{Choice, Classifier, View};
 
@@ -146,7 +146,7 @@ impl Wanted<'_> {
         }
     }
 
-    fn head(&self, columns: usize, networks: usize, crops: usize) -> Head {
+    fn head(&self, columns: usize, networks: usize, crops: usize) -> head::Demand {
         let nearest = self.summaries[0].first().copied().unwrap_or(0);
         let narrow = if self.choice.reading.view.is_deep() { self.width + nearest } else { columns };
         let classifier = self.choice.reading.classifier;
@@ -166,5 +166,29 @@ impl Wanted<'_> {
         // Half the directions in f32 twice, and sums in f64; one at a time is taken apart, in four matrices.
         let kept: usize = squares().map(|s| s / 2 * (2 * FLOAT + size_of::<f64>())).sum();
         kept + 4 * size_of::<f64>() * squares().max().unwrap_or(0)
+    }
+}
+
+impl Statistics {
+    /// What statistics take for rows of `width`, of which the first `narrow` matter most.
+    pub(super) fn demand(
+        classifier: Classifier,
+        [width, narrow]: [usize; 2],
+        classes: usize,
+        networks: usize,
+        crops: usize,
+    ) -> head::Demand {
+        match classifier {
+            Classifier::ClassMeans | Classifier::Sections { .. } | Classifier::Linear | Classifier::Given => {
+                ClassMeans::demand(width, classes)
+            }
+            Classifier::Subspaces => Subspaces::demand(width, classes, networks),
+            Classifier::Ridge => Ridge::demand(width, width + 1, classes, crops, true),
+            Classifier::RandomRidge { features } => Ridge::demand(width, features, classes, crops, true),
+            Classifier::Better { features } => Better::demand(width, features, classes, crops),
+            Classifier::Discriminants => Lda::demand(width, classes, crops),
+            Classifier::Centres => Mda::demand(width, classes, crops),
+            Classifier::Blend { features } => Blend::demand([width, narrow], features, classes, crops),
+        }
     }
 }

@@ -6,6 +6,8 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::{Accum, Mat};
 use ndarray::{Array2, ArrayView2};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use super::view::{Real, check_finite, check_square, to_array, with_view};
 use super::{PackedGram, SEQUENTIAL};

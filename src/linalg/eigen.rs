@@ -1,5 +1,7 @@
 //! Symmetric eigenvalues and singular values.
 
+use alloc::vec::Vec;
+
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::{evd, svd};
 use faer::{Mat, diag::Diag};

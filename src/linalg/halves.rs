@@ -1,5 +1,7 @@
 //! Numbers as they rest: two bytes each.
 
+use alloc::vec::Vec;
+
 use half::f16;
 
 /// The nearest f16 of every number, little-endian. Bytes, because a serde format may write a `u16` in one to three.

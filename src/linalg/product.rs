@@ -1,5 +1,8 @@
 //! Matrix products and the packed sum of outer products.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use faer::{Accum, MatRef, linalg::matmul};
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};

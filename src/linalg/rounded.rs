@@ -1,5 +1,7 @@
 //! A Gram sum that rests in half the memory.
 
+use alloc::vec::Vec;
+
 use half::f16;
 use ndarray::ArrayView2;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -83,14 +85,14 @@ struct Stored {
 }
 
 impl Serialize for RoundedGram {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> core::result::Result<S::Ok, S::Error> {
         let mean = to_halves(self.gram.packed.iter().map(|x| f64::from(x / self.count())));
         Stored { width: self.gram.width, rows: self.rows, mean }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RoundedGram {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> core::result::Result<Self, D::Error> {
         let Stored { width, rows, mean } = Stored::deserialize(deserializer)?;
         let count = rows.max(1) as f32;
         let packed = from_halves(&mean).map(|x| x * count).collect();

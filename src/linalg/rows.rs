@@ -1,6 +1,8 @@
 //! Rows as directions.
 
 use ndarray::{Array2, ArrayView2};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 /// Rows scaled to unit length in f64; a row of zeros stays.
 pub fn unit_rows(features: ArrayView2<'_, f32>) -> Array2<f64> {

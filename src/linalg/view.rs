@@ -1,12 +1,14 @@
 //! Crossing between ndarray and faer.
 
+use alloc::vec::Vec;
+
 use faer::{MatMut, MatRef};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, LinalgScalar};
 
 use crate::error::Result;
 
 /// The two float widths that products are offered in.
-pub trait Real: LinalgScalar + faer::traits::ComplexField + PartialOrd + std::ops::AddAssign {
+pub trait Real: LinalgScalar + faer::traits::ComplexField + PartialOrd + core::ops::AddAssign {
     /// Whether the number is neither NaN nor infinite.
     fn finite(self) -> bool;
 

@@ -2,7 +2,7 @@
 
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
-use ndarray::{Array1, Array2, ArrayBase, ArrayView2, Axis, Data, Ix2};
+use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
 
 use super::init::start;
 use super::low_rank::LowRank;
@@ -212,6 +212,28 @@ fn add_directions(x: ArrayView2<f64>, posterior: &mut Posterior, rank: usize) ->
         }
     }
     Ok(())
+}
+
+impl LowRank {
+    /// From the variances `[d]` of a fitted component, its scatter `[d, d]` (any scale) and its number of points.
+    fn of_scatter(
+        variances: ArrayView1<f64>,
+        scatter: &Array2<f64>,
+        count: f64,
+        rank: usize,
+    ) -> Result<Self> {
+        let width = variances.len();
+        let keep = 1.0 - (width as f64 / count).min(1.0);
+        let dense = Array2::from_shape_fn((width, width), |(a, b)| {
+            if a == b {
+                return variances[a];
+            }
+            let spread = (scatter[[a, a]] * scatter[[b, b]]).sqrt();
+            let correlation = if spread > 0.0 { scatter[[a, b]] / spread } else { 0.0 };
+            keep * correlation * (variances[a] * variances[b]).sqrt()
+        });
+        Self::nearest(&dense, rank)
+    }
 }
 
 /// `(sum var)^2 / sum var^2`: how many equal variances would carry as much.

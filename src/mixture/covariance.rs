@@ -10,6 +10,8 @@
 //! apart here and nowhere else. Invariant: positive definite and finite; a constructor refuses anything else.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::full::Triangle;
@@ -145,23 +147,6 @@ impl Covariance {
         match (self, sum) {
             (Self::LowRank(c), Symmetric::Dense(m)) => Ok(Self::LowRank(LowRank::nearest(&m, c.rank())?)),
             (_, sum) => Self::new(sum),
-        }
-    }
-
-    /// How many independent standard normal numbers [`Self::coloured`] takes.
-    pub(super) fn noise_width(&self) -> usize {
-        match self {
-            Self::LowRank(c) => c.diagonal().len() + c.rank(),
-            _ => self.width(),
-        }
-    }
-
-    /// Standard normal `noise` turned into a draw of `N(0, C)`, `[d]`.
-    pub(super) fn coloured(&self, noise: ArrayView1<f64>) -> Array1<f64> {
-        match self {
-            Self::Diagonal(v) => v.mapv(f64::sqrt) * noise,
-            Self::Full(t) => t.lower().dot(&noise),
-            Self::LowRank(c) => c.coloured(noise),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! so `L` is what is stored, too.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use crate::bail;
 use crate::error::Result;

@@ -3,22 +3,9 @@
 use linfa::ParamGuard;
 use ndarray::Array1;
 
-use super::CovarianceType;
+use super::{CovarianceType, DpGmm, Form};
 use crate::error::{Error, Result};
 use crate::{bail, err};
-
-/// Which variational family and which bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Form {
-    /// The conjugate model (independent Normal-Gamma posteriors per dimension; Normal-Wishart where covariances are
-    /// full), the last stick equal to one, sticks sorted by size, the exact lower bound, stop on its relative change.
-    /// The default.
-    #[default]
-    Conjugate,
-    /// What scikit-learn computes: the expected log-determinant of a `d`-dimensional Wishart in `"diag"` too, no
-    /// sorting, every stick free, the bound without its constants, stop on its absolute change.
-    ScikitLearn,
-}
 
 /// Checked hyper-parameters of a [`DpGmm`](super::DpGmm); made by [`DpGmmParams`].
 ///
@@ -184,6 +171,13 @@ impl DpGmmParams {
     pub fn seed(mut self, seed: u64) -> Self {
         self.0.seed = seed;
         self
+    }
+}
+
+impl DpGmm {
+    /// Hyper-parameters for at most `n_components` components; then `.fit(&dataset)` (linfa's `Fit`).
+    pub fn params(n_components: usize) -> DpGmmParams {
+        DpGmmParams::new(n_components)
     }
 }
 

@@ -7,12 +7,14 @@
 //! ln det C = ln det D + ln det M          determinant lemma
 //! ```
 //!
-//! [`LowRank::of_scatter`] makes it after a diagonal fit (methods.md A.4). The scatter of few points is mostly chance, so
+//! `of_scatter`, beside the fit, makes it after a diagonal fit (methods.md A.4). The scatter of few points is mostly chance, so
 //! its correlations are shrunk by `rho = min(1, d / N_j)`: with fewer points than features nothing is left of them. The
 //! variances are those of the fit, prior included; of the correlation matrix the top `q` eigenpairs stay and the others
 //! count as their mean (as in probabilistic principal components), so that every variance is kept exactly.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use crate::bail;
 use crate::error::Result;
@@ -48,26 +50,6 @@ impl LowRank {
             row /= lower[[i, i]];
         }
         Ok(Self { diagonal, factor, fold, log_det })
-    }
-
-    /// From the variances `[d]` of a fitted component, its scatter `[d, d]` (any scale) and its number of points.
-    pub(super) fn of_scatter(
-        variances: ArrayView1<f64>,
-        scatter: &Array2<f64>,
-        count: f64,
-        rank: usize,
-    ) -> Result<Self> {
-        let width = variances.len();
-        let keep = 1.0 - (width as f64 / count).min(1.0);
-        let dense = Array2::from_shape_fn((width, width), |(a, b)| {
-            if a == b {
-                return variances[a];
-            }
-            let spread = (scatter[[a, a]] * scatter[[b, b]]).sqrt();
-            let correlation = if spread > 0.0 { scatter[[a, b]] / spread } else { 0.0 };
-            keep * correlation * (variances[a] * variances[b]).sqrt()
-        });
-        Self::nearest(&dense, rank)
     }
 
     /// The covariance of this rank with the same variances as `dense` and its leading correlations.
@@ -129,11 +111,5 @@ impl LowRank {
                 plain - explained.dot(&explained)
             })
             .collect()
-    }
-
-    /// Standard normal `noise` `[d + q]` as a draw of `N(0, C)`.
-    pub(super) fn coloured(&self, noise: ArrayView1<f64>) -> Array1<f64> {
-        let (own, shared) = noise.split_at(Axis(0), self.diagonal.len());
-        self.diagonal.mapv(f64::sqrt) * own + self.factor.dot(&shared)
     }
 }

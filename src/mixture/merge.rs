@@ -3,6 +3,8 @@
 //! Merging `i` and `j` keeps weight, mean and covariance of the pair; the cost bounds the Kullback-Leibler divergence
 //! that it adds: `1/2 [(w_i + w_j) ln|C_ij| - w_i ln|C_i| - w_j ln|C_j|]`.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Axis, concatenate};
 
 use super::posterior::Posterior;

@@ -30,26 +30,42 @@
 //! *Collapsed variational Dirichlet process mixture models* (2007) for sorting the sticks by size; Runnalls,
 //! *Kullback-Leibler approach to Gaussian mixture reduction* (2007) for [`DpGmm::merged`].
 
+#[cfg(feature = "std")]
 mod algorithm;
+#[cfg(feature = "std")]
+mod bound;
 mod covariance;
+#[cfg(feature = "std")]
 mod errors;
+mod form;
 mod full;
+#[cfg(feature = "std")]
 mod hyperparams;
+#[cfg(feature = "std")]
 mod init;
 mod low_rank;
 mod merge;
 mod model;
+#[cfg(feature = "std")]
 mod moves;
 mod overlap;
 mod posterior;
+#[cfg(feature = "std")]
+mod predict;
+#[cfg(feature = "std")]
 mod sampling;
+#[cfg(feature = "std")]
 mod statistics;
 mod storage;
 mod symmetric;
+#[cfg(feature = "std")]
+mod update;
 
 pub use covariance::{Covariance, CovarianceType};
+pub use form::Form;
 pub use full::Triangle;
-pub use hyperparams::{DpGmmParams, DpGmmValidParams, Form};
+#[cfg(feature = "std")]
+pub use hyperparams::{DpGmmParams, DpGmmValidParams};
 pub use low_rank::LowRank;
 pub use model::DpGmm;
 pub use overlap::Overlap;

@@ -1,11 +1,14 @@
 //! A fitted mixture: what it holds and how a point is scored.
 
-use linfa::traits::PredictInplace;
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayBase, ArrayView1, ArrayView2, Axis, Data, Ix2};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use statrs::function::gamma::ln_gamma;
 
 use super::posterior::{LN_2PI, Posterior};
-use super::{Covariance, CovarianceType, DpGmmParams, storage};
+use super::{Covariance, CovarianceType, storage};
 use crate::error::Result;
 
 /// A fitted Dirichlet-process Gaussian mixture of `K` components over `d` features.
@@ -22,11 +25,6 @@ pub struct DpGmm {
 }
 
 impl DpGmm {
-    /// Hyper-parameters for at most `n_components` components; then `.fit(&dataset)` (linfa's `Fit`).
-    pub fn params(n_components: usize) -> DpGmmParams {
-        DpGmmParams::new(n_components)
-    }
-
     pub(super) fn new(posterior: Posterior, lower_bound: f64, n_iter: usize, converged: bool) -> Self {
         Self { posterior, lower_bound, n_iter, converged }
     }
@@ -166,20 +164,6 @@ impl DpGmm {
     }
 }
 
-impl<D: Data<Elem = f64>> PredictInplace<ArrayBase<D, Ix2>, Array1<usize>> for DpGmm {
-    /// The most probable component of each record.
-    fn predict_inplace(&self, x: &ArrayBase<D, Ix2>, y: &mut Array1<usize>) {
-        let joint = log_joint(x.view(), &self.posterior);
-        for (row, y) in joint.outer_iter().zip(y.iter_mut()) {
-            *y = (0..row.len()).max_by(|&i, &j| row[i].total_cmp(&row[j]).then(j.cmp(&i))).unwrap_or(0);
-        }
-    }
-
-    fn default_target(&self, x: &ArrayBase<D, Ix2>) -> Array1<usize> {
-        Array1::zeros(x.nrows())
-    }
-}
-
 /// `ln rho_ij`, shape `[n, K]`.
 pub(super) fn log_joint(x: ArrayView2<f64>, posterior: &Posterior) -> Array2<f64> {
     log_gaussians(x, &posterior.means, &posterior.covariances, &posterior.log_constants())
@@ -208,7 +192,7 @@ fn log_gaussians(
 /// Log density of a product of Student's t with squared scales `[d]`, per record.
 fn student_product(x: ArrayView2<f64>, mean: ArrayView1<f64>, scale: &Array1<f64>, nu: f64) -> Array1<f64> {
     let norm = scale.len() as f64
-        * (ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (nu * std::f64::consts::PI).ln())
+        * (ln_gamma(0.5 * (nu + 1.0)) - ln_gamma(0.5 * nu) - 0.5 * (nu * core::f64::consts::PI).ln())
         - 0.5 * scale.iter().map(|s| s.ln()).sum::<f64>();
     x.outer_iter()
         .map(|row| {
@@ -230,7 +214,7 @@ fn student(
     let d = covariance.width() as f64;
     let norm = ln_gamma(0.5 * (nu + d))
         - ln_gamma(0.5 * nu)
-        - 0.5 * (d * (nu * std::f64::consts::PI * widen).ln() + covariance.log_det());
+        - 0.5 * (d * (nu * core::f64::consts::PI * widen).ln() + covariance.log_det());
     let tail = |distance: f64| norm - 0.5 * (nu + d) * (distance / (widen * nu)).ln_1p();
     covariance.squared_distances(x, mean).mapv(tail)
 }

@@ -14,6 +14,8 @@
 //! the mixtures describe badly.
 
 use ndarray::{Array2, ArrayView1};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::Serialize;
 
 use super::symmetric::Symmetric;

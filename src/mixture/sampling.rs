@@ -3,13 +3,13 @@
 //! The Kullback-Leibler divergence between mixtures has no closed form; an average of log ratios over draws from one of
 //! them is unbiased and, with a seed, the same every time (methods.md A.8 takes a thousand).
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use rand::distributions::{Distribution, WeightedIndex};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::DpGmm;
+use super::{Covariance, DpGmm, LowRank};
 use crate::bail;
 use crate::error::Result;
 
@@ -47,5 +47,32 @@ impl DpGmm {
             Ok((from.log_density(&x) - to.log_density(&x)).sum() / n as f64)
         };
         Ok(one_way(self, other, seed)? + one_way(other, self, seed.wrapping_add(1))?)
+    }
+}
+
+impl Covariance {
+    /// How many independent standard normal numbers [`Self::coloured`] takes.
+    fn noise_width(&self) -> usize {
+        match self {
+            Self::LowRank(c) => c.diagonal().len() + c.rank(),
+            _ => self.width(),
+        }
+    }
+
+    /// Standard normal `noise` turned into a draw of `N(0, C)`, `[d]`.
+    fn coloured(&self, noise: ArrayView1<f64>) -> Array1<f64> {
+        match self {
+            Self::Diagonal(v) => v.mapv(f64::sqrt) * noise,
+            Self::Full(t) => t.lower().dot(&noise),
+            Self::LowRank(c) => c.coloured(noise),
+        }
+    }
+}
+
+impl LowRank {
+    /// Standard normal `noise` `[d + q]` as a draw of `N(0, C)`.
+    fn coloured(&self, noise: ArrayView1<f64>) -> Array1<f64> {
+        let (own, shared) = noise.split_at(Axis(0), self.diagonal().len());
+        self.diagonal().mapv(f64::sqrt) * own + self.factor().dot(&shared)
     }
 }

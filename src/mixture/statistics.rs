@@ -1,10 +1,11 @@
 //! What a component knows of the data: additive sufficient statistics.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, Zip};
 
 use super::CovarianceType;
 use super::symmetric::Symmetric;
 use crate::error::Result;
+use crate::linalg::matmul;
 
 /// Weighted count `[K]`, mean `[K, d]` and scatter about that mean of the records of each component.
 #[derive(Clone, Debug)]
@@ -43,5 +44,26 @@ impl Statistics {
         out.means = out.means.select(Axis(0), &rest);
         out.scatter.remove(j);
         out
+    }
+}
+
+impl Symmetric {
+    /// `sum_i w_i (x_i - mean) (x_i - mean)ᵀ` for records `[n, d]` and weights `[n]`.
+    pub fn scatter(
+        kind: CovarianceType,
+        x: ArrayView2<f64>,
+        weights: ArrayView1<f64>,
+        mean: ArrayView1<f64>,
+    ) -> Result<Self> {
+        if kind == CovarianceType::Full {
+            let centred = &x - &mean;
+            let weighted = &centred * &weights.insert_axis(ndarray::Axis(1));
+            return Ok(Self::Dense(matmul(centred.t(), weighted.view())?));
+        }
+        let mut sum = Array1::zeros(x.ncols());
+        for (row, &w) in x.outer_iter().zip(weights).filter(|(_, w)| **w > 0.0) {
+            Zip::from(&mut sum).and(&row).and(&mean).for_each(|s, x, m| *s += w * (x - m) * (x - m));
+        }
+        Ok(Self::Diagonal(sum))
     }
 }

@@ -16,10 +16,13 @@
 //! a stored model and the model it was read into are the same bytes. The root `L` is rounded, not `C`: whatever the
 //! rounding, `L Lᵀ` is a covariance.
 
-use std::cmp::Ordering;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use half::f16;
 use ndarray::{Array1, Array2, ArrayView1};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::full::Triangle;
@@ -189,7 +192,7 @@ impl TryFrom<Packed> for DpGmm {
         let (centre, scale, counts) = (wide(&packed.centre), wide(&packed.scale), wide(&packed.counts));
         let halves = |bytes: &[u8]| {
             Array2::from_shape_vec((k, d), from_halves(bytes).map(f64::from).collect())
-                .map_err(|e| crate::err!(Bug, "a checked shape did not fit").caused_by(e))
+                .map_err(|e| crate::err!(Bug, "a checked shape did not fit: {e}"))
         };
         let means = halves(&packed.means)? * &scale + &centre;
         let prior = [packed.weight_concentration, packed.mean_precision, packed.degrees_of_freedom];

@@ -1,10 +1,6 @@
 //! Sums of outer products, of which only what the covariance type needs is kept: variances, or the whole matrix.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Zip};
-
-use super::CovarianceType;
-use crate::error::Result;
-use crate::linalg::matmul;
+use ndarray::{Array1, Array2, ArrayView1, Zip};
 
 /// A symmetric `d x d` matrix.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,25 +12,6 @@ pub(super) enum Symmetric {
 }
 
 impl Symmetric {
-    /// `sum_i w_i (x_i - mean) (x_i - mean)ᵀ` for records `[n, d]` and weights `[n]`.
-    pub fn scatter(
-        kind: CovarianceType,
-        x: ArrayView2<f64>,
-        weights: ArrayView1<f64>,
-        mean: ArrayView1<f64>,
-    ) -> Result<Self> {
-        if kind == CovarianceType::Full {
-            let centred = &x - &mean;
-            let weighted = &centred * &weights.insert_axis(ndarray::Axis(1));
-            return Ok(Self::Dense(matmul(centred.t(), weighted.view())?));
-        }
-        let mut sum = Array1::zeros(x.ncols());
-        for (row, &w) in x.outer_iter().zip(weights).filter(|(_, w)| **w > 0.0) {
-            Zip::from(&mut sum).and(&row).and(&mean).for_each(|s, x, m| *s += w * (x - m) * (x - m));
-        }
-        Ok(Self::Diagonal(sum))
-    }
-
     /// `self + weight v vᵀ`.
     pub fn add_outer(&mut self, weight: f64, v: ArrayView1<f64>) {
         match self {

@@ -4,6 +4,10 @@
 //! task seen through its own adapter lives in another space. Scores of held-out own features tell how low is low.
 //! Features are scarce on a device, so they are held out in turn (folds of a tenth) and the final mixture sees all.
 
+use alloc::vec::Vec;
+
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 /// Mean, deviation and acceptance threshold of own held-out scores.
@@ -62,21 +66,3 @@ impl Calibration {
         (score - f64::from(self.mean)) / f64::from(self.sd)
     }
 }
-
-/// Which samples to hold out, fold by fold: sample `i` belongs to fold `i % 10` of its class, so that folds are
-/// balanced. As many folds as give about 200 scores, at least one and at most ten.
-pub(super) fn folds(labels: &[usize]) -> (Vec<usize>, usize) {
-    let mut seen = std::collections::BTreeMap::<usize, usize>::new();
-    let fold = labels
-        .iter()
-        .map(|&label| {
-            // Classes start at different folds: tiny classes must not all give to the first.
-            let count = seen.entry(label).or_insert(label % FOLDS);
-            *count += 1;
-            *count % FOLDS
-        })
-        .collect();
-    (fold, 2000_usize.div_ceil(labels.len().max(1)).clamp(1, FOLDS))
-}
-
-const FOLDS: usize = 10;

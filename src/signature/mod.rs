@@ -9,7 +9,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `reduction` | [`Reduction`]: the shared space, with within-class whitening |
-//! | `task` | [`Signature`]: mixture and calibration of one task |
+//! | `task`, `fit` | [`Signature`]: mixture and calibration of one task; how it is fitted |
 //! | `calibration` | [`Calibration`]: where own scores lie |
 //! | `router` | [`Router`]: which task, or none |
 //! | `shortlist` | [`Shortlist`]: few tasks by frozen features, each asked in its own space |
@@ -30,16 +30,23 @@
 //! Source: methods.md 3.5, 3.6, 3.11 (Proteus, arXiv 2603.13235, with the per-sample decisions of this project).
 
 mod calibration;
+#[cfg(feature = "std")]
 mod certificate;
+#[cfg(feature = "std")]
+mod fit;
+#[cfg(feature = "std")]
 mod metrics;
 mod reduction;
 mod router;
 mod shortlist;
+#[cfg(feature = "std")]
 pub mod stream;
 mod task;
 
 pub use calibration::Calibration;
+#[cfg(feature = "std")]
 pub use certificate::{Certificate, Guarantee, threshold as certificate_threshold};
+#[cfg(feature = "std")]
 pub use metrics::{RetrievalGap, detection, retrieval};
 pub use reduction::{Reduced, Reduction, ReductionParams, Whitening};
 pub use router::{Router, Routing, Rule};

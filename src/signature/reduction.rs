@@ -15,9 +15,12 @@
 //!
 //! Fitted once per backbone, then frozen: signatures stored under one reduction mean nothing under another.
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -170,7 +173,7 @@ impl Reduction {
             );
         }
         let z = matmul((unit_rows(features) - &self.mean).view(), self.projection.view())?;
-        let norm: f64 = self.spread.iter().map(|v| (v * std::f64::consts::TAU).ln()).sum();
+        let norm: f64 = self.spread.iter().map(|v| (v * core::f64::consts::TAU).ln()).sum();
         let background = z.map_axis(Axis(1), |row| {
             let distance: f64 = row.iter().zip(&self.spread).map(|(z, v)| z * z / v).sum();
             -0.25 * (distance + norm)
@@ -261,7 +264,7 @@ impl TryFrom<Packed> for Reduction {
         }
         let values = from_halves(&p.projection).map(|v| f64::from(v) * f64::from(p.scale)).collect();
         let projection = Array2::from_shape_vec((width, dims), values)
-            .map_err(|e| err!(Bug, "a checked shape did not fit").caused_by(e))?;
+            .map_err(|e| err!(Bug, "a checked shape did not fit: {e}"))?;
         let wide = |v: Vec<f32>| v.into_iter().map(f64::from).collect::<Array1<f64>>();
         let (mean, spread) = (wide(p.mean), wide(p.spread));
         let finite = projection.iter().chain(&mean).chain(&spread).all(|v| v.is_finite());

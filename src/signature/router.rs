@@ -9,6 +9,8 @@
 //!
 //! "Unknown" never depends on the head: class scores say which known class fits best, not whether any does.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 

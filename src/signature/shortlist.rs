@@ -12,7 +12,8 @@
 //! signatures decides. At most `m` passes a sample beyond stage 0. Scores from different adapters are densities over
 //! different spaces, so z-scores are compared and never the densities (methods.md 3.10, 3.11).
 
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use ndarray::{Array1, Array2, ArrayView2};
 

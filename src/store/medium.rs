@@ -2,6 +2,9 @@
 //!
 //! No length is believed before it was checked against what the medium holds.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use embedded_io::{Read, ReadExactError, Seek, SeekFrom, Write};
 
 use super::record::{self, CHECKSUM, Header, PREFIX, VERSION};

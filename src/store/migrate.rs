@@ -24,6 +24,8 @@
 //! What this does not do: go back (an older program refuses a newer state), or move other values than states. Checkpoints of
 //! `eval` hold a state beside other things; one of an older version is none, and the run starts anew.
 
+use alloc::vec::Vec;
+
 use super::record::VERSION;
 use crate::error::Result;
 

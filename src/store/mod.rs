@@ -19,6 +19,7 @@
 //! | `migrate` | states of older formats |
 //! | `seal`, `key` | [`Seal`]: what makes a payload unreadable and unforgeable; `StateKey` does it with a key (feature `sealed`) |
 //! | `medium` | [`Medium`]: anything that implements embedded-io's Read, Write and Seek; reading a record off it |
+//! | `path` | [`save`], [`load`]: a value as a file |
 //! | `file` | [`file::save`], [`file::load`]: atomic replacement in a file system |
 //! | `region` | [`Region`]: a stretch that is erased in sectors, on NOR flash or on a [`Medium`] |
 //! | `slots` | [`Slots`]: two places on a region, written in turn |
@@ -35,13 +36,19 @@
 //! Without a seal it does not find attackers: CRC-32 finds accidents. With one, what was altered, put together or made by somebody
 //! without the key is an error; that an older record was put back is not.
 
+#[cfg(feature = "std")]
 pub mod file;
 #[cfg(feature = "sealed")]
 mod key;
+#[cfg(feature = "std")]
 mod limited;
 mod medium;
 mod migrate;
+#[cfg(feature = "std")]
 mod partition;
+#[cfg(feature = "std")]
+mod path;
+#[cfg(feature = "std")]
 mod place;
 pub mod record;
 mod region;
@@ -50,16 +57,21 @@ mod seal;
 mod secret;
 mod slots;
 
-use std::path::Path;
+use alloc::vec::Vec;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "sealed")]
 pub use key::{Handover, StateKey};
+#[cfg(feature = "std")]
 pub use limited::read_limited;
 pub use medium::Medium;
+#[cfg(feature = "std")]
 pub use partition::Partition;
+#[cfg(feature = "std")]
+pub use path::{inspect, load, save};
+#[cfg(feature = "std")]
 pub use place::Place;
 pub use record::Header;
 pub use region::{BLANK, Blocks, Nor, Region};
@@ -70,34 +82,6 @@ pub use slots::{Slot, Slots};
 
 use crate::err;
 use crate::error::Result;
-
-/// Saves `value` at `path` as the state of `backbone`, replacing what stood there. Returns the header written.
-///
-/// `counter` orders records and belongs to the state (the number of commits, say), so that the same state gives the
-/// same bytes however often it was saved on the way. When this fails, the record that was there is still there.
-///
-/// # Errors
-/// `Io` if the folder cannot be written, `InvalidArgument` if `value` cannot be serialised.
-pub fn save<T: Serialize>(path: &Path, backbone: [u8; 32], counter: u64, value: &T) -> Result<Header> {
-    Place::file(path).save(backbone, counter, value)
-}
-
-/// Loads header and value that [`save`] wrote at `path` for this `backbone`.
-///
-/// # Errors
-/// `NotFound` without a file, `Corrupt` for a damaged one, `Mismatch` for one of another backbone, a newer format, or
-/// another type of state.
-pub fn load<T: DeserializeOwned>(path: &Path, backbone: [u8; 32]) -> Result<(Header, T)> {
-    Place::file(path).load(Some(backbone))
-}
-
-/// As [`load`], for whichever backbone the record was written: to show what a file holds.
-///
-/// # Errors
-/// As [`load`], but never for the backbone.
-pub fn inspect<T: DeserializeOwned>(path: &Path) -> Result<(Header, T)> {
-    Place::file(path).load(None)
-}
 
 /// `value` as the payload of a record.
 ///

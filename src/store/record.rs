@@ -1,5 +1,7 @@
 //! One record as bytes. The layout stands on the [store's page](super).
 
+use alloc::vec::Vec;
+
 use super::seal::{Seal, TRAILER, admit};
 use crate::error::Result;
 use crate::{bail, err};

@@ -8,6 +8,8 @@
 //! [`Nor`] is a flash chip behind embedded-storage's traits, [`Blocks`] anything that reads, writes and seeks, such as a raw
 //! partition ([`super::file::Partition`]) or a buffer: erasing is then writing 0xFF.
 
+use alloc::vec;
+
 use embedded_io::{Read, ReadExactError, SeekFrom};
 use embedded_storage::nor_flash::NorFlash;
 
@@ -187,13 +189,13 @@ impl<R: Region> embedded_io::ErrorType for Window<'_, R> {
 #[derive(Debug)]
 pub(super) struct Failed(Error);
 
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl core::fmt::Display for Failed {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl std::error::Error for Failed {}
+impl core::error::Error for Failed {}
 
 impl embedded_io::Error for Failed {
     fn kind(&self) -> embedded_io::ErrorKind {

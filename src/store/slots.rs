@@ -16,7 +16,9 @@
 //!
 //! What it does not do: wear levelling beyond taking turns. A save erases and writes one slot.
 
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use super::medium;
 use super::record::{self, Header};

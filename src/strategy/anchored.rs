@@ -1,5 +1,7 @@
 //! Adapters pulled towards where a task found them, and their mean over the ends of tasks: what both forms of NTK-CL share.
 
+use alloc::vec::Vec;
+
 use super::unprotected::start_adapters;
 use super::{Memory, TaskContext, Trained};
 

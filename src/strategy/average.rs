@@ -7,6 +7,8 @@
 //!
 //! Kept and stored in f32: rounded every time, an arithmetic mean would drift from what it says it is.
 
+use alloc::vec::Vec;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 

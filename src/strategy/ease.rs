@@ -7,6 +7,8 @@
 //! Prediction and state grow with the number of tasks; it is a baseline, not a plan for a device. EASE puts bottlenecks
 //! beside the feed-forward layers; here it uses the adapters that were asked for, like every other strategy.
 
+use alloc::vec::Vec;
+
 use super::unprotected::start_adapters;
 use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, View};
 use crate::error::Result;

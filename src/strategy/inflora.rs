@@ -17,6 +17,8 @@ use crate::error::Result;
 use crate::linalg;
 use crate::subspace::{Basis, Energy, EnergySchedule, SecondMoment};
 use ndarray::{Array2, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 /// The strategy and its settings.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,9 @@
 //! would not move. The default of 0.99 remembers about a hundred steps. The published freezing of the adapters in the
 //! first epochs is left out: a stream of one pass has no such epochs.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::unprotected::start_adapters;
 use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, View};
 use crate::error::Result;

@@ -1,6 +1,12 @@
 //! What a learner remembers in its network: adapters, whole or in units, and protected subspaces.
 
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::probe::Probe;

@@ -71,7 +71,9 @@ pub use registry::{Choice, NAMES, by_name};
 pub use sdlora::SdLora;
 pub use unprotected::Unprotected;
 
-use std::fmt::Debug;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt::Debug;
 
 use ndarray::{Array1, Array2};
 use rand::SeedableRng;

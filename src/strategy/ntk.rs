@@ -17,6 +17,9 @@
 //! old images away as well: the corrected dissimilarity weighs little. And cosines of a section say as much as they are spread: the published
 //! bottlenecks are scaled by 0.1, ours by `alpha / rank`, so deltas are scaled here. The anchor is as published, and too weak to matter.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::{
     Classifier, Goal, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View, anchored,
 };

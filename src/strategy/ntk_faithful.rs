@@ -25,6 +25,8 @@
 //! option `use_init_ptm`. Rates, epochs and the factor 0.1 of the bottlenecks (`--alpha`) are settings; the mean is taken after every task, as no task is known
 //! to be the last. Before the first task has ended, the frozen network stands in for the mean copy.
 
+use alloc::vec::Vec;
+
 use ndarray::Axis;
 
 use super::{

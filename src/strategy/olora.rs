@@ -8,6 +8,9 @@
 //! branches are summed at prediction. Unlike a projection, the penalty competes with the loss: orthogonality is
 //! approached, not kept.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use super::unprotected::start_adapters;
 use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
 use crate::error::Result;

@@ -1,7 +1,11 @@
 //! One LoRA pair on the host.
 
+use alloc::vec::Vec;
+
 use half::f16;
 use ndarray::{Array1, Array2, Axis, concatenate, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Result;

@@ -9,6 +9,8 @@
 //!
 //! Units are appended and never changed, so a network of a finished task stays bit-identical whatever is learned after.
 
+use alloc::vec::Vec;
+
 use half::f16;
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,10 @@
 //! Anchor rows: how far adapters have moved what they do to inputs of earlier tasks (methods.md 1.12).
 
+use alloc::vec::Vec;
+
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::{Memory, Pair};

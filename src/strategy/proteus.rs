@@ -14,7 +14,12 @@
 //! lineage has it the other way round and the cosine would be undefined; the norm of the penalty; routing by one
 //! sample, and only through the networks whose frozen signatures are nearest.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use ndarray::{Array1, Axis};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use rand::Rng;
 
 use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};

@@ -35,6 +35,9 @@
 //! say at several depths. `NAME+vectors` compares the feature with vectors that the caller gives, such as text embeddings of
 //! the classes' names, and trains towards them: with a frozen strategy, zero-shot prediction.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+
 use super::{
     Classifier, Ease, Frozen, InfLora, Lae, Mode, Ntk, NtkFaithful, OLora, Pegp, Proteus, Reading, SdLora,
     Strategy, Unprotected, View,

@@ -8,9 +8,13 @@
 //! A task starts where the one before ended: `m_k` begins as it was left, a new one as `|A_k| |B_k|`, which the branch had
 //! when it was frozen. What the released code starts from was not read.
 
-use std::ops::Range;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use ndarray::{Array1, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use super::unprotected::start_adapters;
 use super::{Classifier, Memory, Moments, Pair, Reading, Strategy, TaskContext, Trained, View};
@@ -72,7 +76,7 @@ impl Strategy for SdLora {
             if magnitude > 0.0 {
                 pair.b /= magnitude;
             }
-            let own = std::iter::repeat_n(magnitude, pair.rank());
+            let own = core::iter::repeat_n(magnitude, pair.rank());
             magnitudes.push(mixing.iter().copied().chain(own).collect::<Array1<f32>>());
         }
         memory.mixing = magnitudes;

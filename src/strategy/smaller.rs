@@ -1,5 +1,7 @@
 //! A memory in fewer bytes, and what that gives up.
 
+use alloc::vec::Vec;
+
 use ndarray::{Array2, Axis, concatenate};
 
 use super::{Memory, Pair};

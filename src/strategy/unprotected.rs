@@ -1,6 +1,8 @@
 //! One adapter without protection: on the first task only (RanPAC's first phase), on task after task, or on all
 //! classes at once.
 
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -1,7 +1,11 @@
 //! The protected subspace of one site.
 
+use alloc::vec::Vec;
+
 use half::f16;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, LinalgScalar, concatenate};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::energy::{Captured, Energy, Extension};

@@ -1,6 +1,8 @@
 //! Frequent Directions: the second moment in `2 l` rows instead of `D`.
 
 use ndarray::{Array2, ArrayView2, s};
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 use serde::{Deserialize, Serialize};
 
 use super::Energy;

@@ -1,5 +1,7 @@
 //! A basis at rest: width, side, and the rows in f16.
 
+use alloc::vec::Vec;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +42,7 @@ impl TryFrom<Stored> for Basis {
             crate::bail!(Corrupt, "a basis of width {width} in {} bytes", stored.rows.len());
         }
         let rows = Array2::from_shape_vec((count, width), rows)
-            .map_err(|e| crate::err!(Corrupt, "a basis of width {width}").caused_by(e))?;
+            .map_err(|e| crate::err!(Corrupt, "a basis of width {width}: {e}"))?;
         let overlap = rows.dot(&rows.t());
         for ((i, j), &x) in overlap.indexed_iter() {
             let expected = if i == j { 1.0 } else { 0.0 };

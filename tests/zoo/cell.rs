@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::{Array4, ArrayD};
-use perennial::adapter::named::{self, Named};
-use perennial::adapter::{Blocks, Lora, Mechanism, Role, Roles, Sharing, inject};
+use perennial::adapter::{Blocks, Lora, Mechanism, Named, Role, Roles, Sharing, inject, named};
 use perennial::backbone::Backbone;
 use perennial::engine::{Data, Engine, by_name};
 use perennial::gradcheck;

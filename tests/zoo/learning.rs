@@ -1,8 +1,7 @@
 //! A learner on networks that are no plain transformers: windows, maps, rotary embeddings, contrib operators, named sites.
 
 use ndarray::{Array4, Axis};
-use perennial::adapter::named::Named;
-use perennial::adapter::{Blocks, Lora, Roles};
+use perennial::adapter::{Blocks, Lora, Named, Roles};
 use perennial::learner::{Learner, Settings};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

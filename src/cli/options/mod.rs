@@ -8,8 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Global, embedded};
-use crate::adapter::named::Named;
-use crate::adapter::{Blocks, Lora, Roles};
+use crate::adapter::{Blocks, Lora, Named, Roles};
 use crate::backbone::Backbone;
 use crate::data::folder::image_folder;
 use crate::data::{Dataset, Hints, Overrides, Preprocess, resolve};

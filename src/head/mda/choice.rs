@@ -1,6 +1,8 @@
 //! How much identity is mixed into the shared covariance, and at which temperature scores are: what held-out rows say.
 
 use ndarray::Array2;
+#[cfg(not(feature = "std"))]
+use num_traits::Float;
 
 use super::{Mda, gathered};
 use crate::error::Result;
@@ -55,7 +57,7 @@ impl Mda {
     pub(super) fn weigh(&mut self, rows: &Array2<f32>, centres: &[usize]) -> Result<()> {
         self.evidence.observe();
         let crops = rows.nrows() / centres.len().max(1);
-        for (i, share) in std::iter::once(None).chain(SHARES.map(Some)).enumerate() {
+        for (i, share) in core::iter::once(None).chain(SHARES.map(Some)).enumerate() {
             let settings = i * TEMPERATURES..(i + 1) * TEMPERATURES;
             // Rounded sums are a covariance only with enough identity mixed in.
             let Ok(metric) = self.metric(share) else {
