@@ -62,14 +62,14 @@ fn features_that_are_not_those_of_the_state_are_refused() {
         ("no adapted network", ErrorKind::Mismatch, |f| f.adapted.clear()),
         ("a picture less", ErrorKind::Shape, |f| f.frozen = Array2::zeros((9, f.frozen.ncols()))),
         ("a narrow summary", ErrorKind::Mismatch, |f| f.summary = Array2::zeros((10, 3))),
-        ("no late summary", ErrorKind::Mismatch, |f| f.late = Array2::zeros((10, 0))),
+        ("another late summary", ErrorKind::Mismatch, |f| f.late = Array2::zeros((10, f.late.ncols() + 7))),
         ("a wide feature", ErrorKind::Mismatch, |f| f.adapted[0] = Array2::zeros((10, 999))),
         ("not a number", ErrorKind::Numeric, |f| f.summary[[2, 1]] = f32::NAN),
     ];
     for (what, kind, change) in changes {
         let mut bad = good.clone();
         change(&mut bad);
-        assert_eq!(model.state().score(&bad).unwrap_err().kind(), kind, "{what}");
+        assert_eq!(model.state().score(&bad).map(drop).expect_err(what).kind(), kind, "{what}");
     }
     let nothing = learner("perennial");
     assert_eq!(nothing.state().score(&good).unwrap_err().kind(), ErrorKind::State);

@@ -160,7 +160,7 @@ impl Learner {
     /// Keeps the state after the task that has ended.
     ///
     /// # Errors
-    /// [`Refused`](crate::ErrorKind::Refused) where the task's [`Verdict`] holds objections: the task stays undecided.
+    /// [`Refused`](crate::ErrorKind::Refused) where the task's [`Verdict`](super::Verdict) holds objections: the task stays undecided.
     /// Otherwise as [`Learner::commit_anyway`].
     pub fn commit(&mut self) -> Result<()> {
         match &self.phase {

@@ -11,6 +11,9 @@
 //!
 //! `predict` works in every phase. An error leaves the state as it was. `rollback` returns to the state before
 //! `begin_task`, bit for bit.
+//!
+//! In the small core, without the feature `std`, there is no learner: only the [`State`] with its parts, the [`Features`] that it answers from, and the
+//! answers ([`State::score`]).
 
 #[cfg(feature = "std")]
 mod budget;

@@ -29,7 +29,7 @@ pub struct Receipt {
     pub engine: String,
     /// Version of this library.
     pub version: String,
-    /// [`State::digest`] before the task was begun.
+    /// [`State::digest`](super::State::digest) before the task was begun.
     pub before: Digest,
     /// The same after it was committed, this being zeros.
     pub after: Digest,
