@@ -34,6 +34,7 @@
 //! | `eval` | `data`, `eval`, `report`, `measure`: pictures and data sets, scenarios and metrics, the HTML report, speed and memory |
 //! | `peft` | `peft`: adapters in the files of the PEFT library |
 //! | `bundle` | `bundle`: tasks as signed files |
+//! | `fleet` | `fleet`: bundles between devices, by a folder or by Zenoh |
 //! | `sealed` | `store::StateKey`: states that are encrypted with a key from the caller |
 //! | `serve` | `service`: a learner behind a Unix socket or HTTP on loopback, with a live page |
 //! | `ffi` | the C ABI; `targets/c` has its header |
@@ -92,6 +93,8 @@ pub mod bundle;
 pub mod data;
 #[cfg(feature = "eval")]
 pub mod eval;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 #[cfg(feature = "eval")]
 pub mod measure;
 #[cfg(feature = "eval")]

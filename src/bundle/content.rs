@@ -30,6 +30,12 @@ pub fn preprocessing(preprocess: &Preprocess) -> Result<[u8; 32]> {
     Ok(Sha256::digest(crate::store::encoded(preprocess)?).into())
 }
 
+/// What the versions of a task have in common: a hash of its maker's public key and of the SHA-256 of its name, so that it can be kept and
+/// spoken of when the task is forgotten.
+pub fn source(maker: &[u8; 32], task: Digest) -> Digest {
+    Digest(Sha256::new().chain_update(maker).chain_update(task.0).finalize().into())
+}
+
 /// What is signed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
@@ -89,9 +95,9 @@ impl Content {
         })
     }
 
-    /// What the versions of this maker's task have in common; a hash, so that it can be kept when the task is forgotten.
+    /// What the versions of this maker's task have in common; see [`source`].
     pub fn source(&self, maker: &PublicKey) -> Digest {
-        Digest(Sha256::new().chain_update(maker.bytes()).chain_update(&self.task).finalize().into())
+        source(&maker.bytes(), Digest(Sha256::digest(&self.task).into()))
     }
 
     /// The lesson, which must be of the task and classes that the content names.

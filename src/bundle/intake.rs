@@ -88,7 +88,7 @@ pub fn intake(state: &State, bundle: &Bundle, trust: &Trust, here: &Here, limits
         intake.task.clone_from(&task.name);
         return Ok(intake);
     }
-    if let Some(older) = state.ledger.newest(source).and_then(has) {
+    if let Some(older) = state.ledger.newest(source).and_then(|(_, id)| has(id)) {
         crate::bail!(
             State,
             "an older version of it is here as task {:?}; sums cannot be taken apart, so forget that one first",

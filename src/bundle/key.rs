@@ -1,9 +1,13 @@
 //! Keys as one line of text, and whom to trust.
 //!
 //! ```text
-//! perennial-public-key  64 hexadecimal digits  what it is called
-//! perennial-secret-key  64 hexadecimal digits
+//! perennial-public-key   64 hexadecimal digits  what it is called
+//! perennial-steward-key  64 hexadecimal digits  what it is called
+//! perennial-revoked-key  64 hexadecimal digits  why
+//! perennial-secret-key   64 hexadecimal digits
 //! ```
+//!
+//! A steward may take back what anybody made, and makes nothing. What is revoked anywhere is trusted nowhere.
 
 use std::path::Path;
 
@@ -13,6 +17,8 @@ use crate::error::{Context, Result};
 use crate::store::{random_secret, read_limited, read_secret, write_secret};
 
 const PUBLIC: &str = "perennial-public-key";
+const STEWARD: &str = "perennial-steward-key";
+const REVOKED: &str = "perennial-revoked-key";
 const SECRET: &str = "perennial-secret-key";
 /// Longest file of keys, in bytes.
 const MAX_KEYS: u64 = 1 << 20;
@@ -24,9 +30,24 @@ pub struct SecretKey(SigningKey);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
-/// Makers whose bundles are taken, with what they are called.
+/// Makers whose bundles are taken, stewards, and keys that are trusted no longer.
 #[derive(Clone, Debug, Default)]
-pub struct Trust(Vec<(PublicKey, String)>);
+pub struct Trust(Vec<Known>);
+
+#[derive(Clone, Debug)]
+struct Known {
+    key: PublicKey,
+    role: Role,
+    /// What it is called, or why it was revoked.
+    name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Maker,
+    Steward,
+    Revoked,
+}
 
 impl SecretKey {
     /// A new key from the system's randomness.
@@ -64,7 +85,7 @@ impl SecretKey {
         PublicKey(self.0.verifying_key())
     }
 
-    pub(super) fn sign(&self, message: &[u8]) -> [u8; 64] {
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         self.0.sign(message).to_bytes()
     }
 }
@@ -91,7 +112,7 @@ impl PublicKey {
         format!("{PUBLIC} {} {name}", hex::encode(self.bytes()))
     }
 
-    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
@@ -103,10 +124,10 @@ impl std::fmt::Display for PublicKey {
 }
 
 impl Trust {
-    /// Trusts one more.
+    /// Trusts one more maker.
     #[must_use]
     pub fn with(mut self, key: PublicKey, name: &str) -> Self {
-        self.0.push((key, name.into()));
+        self.0.push(Known { key, role: Role::Maker, name: name.into() });
         self
     }
 
@@ -130,37 +151,65 @@ impl Trust {
                 .enumerate()
                 .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
             for (i, line) in lines {
-                let (key, name) = public(line).at(|| format!("{}:{}", file.display(), i + 1))?;
-                trust = trust.with(key, &name);
+                trust.0.push(known(line).at(|| format!("{}:{}", file.display(), i + 1))?);
             }
         }
         Ok(trust)
     }
 
-    /// What the owner of `key` is called.
+    /// What the maker that owns `key` is called.
     ///
     /// # Errors
     /// [`Mismatch`](crate::ErrorKind::Mismatch) where the key is not trusted.
     pub fn name(&self, key: &PublicKey) -> Result<&str> {
-        let found = self.0.iter().find(|(trusted, _)| trusted == key).map(|(_, name)| name.as_str());
-        found.ok_or_else(|| {
+        if let Some(why) = self.find(key, Role::Revoked) {
+            crate::bail!(
+                Mismatch,
+                "signed by {key}, which was revoked ({why}); ask for a bundle with another key"
+            );
+        }
+        self.find(key, Role::Maker).ok_or_else(|| {
             crate::err!(
                 Mismatch,
                 "signed by {key}, which is none of the {} trusted keys; if you know whose it is, add the line \
                  `{PUBLIC} {key} NAME` to them",
-                self.0.len()
+                self.makers().count()
             )
         })
     }
+
+    /// The makers.
+    pub fn makers(&self) -> impl Iterator<Item = &PublicKey> {
+        self.0.iter().filter(|known| known.role == Role::Maker).map(|known| &known.key)
+    }
+
+    /// Whether the owner of `key` may take back what anybody made.
+    pub fn is_steward(&self, key: &PublicKey) -> bool {
+        self.find(key, Role::Revoked).is_none() && self.find(key, Role::Steward).is_some()
+    }
+
+    fn find(&self, key: &PublicKey, role: Role) -> Option<&str> {
+        self.0.iter().find(|known| known.role == role && known.key == *key).map(|known| known.name.as_str())
+    }
 }
 
-fn public(line: &str) -> Result<(PublicKey, String)> {
+fn known(line: &str) -> Result<Known> {
     let mut words = line.split_whitespace();
-    match (words.next(), words.next().and_then(unhex)) {
-        (Some(PUBLIC), Some(bytes)) => {
-            Ok((PublicKey::from_bytes(&bytes)?, words.collect::<Vec<_>>().join(" ")))
+    let role = match words.next() {
+        Some(PUBLIC) => Some(Role::Maker),
+        Some(STEWARD) => Some(Role::Steward),
+        Some(REVOKED) => Some(Role::Revoked),
+        _ => None,
+    };
+    match (role, words.next().and_then(unhex)) {
+        (Some(role), Some(bytes)) => {
+            let key = PublicKey::from_bytes(&bytes)?;
+            Ok(Known { key, role, name: words.collect::<Vec<_>>().join(" ") })
         }
-        _ => Err(crate::err!(Parse, "no public key; a line is `{PUBLIC} 64-HEX-DIGITS NAME`")),
+        _ => Err(crate::err!(
+            Parse,
+            "no public key; a line is `{PUBLIC} 64-HEX-DIGITS NAME`, or begins with {STEWARD} or {REVOKED}"
+        )),
     }
 }
 

@@ -37,7 +37,7 @@ mod intake;
 mod key;
 mod trial;
 
-pub use content::{Content, Label, preprocessing};
+pub use content::{Content, Label, preprocessing, source};
 pub use file::{Bundle, MAX_FILE};
 pub use intake::{Here, Intake, Outcome, intake};
 pub use key::{PublicKey, SecretKey, Trust};

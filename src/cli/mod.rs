@@ -12,6 +12,8 @@ mod draw;
 mod embedded;
 mod eval;
 mod export;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod forget;
 mod format;
 mod heap;
@@ -89,6 +91,9 @@ enum Command {
     Forget(forget::Args),
     /// Exchange tasks with other devices as signed files
     Bundle(Box<bundle::Args>),
+    /// Exchange tasks with other devices over a network
+    #[cfg(feature = "fleet")]
+    Fleet(Box<fleet::Args>),
     /// Make a raw partition, or an image of one, ready for a state
     Format(format::Args),
     /// Write learned adapters for PyTorch (PEFT), or the adapted model as ONNX
@@ -176,6 +181,8 @@ fn run(cli: Cli) -> Result<()> {
         Some(Command::Replay(args)) => replay::run(&global, &args),
         Some(Command::Forget(args)) => forget::run(&global, &args),
         Some(Command::Bundle(args)) => bundle::run(&global, &args),
+        #[cfg(feature = "fleet")]
+        Some(Command::Fleet(args)) => fleet::run(&global, &args),
         Some(Command::Format(args)) => format::run(&global, &args),
         Some(Command::Export(args)) => export::run(&global, &args),
         Some(Command::Import(args)) => import::run(&global, &args),

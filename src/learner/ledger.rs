@@ -64,9 +64,9 @@ impl Ledger {
         }
     }
 
-    /// The newest that came from `source`.
-    pub fn newest(&self, source: Digest) -> Option<Digest> {
-        self.0.get(&source).map(|(_, id)| *id)
+    /// Number and id of the newest that came from `source`.
+    pub fn newest(&self, source: Digest) -> Option<(u64, Digest)> {
+        self.0.get(&source).copied()
     }
 
     /// Remembers `id` as the newest of `source`.

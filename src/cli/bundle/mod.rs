@@ -58,6 +58,6 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
 }
 
 /// Seconds since 1970; 0 on a clock that is not set.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
 }
