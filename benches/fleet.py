@@ -157,10 +157,10 @@ class Fleet:
             sh(*self.perennial("learn", "--data", folder, "--task", "base", "--state", base), stdout=sys.stderr)
         trust = self.out / "keys"
         trust.mkdir(exist_ok=True)
-        everything = self.out / "everything.state"
+        everything, growing = self.out / "everything.state", self.out / "everything.part"
         fresh = not everything.exists()
         if fresh:
-            shutil.copy(base, everything)
+            shutil.copy(base, growing)
         for index, name in enumerate(self.names):
             home = self.out / name
             if not (home / "done").exists():
@@ -178,8 +178,10 @@ class Fleet:
             if fresh:
                 for task, classes in self.tasks_of(index):
                     folder = self.pictures.task(task, classes)
-                    said(*self.perennial("learn", "--data", folder, "--task", task, "--state", everything, "--anyway"))
+                    said(*self.perennial("learn", "--data", folder, "--task", task, "--state", growing, "--anyway"))
             print(f"{name} has learned", file=sys.stderr)
+        if fresh:
+            growing.rename(everything)
 
     def publish(self):
         for index, name in enumerate(self.names):
