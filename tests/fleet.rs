@@ -89,7 +89,7 @@ fn stick(folder: &Path, site: &str) -> Folder {
 }
 
 fn rounds(shelf: &mut Shelf, transport: &mut dyn Transport) -> Round {
-    round(shelf, transport, NOW, true, &mut |_| true).unwrap()
+    round(shelf, transport, NOW, true, usize::MAX, &mut |_| true).unwrap()
 }
 
 fn ids(shelf: &Shelf) -> Vec<Digest> {
@@ -124,8 +124,10 @@ fn three_devices_and_a_stick_all_know_everything() {
         assert!(!nothing.changed() && again == state, "taken over twice");
         states.push(state);
     }
-    let mut stranger = shelf(&folder.path().join("late"));
-    rounds(&mut stranger, &mut stick(&root, "late"));
+    let (mut stranger, mut late) = (shelf(&folder.path().join("late")), stick(&root, "late"));
+    let one = round(&mut stranger, &mut late, NOW, true, 1, &mut |_| true).unwrap();
+    assert_eq!((one.fetched.len(), one.left), (1, 2));
+    rounds(&mut stranger, &mut late);
     let (all, _) = take(&WORLD.base, &stranger, &here(), &ANY).unwrap();
     let classes =
         |state: &State| state.known().map(str::to_string).collect::<std::collections::BTreeSet<_>>();
@@ -418,7 +420,7 @@ fn what_expires_goes() {
     let mut own = shelf(folder.path());
     own.publish(&bundle, notice.clone(), NOW).unwrap();
     let mut peer = Hostile::default();
-    let done = round(&mut own, &mut peer, NOW + 11, true, &mut |_| true).unwrap();
+    let done = round(&mut own, &mut peer, NOW + 11, true, usize::MAX, &mut |_| true).unwrap();
     assert_eq!(done.removed, [bundle.id()]);
     assert_eq!(own.want(&notice, NOW + 11).unwrap(), Want::Expired);
 }

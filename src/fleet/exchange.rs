@@ -29,6 +29,8 @@ pub struct Round {
     pub withdrawals: usize,
     /// Bundles that are wanted and did not come whole.
     pub missing: Vec<Digest>,
+    /// How many more are wanted: another round fetches them.
+    pub left: usize,
     /// Payload bytes that came.
     pub bytes: u64,
     /// Answers that were refused.
@@ -66,7 +68,7 @@ pub fn offer(shelf: &Shelf, transport: &mut dyn Transport, told: &BTreeSet<Diges
     Ok(())
 }
 
-/// One round: with `all`, about everything that the others have, as after a start and from time to time; without, about what they told since the last. `now` is in seconds since 1970, or 0 without a clock; `progress` is told after every chunk, and ends the round by saying `false`.
+/// One round: with `all`, about everything that the others have, as after a start and from time to time; without, about what they told since the last. At most `most` bundles are fetched. `now` is in seconds since 1970, or 0 without a clock; `progress` is told after every chunk, and ends the round by saying `false`.
 ///
 /// # Errors
 /// [`Io`](ErrorKind::Io) where this device's own shelf or its end of the transport fails, [`Interrupted`](ErrorKind::Interrupted) where `progress` said
@@ -76,6 +78,7 @@ pub fn round(
     transport: &mut dyn Transport,
     now: u64,
     all: bool,
+    most: usize,
     progress: &mut dyn FnMut(Progress<'_>) -> bool,
 ) -> Result<Round> {
     let mut round = Round::default();
@@ -92,6 +95,10 @@ pub fn round(
         shelf.forget_parts(&wanted)?;
     }
     for found in found {
+        if round.fetched.len() >= most {
+            round.left += 1;
+            continue;
+        }
         fetch(shelf, transport, found, now, &mut round, progress)?;
         settle(shelf, transport, &mut held, &mut round)?;
     }

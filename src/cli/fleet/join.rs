@@ -59,15 +59,20 @@ pub fn run(global: &Global, args: &Args) -> Result<()> {
     loop {
         let started = Instant::now();
         let bar = Bar::new(global);
-        let done = round(&mut shelf, transport.as_mut(), now(), all, &mut |progress| bar.tell(progress))?;
+        // One bundle at a time, so that what has come is of use while the next one comes.
+        let done = round(&mut shelf, transport.as_mut(), now(), all, 1, &mut |progress| bar.tell(progress))?;
         bar.0.finish_and_clear();
         let changed = first || !done.fetched.is_empty() || done.withdrawals > 0;
         let taken = if changed { device.take(&shelf)? } else { Taken::default() };
         print(global, &shelf, &done, &taken, started.elapsed())?;
+        first = false;
+        if done.left > 0 {
+            all = true;
+            continue;
+        }
         if args.once {
             return Ok(());
         }
-        first = false;
         if all {
             listed = started;
         }
